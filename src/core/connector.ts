@@ -1,0 +1,195 @@
+import type { Agent } from 'node:http';
+import type { Readable } from 'node:stream';
+import type { z, ZodType } from 'zod';
+import type { Clock } from './clock.ts';
+import type { Attachment, ItemInput } from './envelope.ts';
+import type { HttpAnswer, Payload, WebhookRequest } from './payload.ts';
+import type { Secret } from './secret.ts';
+import type { Message, Ticket } from './ticket.ts';
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** `alpha`: may change; `beta`: complete, little used; `stable`: proven against the vendor's own payloads. */
+export type Stability = 'alpha' | 'beta' | 'stable';
+
+/** Facts for the catalogue and the router. The suite asserts that they agree with the methods. */
+export interface ConnectorCapabilities {
+  readonly receive: readonly ('webhook' | 'poll' | 'stream')[];
+  readonly reply: boolean;
+  /** Files in (`download`) and out (`reply` with attachments). */
+  readonly attachments: { readonly in: boolean; readonly out: boolean };
+  /** Works on a machine that nobody can reach from outside. */
+  readonly localhost: boolean;
+  /**
+   * `person`: the vendor's thread is the person (a chat), so a new one may join the customer's open
+   * ticket. `topic`: it is a subject (a mail thread), so a new one is a new ticket.
+   */
+  readonly threads: 'person' | 'topic';
+  /** What it was checked against: `real payloads`, `vendor description`, `signature vectors`, `prose`. */
+  readonly proven: readonly string[];
+}
+
+/**
+ * Code for one kind of channel. Importing it does nothing; `open` is called once per configured
+ * channel, may import heavy SDKs, and must not touch the network.
+ */
+export interface Connector<C extends ZodType = ZodType> {
+  /** `lower_snake_case`, unique. */
+  readonly type: string;
+  readonly title: string;
+  /** One sentence for the catalogue. */
+  readonly summary: string;
+  /** Path of its page below `docs/`. */
+  readonly docs: string;
+  readonly stability: Stability;
+  readonly capabilities: ConnectorCapabilities;
+  /** What the operator writes besides `id` and `type`. A strict object; secrets through `secret()`. */
+  readonly config: C;
+  open(config: z.output<C>, context: Context): MaybePromise<Channel>;
+}
+
+export function defineConnector<C extends ZodType>(connector: Connector<C>): Connector<C> {
+  return connector;
+}
+
+/** What the host lends to a channel or a destination. */
+export interface Context {
+  /** The endpoint's id from the configuration. */
+  readonly id: string;
+  /** The address that vendors call for this endpoint, without a token: `https://host/webhooks/<id>`. */
+  readonly webhookUrl: string;
+  /** The address of the installation, without a slash at the end. */
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly http: Http;
+}
+
+export interface Log {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+export interface HttpRequest {
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** An object is sent as JSON, a string or Buffer as it stands. */
+  readonly body?: object | string | Buffer;
+  /** Whole call, milliseconds; 30 s when left out. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** At most 64 KB of it. */
+  readonly text: string;
+  /** The body as JSON, or undefined when it isn't. */
+  readonly json: unknown;
+}
+
+/**
+ * The guarded way out. Addresses are checked when connecting; no proxy from the environment, no
+ * redirects, no Brotli, deadlines and byte caps. A status outside 2xx and every failure is thrown as
+ * one of the five error classes.
+ */
+export interface Http {
+  /** A call whose answer is small. */
+  send(request: HttpRequest): Promise<HttpResponse>;
+  /** A download: the body as a stream, at most `maxBytes` of it, then the stream fails. */
+  stream(
+    request: HttpRequest & { readonly maxBytes: number },
+  ): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly body: Readable }>;
+  /** `fetch` for SDKs that take one. */
+  readonly fetch: typeof fetch;
+  /** The guarded agent, for SDKs that take one, by scheme. */
+  readonly agents: { readonly http: Agent; readonly https: Agent };
+}
+
+/** What came of a webhook, for `respond`. */
+export interface Receipt {
+  /** One entry per item, in order. */
+  readonly items: readonly { readonly outcome: string; readonly ticketId?: string; readonly ticketNumber?: number }[];
+}
+
+/** How a vendor pushes to us. */
+export interface Webhook {
+  /** Methods that carry payloads; `['POST']` when left out. GET, HEAD and OPTIONS otherwise go to `challenge`. */
+  readonly methods?: readonly string[];
+  /** Largest body in bytes; 1 MiB when left out. */
+  readonly maxBytes?: number;
+  /** Set where the vendor can't sign: the secret part of the address. Checked by the host, before `verify`. */
+  readonly token?: Secret;
+  /** Throws `BadPayloadError` unless the vendor sent it; fails closed. A vendor's key that can't be fetched: `RetryableError`. */
+  verify(request: WebhookRequest): MaybePromise<void>;
+  /** Answers what carries no payload: the vendor's set-up question, a page, a preflight. Has no side effects. */
+  challenge?(request: WebhookRequest): MaybePromise<HttpAnswer | undefined>;
+  /** The answer that the vendor expects once everything is stored; 200 without a body when left out. */
+  respond?(request: WebhookRequest, receipt: Receipt): HttpAnswer;
+  /** The answer to a refused request where a person reads it (forms); problem+json or a constant body when left out. */
+  refuse?(request: WebhookRequest, error: Error & { readonly status: number }): HttpAnswer | undefined;
+}
+
+/** What a poll or a stream hands over. */
+export interface Raw {
+  readonly body: Buffer;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An agent's answer on its way to the customer. */
+export interface Reply {
+  /** Stable over all tries: the vendor's idempotency key where he has one. */
+  readonly id: string;
+  readonly ticket: Ticket;
+  readonly message: Message;
+  /** The vendor's thread to answer in, if the conversation has one. */
+  readonly thread: string | undefined;
+  /** External id of the customer's last message on this channel. */
+  readonly inReplyTo: string | undefined;
+  /** Parts that went out in an earlier try: go on behind them. */
+  readonly sent: readonly { readonly externalId: string }[];
+  /** Call after each part that went out: it is stored before the next one goes. */
+  partSent(externalId: string): Promise<void>;
+  /** The bytes of an attachment of the message. */
+  open(attachmentId: string): Promise<Readable>;
+}
+
+export interface CanReply {
+  readonly allowed: boolean;
+  /** Why not, or what is special, for the agent. */
+  readonly reason?: string;
+  /** When the window closes, milliseconds since the epoch. */
+  readonly until?: number;
+}
+
+/** A configured connector: one bot, mailbox, number. Optional methods are discovered by presence. */
+export interface Channel {
+  readonly webhook?: Webhook;
+  /**
+   * Payload to items. Pure: no network, no clock, no memory, so that it can be repeated years later.
+   * Throwing means a bug or an unknown shape: the payload is quarantined, its bytes kept.
+   */
+  normalize(payload: Payload): MaybePromise<ItemInput[]>;
+  poll?(
+    cursor: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly items: readonly Raw[]; readonly cursor: string; readonly more?: boolean }>;
+  /** Runs until aborted; throws to be started again. Awaits `emit`, which resolves once it is stored. */
+  stream?(
+    cursor: string | undefined,
+    emit: (raw: Raw, cursor: string) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  reply?(reply: Reply): Promise<void>;
+  /** Whether an answer may go out now; a channel with `reply` and without it always may. */
+  canReply?(conversation: { readonly ticket: Ticket; readonly lastInboundAt: number | undefined }): CanReply;
+  /** The bytes of an attachment; `payload` is the one that announced it. */
+  download?(attachment: Attachment, payload: Payload): Promise<Readable>;
+  /** Tries the credentials; resolves with what the vendor said, throws one of the five errors. */
+  test?(): Promise<string>;
+  close?(): Promise<void>;
+}

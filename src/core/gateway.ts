@@ -1,0 +1,190 @@
+import type { Channel, CanReply, Connector } from './connector.ts';
+import type { Destination, DestinationType } from './destination.ts';
+import type { Item } from './envelope.ts';
+import type { Payload, WebhookRequest } from './payload.ts';
+import type { Receipt, Webhook } from './connector.ts';
+import type { Store } from './store.ts';
+import type { Clock } from './clock.ts';
+import type { Log } from './connector.ts';
+import type { Change, Priority, TicketStatus } from './ticket.ts';
+
+/** What the composition root hands to the edges: the API, the command line, the web. */
+export interface Gateway {
+  readonly version: string;
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly store: Store;
+  readonly intake: Intake;
+  readonly desk: Desk;
+  readonly endpoints: Endpoints;
+  readonly routes: Routes;
+  readonly outbox: Outbox;
+  readonly refusals: Refusals;
+  /** Called with every change after its commit, in order; returns what ends it. */
+  onChange(listener: (change: Change) => void): () => void;
+}
+
+/** The one way in for what customers send. */
+export interface Intake {
+  /** Files a payload: durable when it resolves. Throws `RetryableError` when the store can't write. */
+  receive(payload: Payload): Promise<Receipt>;
+  /** Files the item of an event again, after a fix or an operator's decision. Throws `PermanentError` when its bytes are gone. */
+  replay(eventId: string, actor: string): Promise<Receipt>;
+  /** What a channel would make of a payload; stores nothing. */
+  dryRun(endpointId: string, payload: Payload): Promise<readonly Item[]>;
+}
+
+export interface NewReply {
+  readonly text: string;
+  readonly html?: string;
+  /** Channel id; the one the last message came through when left out. */
+  readonly channel?: string;
+  readonly attachments?: readonly { readonly name: string; readonly mediaType: string; readonly content: Buffer }[];
+}
+
+/** The one way in for what agents do: through the API, the console, or a help desk. */
+export interface Desk {
+  /** `actor`: who does it, for the audit log (`user:usr_…`, `key:key_…`). Every call returns the id of what it made or changed. Unknown ids throw `NotFoundError`. */
+  reply(ticketId: string, reply: NewReply, actor: string): Promise<{ readonly messageId: string }>;
+  note(ticketId: string, note: { readonly text: string }, actor: string): Promise<{ readonly messageId: string }>;
+  createTicket(
+    ticket: {
+      readonly subject?: string;
+      readonly text: string;
+      readonly channel?: string;
+      readonly customer:
+        | { readonly id: string }
+        | {
+            readonly name?: string;
+            readonly identifiers: readonly { readonly kind: string; readonly value: string }[];
+          };
+      readonly priority?: Priority;
+      readonly tags?: readonly string[];
+      readonly fields?: Readonly<Record<string, string>>;
+    },
+    actor: string,
+  ): Promise<{ readonly ticketId: string }>;
+  /** `ifVersion`: refuses with `ConflictError` when the ticket has changed since. */
+  updateTicket(ticketId: string, patch: DeskPatch, actor: string, ifVersion?: number): Promise<void>;
+  mergeTickets(from: string, into: string, actor: string): Promise<void>;
+  /** Moves messages into a new ticket of the same customer. */
+  splitTicket(ticketId: string, messages: readonly string[], actor: string): Promise<{ readonly ticketId: string }>;
+  mergeCustomers(from: string, into: string, actor: string): Promise<{ readonly mergeId: string }>;
+  undoMerge(mergeId: string, actor: string): Promise<void>;
+  splitCustomer(
+    customerId: string,
+    identifiers: readonly { readonly kind: string; readonly value: string }[],
+    actor: string,
+  ): Promise<{ readonly customerId: string }>;
+  /** Which channels an answer may take, the first one the default. */
+  replyChannels(ticketId: string): Promise<readonly ({ readonly channel: string; readonly type: string } & CanReply)[]>;
+}
+
+export interface DeskPatch {
+  readonly subject?: string;
+  readonly status?: TicketStatus;
+  readonly priority?: Priority;
+  readonly assignee?: string | null;
+  readonly team?: string | null;
+  readonly tags?: readonly string[];
+  readonly fields?: Readonly<Record<string, string>>;
+  readonly language?: string | null;
+}
+
+/** A channel or destination, opened. */
+export interface Endpoint {
+  readonly id: string;
+  readonly role: 'channel' | 'destination';
+  readonly type: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  /** `config/tributary.yaml:14`, or null for one made over the API. */
+  readonly source: string | null;
+  /** The settings with every secret masked. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Set while it couldn't be opened: why. */
+  readonly problem: string | null;
+  readonly channel?: Channel;
+  readonly destination?: Destination;
+  /** How vendors push to it, if they do. */
+  readonly webhook?: Webhook;
+}
+
+export interface Endpoints {
+  readonly connectors: readonly Connector[];
+  readonly destinationTypes: readonly DestinationType[];
+  all(role?: 'channel' | 'destination'): readonly Endpoint[];
+  get(id: string): Endpoint | undefined;
+  /** Checks, opens, stores. Throws `BadPayloadError` (422) that names each field. */
+  create(role: 'channel' | 'destination', definition: EndpointInput): Promise<Endpoint>;
+  /** A masked secret keeps its value. Throws `PermanentError` for endpoints from the YAML. */
+  update(id: string, patch: Partial<Omit<EndpointInput, 'id' | 'type'>>): Promise<Endpoint>;
+  remove(id: string): Promise<void>;
+}
+
+export interface EndpointInput {
+  readonly id: string;
+  readonly type: string;
+  readonly name?: string;
+  readonly enabled?: boolean;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** Which destinations a change goes to. No condition means always; all routes that match count. */
+export interface Route {
+  readonly id: string;
+  readonly source: string | null;
+  readonly when: {
+    readonly channel?: readonly string[];
+    readonly channelType?: readonly string[];
+    readonly kind?: readonly string[];
+    readonly language?: readonly string[];
+    readonly priority?: readonly Priority[];
+    readonly tag?: readonly string[];
+  };
+  readonly to: readonly string[];
+}
+
+export interface Routes {
+  all(): readonly Route[];
+  create(route: Omit<Route, 'id' | 'source'>): Promise<Route>;
+  update(id: string, route: Omit<Route, 'id' | 'source'>): Promise<Route>;
+  remove(id: string): Promise<void>;
+}
+
+export interface Outbox {
+  /** Sends one delivery again. Unknown: undefined. */
+  replay(taskId: string, actor: string): Promise<{ readonly id: string } | undefined>;
+  /** Sends all that match again, at most 10,000; `dryRun` only counts. */
+  replayAll(
+    filter: {
+      readonly destination: string;
+      readonly state: 'dead' | 'needs_check' | 'delivered';
+      readonly since?: number;
+    },
+    dryRun: 'count' | 'replay',
+    actor: string,
+  ): Promise<{ readonly count: number }>;
+  /** Ends a pause: the operator has repaired it. */
+  resume(endpointId: string): Promise<void>;
+}
+
+/** Requests that were refused: counted and sampled outside the ledger, redacted and bounded. */
+export interface Refusals {
+  note(request: WebhookRequest, status: number, reason: string): void;
+  /** The newest first, at most 50 per endpoint. */
+  of(endpointId: string): readonly Refusal[];
+}
+
+export interface Refusal {
+  readonly at: string;
+  readonly status: number;
+  readonly reason: string;
+  readonly method: string;
+  readonly remoteAddress: string | null;
+  /** Names only: values may hold secrets. */
+  readonly headers: readonly string[];
+  /** Bytes. */
+  readonly size: number;
+}

@@ -1,0 +1,33 @@
+/** Exactly what was received: by webhook, poll or stream. Connectors read it, nobody changes it. */
+export interface Payload {
+  readonly endpointId: string;
+  /** Milliseconds since the epoch, by our clock. */
+  readonly receivedAt: number;
+  /** `POST` for webhooks; `POLL` or `STREAM` for what a connector fetched. */
+  readonly method: string;
+  /** Path and query as received, without the secret token of an address. */
+  readonly url: string;
+  /** Names in lower case; without a prototype, so a header called `__proto__` is only a header. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** The sender's IP address; behind a configured proxy, the one the proxy names. */
+  readonly remoteAddress?: string;
+}
+
+/** A request on its way in: a payload that nobody has verified yet. */
+export interface WebhookRequest extends Payload {
+  /** The secret part of `/webhooks/:endpointId/:token`, where the vendor can't sign. */
+  readonly token?: string;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+}
+
+/** The parameters behind `?`, each as often as it stands there. */
+export function queryOf(payload: Payload): URLSearchParams {
+  const start = payload.url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : payload.url.slice(start + 1));
+}

@@ -1,0 +1,113 @@
+import type {
+  AttachmentRow,
+  EndpointRow,
+  EndpointState,
+  IdempotentRow,
+  KeyRow,
+  PayloadRow,
+  RouteRow,
+  SessionRow,
+  UserRow,
+} from './rows.ts';
+import type {
+  Attempt,
+  Change,
+  Customer,
+  DeliveryView,
+  LedgerEvent,
+  Message,
+  Outcome,
+  Priority,
+  TaskState,
+  Ticket,
+  TicketStatus,
+} from './ticket.ts';
+
+/** A page of a list; `nextCursor` is null on the last one. */
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface PageRequest {
+  /** 1 to 200. */
+  readonly limit: number;
+  readonly cursor?: string;
+}
+
+export interface TicketFilter {
+  readonly status?: readonly TicketStatus[];
+  readonly channel?: string;
+  readonly channelType?: string;
+  readonly customer?: string;
+  readonly assignee?: string;
+  readonly team?: string;
+  readonly priority?: Priority;
+  readonly tag?: string;
+  readonly kind?: string;
+  /** Words of messages, subjects, customers' names, or a ticket number. */
+  readonly q?: string;
+  readonly updatedSince?: number;
+  /** `updatedAt` or `createdAt`, newest first with a minus. */
+  readonly sort?: '-updatedAt' | 'updatedAt' | '-createdAt' | 'createdAt';
+}
+
+/** Everything that is read outside a transaction. A cursor that isn't one of ours throws `BadPayloadError` (400). */
+export interface Reader {
+  tickets(filter: TicketFilter, page: PageRequest): Promise<Page<Ticket>>;
+  ticket(id: string): Promise<Ticket | undefined>;
+  ticketByNumber(number: number): Promise<Ticket | undefined>;
+  /** In order. */
+  messages(ticketId: string, page: PageRequest): Promise<Page<Message>>;
+  message(id: string): Promise<Message | undefined>;
+  /** Messages of a ticket before a position that `destination` never got. */
+  undelivered(destinationId: string, ticketId: string, beforeMessage: string): Promise<readonly Message[]>;
+  attachment(
+    id: string,
+  ): Promise<(AttachmentRow & { readonly payloadId: string | null; readonly endpointId: string | null }) | undefined>;
+  customers(
+    filter: { q?: string; identifier?: { kind: string; value: string } },
+    page: PageRequest,
+  ): Promise<Page<Customer>>;
+  customer(id: string): Promise<Customer | undefined>;
+  /** Messages of all his tickets, newest first. */
+  timeline(customerId: string, page: PageRequest): Promise<Page<Message>>;
+  merges(
+    customerId: string,
+  ): Promise<
+    readonly { id: string; winner: string; loser: string; evidence: string; at: string; undoneAt: string | null }[]
+  >;
+  events(
+    filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string; ticket?: string },
+    page: PageRequest,
+  ): Promise<Page<LedgerEvent>>;
+  event(id: string): Promise<LedgerEvent | undefined>;
+  payload(id: string): Promise<PayloadRow | undefined>;
+  /** Units received against events written, in a span of time by the arrival of the payload. */
+  balance(
+    from: number,
+    to: number,
+  ): Promise<{ received: number; outcomes: Readonly<Record<Outcome, number>>; balanced: boolean }>;
+  deliveries(
+    filter: { destination?: string; state?: TaskState; ticket?: string; since?: number },
+    page: PageRequest,
+  ): Promise<Page<DeliveryView>>;
+  delivery(id: string): Promise<(DeliveryView & { readonly log: readonly Attempt[] }) | undefined>;
+  /** Ids of tasks that may be worked on now: due heads of unpaused endpoints, at most `perEndpoint` each; one where it keeps failing. */
+  dueTasks(now: number, perEndpoint: number): Promise<readonly { id: string; endpointId: string }[]>;
+  /** The feed behind a position, in commit order. */
+  changes(after: number, limit: number): Promise<readonly Change[]>;
+  change(seq: number): Promise<Change | undefined>;
+  lastChange(): Promise<number>;
+  endpointStates(): Promise<readonly EndpointState[]>;
+  /** Tasks waiting per endpoint, and when the oldest was made. */
+  backlog(): Promise<readonly { endpointId: string; waiting: number; dead: number; oldestAt: number | null }[]>;
+  cursor(endpointId: string): Promise<string | undefined>;
+  endpoints(): Promise<readonly EndpointRow[]>;
+  routes(): Promise<readonly RouteRow[]>;
+  keys(): Promise<readonly KeyRow[]>;
+  keyByPrefix(prefix: string): Promise<KeyRow | undefined>;
+  session(hash: string, now: number): Promise<(SessionRow & { readonly user: UserRow }) | undefined>;
+  users(): Promise<readonly UserRow[]>;
+  idempotent(key: string): Promise<IdempotentRow | undefined>;
+}

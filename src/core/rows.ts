@@ -1,0 +1,259 @@
+import type { Attachment, Envelope, Identifier, Trust } from './envelope.ts';
+import type { Attempt, ChangeType, Message, Outcome, Priority, TaskState, TicketStatus } from './ticket.ts';
+
+/** Rows as the store keeps them. Times are epoch milliseconds. */
+
+export interface PayloadRow {
+  readonly id: string;
+  readonly endpointId: string;
+  readonly receivedAt: number;
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly remoteAddress?: string;
+  /** Either the bytes, or where they are: an earlier payload with the same bytes, a blob. */
+  readonly body: Buffer | undefined;
+  readonly blob?: string;
+  readonly hash: string;
+  /** How many items it says: the ledger must have as many events. */
+  readonly units: number;
+}
+
+export interface EventRow {
+  readonly id: string;
+  readonly payloadId: string;
+  readonly item: number;
+  readonly endpointId: string;
+  readonly outcome: Outcome;
+  readonly reason?: string;
+  readonly externalId?: string;
+  readonly ticketId?: string;
+  readonly messageId?: string;
+  readonly receivedAt: number;
+  readonly replayOf?: string;
+}
+
+export interface TicketRow {
+  readonly id: string;
+  readonly number: number;
+  readonly subject: string;
+  readonly status: TicketStatus;
+  readonly priority: Priority;
+  readonly channelId: string;
+  readonly customerId: string;
+  readonly assignee: string | null;
+  readonly team: string | null;
+  readonly tags: readonly string[];
+  readonly fields: Readonly<Record<string, string>>;
+  readonly language: string | null;
+  readonly lastSeq: number;
+  readonly version: number;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly lastInboundAt: number | null;
+  readonly closedAt: number | null;
+  readonly mergedInto: string | null;
+}
+
+export type TicketPatch = Partial<
+  Pick<
+    TicketRow,
+    | 'subject'
+    | 'status'
+    | 'priority'
+    | 'customerId'
+    | 'assignee'
+    | 'team'
+    | 'tags'
+    | 'fields'
+    | 'language'
+    | 'mergedInto'
+    | 'closedAt'
+    | 'channelId'
+  >
+>;
+
+/** What of a message may change with a revision. */
+export type MessageContent = Pick<
+  Envelope,
+  'occurredAt' | 'subject' | 'text' | 'textFull' | 'html' | 'fields' | 'automatic'
+> & {
+  readonly revision: number;
+  readonly review?: object;
+  readonly call?: object;
+};
+
+export interface MessageRow extends MessageContent {
+  readonly id: string;
+  readonly ticketId: string;
+  /** Position in the ticket: the order that is kept outward. */
+  readonly seq: number;
+  /** Null on notes. */
+  readonly endpointId: string | null;
+  readonly externalId: string | null;
+  readonly customerId: string | null;
+  readonly kind: Message['kind'];
+  readonly direction: 'inbound' | 'outbound';
+  readonly author: { readonly name?: string; readonly identifiers: readonly Identifier[] };
+  readonly verified: boolean;
+  readonly receivedAt: number;
+  readonly deletedAt: number | null;
+  readonly rule: Message['threadedBy']['rule'];
+  readonly evidence: string;
+  readonly delivery: {
+    readonly state: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed';
+    readonly error?: string;
+  } | null;
+  readonly payloadId: string | null;
+}
+
+export interface AttachmentRow extends Attachment {
+  /** Our own id; `id` is the channel's. */
+  readonly rowId: string;
+  readonly messageId: string;
+  readonly state: 'waiting' | 'stored' | 'failed';
+  readonly sha256?: string;
+}
+
+export interface CustomerRow {
+  readonly id: string;
+  readonly name: string | null;
+  readonly locale: string | null;
+  readonly version: number;
+  readonly mergedInto: string | null;
+}
+
+export interface IdentifierRow {
+  readonly kind: string;
+  readonly value: string;
+  readonly trust: Trust;
+  readonly customerId: string;
+}
+
+export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download';
+
+/** An entry of the outbox. Its line is (endpoint, ticket): one at a time, in order. */
+export interface Task {
+  readonly id: string;
+  readonly kind: TaskKind;
+  readonly endpointId: string;
+  readonly ticketId: string | null;
+  readonly messageId: string | null;
+  /** The change it tells about, for `notify` and `update`. */
+  readonly changeSeq: number | null;
+  /** Of an attachment, for `download`. */
+  readonly attachmentId: string | null;
+  readonly state: TaskState;
+  /** Tries begun so far that count against the schedule. */
+  readonly attempts: number;
+  /** The outcome of the last try is unknown: look before repeating. */
+  readonly uncertain: boolean;
+  readonly createdAt: number;
+}
+
+/** What `lease` gives: the right to work on a task until a time. */
+export interface Lease {
+  readonly task: Task;
+  readonly token: string;
+  readonly attempt: number;
+}
+
+/** How a try ended. */
+export type TaskResult =
+  | { readonly state: 'delivered'; readonly note?: string }
+  | { readonly state: 'waiting'; readonly dueAt: number; readonly countsAttempt: boolean; readonly uncertain: boolean }
+  | { readonly state: 'dead' | 'needs_check' };
+
+export interface AttemptRow extends Omit<Attempt, 'startedAt' | 'endedAt' | 'number'> {
+  readonly startedAt: number;
+  readonly endedAt: number;
+}
+
+export interface EndpointState {
+  readonly endpointId: string;
+  /** Nothing goes out before; `null` when it isn't paused. */
+  readonly pausedUntil: number | null;
+  readonly pauseReason: string | null;
+  /** Set when credentials were refused. */
+  readonly needsReauth: boolean;
+  readonly disabledAt: number | null;
+  /** Failures since the last success. */
+  readonly failures: number;
+  readonly lastInAt: number | null;
+  readonly lastOutAt: number | null;
+  readonly lastError: string | null;
+  readonly lastErrorAt: number | null;
+  readonly refused: number;
+}
+
+export interface ChangeRow {
+  readonly type: ChangeType;
+  readonly at: number;
+  readonly version: number;
+  readonly ticketId?: string;
+  readonly messageId?: string;
+  readonly customerId?: string;
+  /** What else the event says: `{ from, to }` of a status, the other ticket of a merge. */
+  readonly extra?: Readonly<Record<string, unknown>>;
+}
+
+/** A task as the queue needs it. */
+export interface TaskRefRow {
+  readonly id: string;
+  readonly endpointId: string;
+  /** Due now: worth pushing. */
+  readonly due: boolean;
+}
+
+/** A channel or destination made over the API. */
+export interface EndpointRow {
+  readonly id: string;
+  readonly role: 'channel' | 'destination';
+  readonly type: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  /** The settings, encrypted. */
+  readonly sealed: Buffer;
+  readonly at: number;
+}
+
+export interface RouteRow {
+  readonly id: string;
+  readonly position: number;
+  readonly definition: object;
+  readonly at: number;
+}
+
+export interface KeyRow {
+  readonly id: string;
+  readonly name: string;
+  /** The public part, by which it is looked up. */
+  readonly prefix: string;
+  readonly hash: string;
+  readonly scopes: readonly string[];
+  readonly createdAt: number;
+  readonly lastUsedAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+export interface UserRow {
+  readonly id: string;
+  readonly name: string;
+  readonly role: 'admin' | 'agent';
+  readonly at: number;
+}
+
+export interface SessionRow {
+  readonly hash: string;
+  readonly userId: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+export interface IdempotentRow {
+  readonly key: string;
+  readonly request: string;
+  readonly status: number;
+  readonly body: string;
+  readonly at: number;
+}

@@ -1,0 +1,202 @@
+import type { Readable } from 'node:stream';
+import type { Reader } from './reader.ts';
+import type {
+  AttachmentRow,
+  AttemptRow,
+  ChangeRow,
+  CustomerRow,
+  EndpointRow,
+  EndpointState,
+  EventRow,
+  IdempotentRow,
+  IdentifierRow,
+  KeyRow,
+  Lease,
+  MessageContent,
+  MessageRow,
+  PayloadRow,
+  RouteRow,
+  SessionRow,
+  Task,
+  TaskRefRow,
+  TaskResult,
+  TicketPatch,
+  TicketRow,
+  UserRow,
+} from './rows.ts';
+import type { Link } from './ticket.ts';
+
+/**
+ * The store: everything that must survive. One body of code over SQLite or PostgreSQL. Times are epoch
+ * milliseconds in rows and RFC 3339 in what readers get.
+ */
+export interface Store {
+  /**
+   * Runs `work` in a transaction and resolves once it is durable. Whoever shares one of `locks` runs one
+   * after the other. A `work` that throws is rolled back alone and its error passed on; a store that
+   * can't write throws `RetryableError`, and nothing of `work` remains.
+   */
+  write<T>(locks: readonly string[], work: (tx: Transaction) => Promise<T>): Promise<T>;
+  readonly read: Reader;
+  readonly blobs: Blobs;
+  /** What `doctor` and `/readyz` report. Throws when the store can't be used. */
+  health(): Promise<StoreHealth>;
+  close(): Promise<void>;
+}
+
+export interface StoreHealth {
+  readonly database: string;
+  readonly journal: string;
+  readonly synchronous: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly tasksWaiting: number;
+}
+
+/** Bytes by SHA-256: stored once, whoever sends them. */
+export interface Blobs {
+  /** Durable when it resolves. Fails with `PermanentError` beyond `maxBytes`. */
+  save(bytes: Readable | Buffer, maxBytes: number): Promise<{ readonly sha256: string; readonly size: number }>;
+  open(sha256: string): Promise<Readable>;
+  read(sha256: string): Promise<Buffer>;
+}
+
+/** The statements of the way in and of the outbox, valid inside `Store.write` only. */
+export interface Transaction {
+  // Ledger
+  /** Stores what was received; the bytes once per (endpoint, hash). */
+  savePayload(row: PayloadRow): Promise<void>;
+  addUnits(payloadId: string, units: number): Promise<void>;
+  insertEvent(row: EventRow): Promise<void>;
+  /** An item that came before the message it is about (deletion, receipt): found again by `takeEarly`. */
+  saveEarly(endpointId: string, externalId: string, item: object, at: number): Promise<void>;
+  takeEarly(endpointId: string, externalId: string): Promise<readonly object[]>;
+
+  // Messages
+  findMessage(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
+  message(id: string): Promise<MessageRow | undefined>;
+  insertMessage(row: MessageRow): Promise<void>;
+  /** Replaces the content; what was there stays as history. */
+  reviseMessage(message: MessageRow, content: MessageContent, at: number): Promise<void>;
+  /** Keeps a revision that came late, as history only. */
+  saveRevision(messageId: string, content: MessageContent, at: number): Promise<void>;
+  deleteMessage(id: string, at: number): Promise<void>;
+  setDelivery(id: string, delivery: MessageRow['delivery']): Promise<void>;
+  saveReaction(messageId: string, author: string, emoji: string, at: number): Promise<void>;
+  insertAttachment(row: AttachmentRow): Promise<void>;
+  attachment(rowId: string): Promise<AttachmentRow | undefined>;
+  updateAttachment(rowId: string, patch: { state: 'stored' | 'failed'; sha256?: string; size?: number }): Promise<void>;
+  /** The id the vendor gave to a part of an answer. */
+  savePart(messageId: string, endpointId: string, externalId: string, at: number): Promise<void>;
+  parts(messageId: string): Promise<readonly { externalId: string }[]>;
+  /** The answer that a part belongs to. */
+  messageOfPart(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
+
+  // Customers
+  customer(id: string): Promise<CustomerRow | undefined>;
+  insertCustomer(row: { id: string; name: string | null; locale: string | null; at: number }): Promise<void>;
+  updateCustomer(
+    id: string,
+    patch: { name?: string; locale?: string; mergedInto?: string | null },
+    at: number,
+  ): Promise<void>;
+  identifier(kind: string, value: string): Promise<IdentifierRow | undefined>;
+  identifiersOf(customerId: string): Promise<readonly IdentifierRow[]>;
+  /** Inserts it, or gives it to another customer or trust. */
+  saveIdentifier(row: IdentifierRow, at: number): Promise<void>;
+  saveClaim(customerId: string, kind: string, value: string, at: number): Promise<void>;
+  /** The oldest customer with that claim and without any identifier, not merged away. */
+  claimant(kind: string, value: string): Promise<string | undefined>;
+  /** Moves identifiers, claims, tickets and messages and lists what moved, for undo. */
+  moveCustomer(from: string, to: string, evidence: string, mergeId: string, at: number): Promise<void>;
+  /** Takes a merge back: everything that moved, and only that. Returns the two customers. */
+  undoMerge(mergeId: string, at: number): Promise<{ winner: string; loser: string } | undefined>;
+  /** Gives identifiers and the messages that came by them to another customer; listed for undo. */
+  splitCustomer(
+    from: string,
+    to: string,
+    identifiers: readonly { kind: string; value: string }[],
+    mergeId: string,
+    at: number,
+  ): Promise<void>;
+
+  // Tickets
+  ticket(id: string): Promise<TicketRow | undefined>;
+  ticketByNumber(number: number): Promise<TicketRow | undefined>;
+  insertTicket(
+    row: Omit<TicketRow, 'number' | 'version' | 'lastSeq' | 'mergedInto' | 'lastInboundAt' | 'closedAt' | 'updatedAt'>,
+  ): Promise<number>;
+  /** Takes the next position in the ticket for a message and notes the time. */
+  nextSeq(
+    ticketId: string,
+    at: number,
+    direction: 'inbound' | 'outbound' | 'note',
+  ): Promise<{ seq: number; version: number }>;
+  /** Returns the new version. */
+  updateTicket(id: string, patch: TicketPatch, at: number): Promise<number>;
+  thread(endpointId: string, externalId: string): Promise<string | undefined>;
+  saveThread(endpointId: string, externalId: string, ticketId: string): Promise<void>;
+  threadOf(endpointId: string, ticketId: string): Promise<string | undefined>;
+  /** The customer's ticket with the latest message since `since` that isn't solved or closed. */
+  recentOpenTicket(customerId: string, since: number): Promise<TicketRow | undefined>;
+  isParticipant(ticketId: string, customerId: string): Promise<boolean>;
+  /** Moves messages to another ticket, at its end, in their order. */
+  moveMessages(messageIds: readonly string[], to: string, at: number): Promise<void>;
+  messageIds(ticketId: string): Promise<readonly string[]>;
+  repointThreads(from: string, to: string): Promise<void>;
+
+  // Change feed and outbox
+  insertChange(row: ChangeRow): Promise<number>;
+  /** Adds a task at the end of its line; `dueAt` is when it may start once it is the head. */
+  insertTask(row: Omit<Task, 'state' | 'attempts' | 'uncertain'>, dueAt: number): Promise<TaskRefRow>;
+  /** The right to work on a task, if it is due, free, the head of its line, and its endpoint not paused. Counts the try. */
+  lease(taskId: string, token: string, now: number, until: number): Promise<Lease | undefined>;
+  /** Ends a try: nothing happens (false) unless `token` still holds the lease. Makes the next in line due. */
+  finish(
+    lease: Lease,
+    result: TaskResult,
+    attempt: AttemptRow,
+    now: number,
+  ): Promise<{ held: boolean; next?: TaskRefRow }>;
+  /** Sets a dead, checked or delivered task to waiting again, due now. */
+  replayTask(taskId: string, now: number): Promise<TaskRefRow | undefined>;
+  task(id: string): Promise<Task | undefined>;
+  link(destinationId: string, ticketId: string): Promise<Link | undefined>;
+  /** Throws `PermanentError` when the far id is already another ticket's. */
+  saveLink(
+    destinationId: string,
+    ticketId: string,
+    ref: { externalId: string; url?: string },
+    at: number,
+  ): Promise<void>;
+  ticketOfLink(destinationId: string, externalId: string): Promise<string | undefined>;
+
+  // Endpoints
+  endpointState(endpointId: string): Promise<EndpointState>;
+  updateEndpointState(endpointId: string, patch: Partial<Omit<EndpointState, 'endpointId'>>): Promise<void>;
+  saveCursor(endpointId: string, cursor: string): Promise<void>;
+  saveEndpoint(row: EndpointRow): Promise<void>;
+  deleteEndpoint(id: string): Promise<void>;
+  saveRoute(row: RouteRow): Promise<void>;
+  deleteRoute(id: string): Promise<boolean>;
+
+  // Access
+  saveKey(row: KeyRow): Promise<void>;
+  revokeKey(id: string, at: number): Promise<boolean>;
+  saveUser(row: UserRow): Promise<void>;
+  saveSession(row: SessionRow): Promise<void>;
+  deleteSession(hash: string): Promise<void>;
+  /** Takes a one-time token: true once, while it is valid. */
+  takeToken(hash: string, now: number): Promise<boolean>;
+  saveToken(hash: string, expiresAt: number): Promise<void>;
+  saveIdempotent(row: IdempotentRow): Promise<void>;
+  audit(row: { at: number; actor: string; action: string; target: string; detail?: string }): Promise<void>;
+
+  /** Deletes what is older than the retention, a batch at a time; returns how many rows went. */
+  sweepRetention(limits: {
+    payloadsBefore: number;
+    tasksBefore: number;
+    idempotentBefore: number;
+    batch: number;
+  }): Promise<number>;
+}
