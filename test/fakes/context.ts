@@ -1,0 +1,72 @@
+import { createHash } from 'node:crypto';
+import type { Context, Http, Log } from '../../src/core/connector.ts';
+import { fakeClock } from './clock.ts';
+import type { FakeClock } from './clock.ts';
+
+export interface LogEntry {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly fields: object;
+  readonly text: string;
+}
+
+export interface FakeLog extends Log {
+  /** Everything logged so far, in order. */
+  readonly entries: readonly LogEntry[];
+}
+
+/** A log that collects. */
+export function fakeLog(): FakeLog {
+  const entries: LogEntry[] = [];
+  const at = (level: LogEntry['level']) => (fields: object, text: string) => {
+    entries.push({ level, fields, text });
+  };
+  return { entries, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+export interface SealedHttp extends Http {
+  /** What was tried all the same; a plugin may swallow the error. */
+  readonly touched: readonly string[];
+}
+
+/** No way out: every use fails and is remembered. */
+export function sealedHttp(): SealedHttp {
+  const touched: string[] = [];
+  const fail = (what: string): never => {
+    touched.push(what);
+    throw new Error(`touched the network: ${what}`);
+  };
+  return {
+    touched,
+    send: async (request) => fail(`${request.method ?? 'GET'} ${request.url}`),
+    stream: async (request) => fail(`${request.method ?? 'GET'} ${request.url}`),
+    fetch: async (input) => fail(`fetch ${input instanceof Request ? input.url : String(input)}`),
+    get agents(): Http['agents'] {
+      return fail('agents');
+    },
+  };
+}
+
+export interface FakeContext extends Context {
+  readonly clock: FakeClock;
+  readonly log: FakeLog;
+  /** Fixed per endpoint and purpose. */
+  key(purpose: string): Buffer;
+}
+
+/**
+ * What the host lends to a plugin, without a host: time stands still, the network is sealed, the log collects. Pass
+ * `http: sealedHttp()` to see afterwards what was touched.
+ */
+export function fakeContext(given: Partial<Omit<FakeContext, 'webhookUrl'>> = {}): FakeContext {
+  const id = given.id ?? 'sample';
+  const publicUrl = given.publicUrl ?? 'https://desk.example.com';
+  return {
+    id,
+    publicUrl,
+    webhookUrl: `${publicUrl}/webhooks/${id}`,
+    clock: given.clock ?? fakeClock(),
+    log: given.log ?? fakeLog(),
+    http: given.http ?? sealedHttp(),
+    key: given.key ?? ((purpose) => createHash('sha256').update(`${id}\n${purpose}`).digest()),
+  };
+}
