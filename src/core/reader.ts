@@ -78,7 +78,7 @@ export interface Reader {
     readonly { id: string; winner: string; loser: string; evidence: string; at: string; undoneAt: string | null }[]
   >;
   events(
-    filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string; ticket?: string },
+    filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string },
     page: PageRequest,
   ): Promise<Page<LedgerEvent>>;
   event(id: string): Promise<LedgerEvent | undefined>;

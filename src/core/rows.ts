@@ -14,6 +14,7 @@ export interface PayloadRow {
   /** Either the bytes, or where they are: an earlier payload with the same bytes, a blob. */
   readonly body: Buffer | undefined;
   readonly blob?: string;
+  readonly sameAs?: string;
   readonly hash: string;
   /** How many items it says: the ledger must have as many events. */
   readonly units: number;
@@ -141,6 +142,8 @@ export interface Task {
   readonly messageId: string | null;
   /** The change it tells about, for `notify` and `update`. */
   readonly changeSeq: number | null;
+  /** What it says outward: the change's type, or the task's kind. */
+  readonly type: string;
   /** Of an attachment, for `download`. */
   readonly attachmentId: string | null;
   readonly state: TaskState;
@@ -183,7 +186,6 @@ export interface EndpointState {
   readonly lastOutAt: number | null;
   readonly lastError: string | null;
   readonly lastErrorAt: number | null;
-  readonly refused: number;
 }
 
 export interface ChangeRow {
