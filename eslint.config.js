@@ -1,3 +1,4 @@
+import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 // Each ban says what to use instead. The same syntax is banned everywhere unless a block at the end says otherwise.
@@ -9,7 +10,10 @@ const everywhere = [
     "MemberExpression[property.name=/^(innerHTML|outerHTML|insertAdjacentHTML|srcdoc)$/], JSXAttribute[name.name='dangerouslySetInnerHTML'], Property[key.name='dangerouslySetInnerHTML'], CallExpression[callee.object.name='document'][callee.property.name=/^write(ln)?$/]",
     'Markup from a string runs scripts: build elements, set textContent.',
   ),
-  ban("Property[key.name='shell'][value.value=true]", 'A shell reads its arguments as code: pass an array without a shell.'),
+  ban(
+    "Property[key.name='shell'][value.value=true]",
+    'A shell reads its arguments as code: pass an array without a shell.',
+  ),
 ];
 
 const product = [
@@ -82,7 +86,7 @@ const noShell = ['node:child_process', 'child_process'].map((name) => ({
   message: 'These go through a shell: use spawn or execFile with an array.',
 }));
 
-export default tseslint.config(
+export default defineConfig(
   { ignores: ['dist', 'dist.*', 'data', 'coverage', '**/fixtures/**', 'node_modules'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
 

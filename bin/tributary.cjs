@@ -7,7 +7,9 @@ var major = Number(version[0]);
 
 if (major < 20 || (major === 20 && Number(version[1]) < 19)) {
   process.stderr.write(
-    'Tributary needs Node 20.19 or newer, this is ' + process.versions.node + '. Install a current one from nodejs.org.\n'
+    'Tributary needs Node 20.19 or newer, this is ' +
+      process.versions.node +
+      '. Install a current one from nodejs.org.\n',
   );
   process.exit(1);
 }

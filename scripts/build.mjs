@@ -8,7 +8,17 @@
 // dist/ behind. All output goes to stderr: stdout belongs to the command that is started afterwards.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -49,8 +59,15 @@ function isFresh() {
 // By content, not by time: clones, copies and switched branches have times that say nothing.
 function hashOfSources() {
   const hash = createHash('sha256');
-  for (const file of [...ALSO.map((name) => join(ROOT, name)), ...SOURCES.flatMap((name) => filesIn(join(ROOT, name)))]) {
-    if (existsSync(file)) hash.update(`${relative(ROOT, file)}\0`).update(readFileSync(file)).update('\0');
+  for (const file of [
+    ...ALSO.map((name) => join(ROOT, name)),
+    ...SOURCES.flatMap((name) => filesIn(join(ROOT, name))),
+  ]) {
+    if (existsSync(file))
+      hash
+        .update(`${relative(ROOT, file)}\0`)
+        .update(readFileSync(file))
+        .update('\0');
   }
   return hash.digest('hex');
 }
@@ -73,7 +90,15 @@ async function build() {
     copyAssets(target);
     for (const name of FRONT_ENDS.filter(isFrontEnd)) {
       // Vite is a development dependency like TypeScript: where one is, the other is.
-      await run('vite/bin/vite.js', ['build', name, '--outDir', join(target, name), '--emptyOutDir', '--logLevel', 'warn']);
+      await run('vite/bin/vite.js', [
+        'build',
+        name,
+        '--outDir',
+        join(target, name),
+        '--emptyOutDir',
+        '--logLevel',
+        'warn',
+      ]);
     }
     writeFileSync(join(target, STAMP), hash);
     await swap(target);
@@ -114,7 +139,8 @@ async function swap(target) {
 async function locked(work) {
   const owner = join(LOCK, 'pid');
   for (let waited = 0; !tryMakeFolder(LOCK); waited += 100) {
-    if (waited >= LONGEST_BUILD_MS || (waited >= 1000 && !isAlive(owner))) rmSync(LOCK, { recursive: true, force: true });
+    if (waited >= LONGEST_BUILD_MS || (waited >= 1000 && !isAlive(owner)))
+      rmSync(LOCK, { recursive: true, force: true });
     else await wait(100);
   }
   try {
@@ -147,7 +173,10 @@ function isAlive(owner) {
 /** Runs a package's own script with this Node: no shell, no PATH. */
 function run(script, args) {
   return new Promise((done, reject) => {
-    const child = spawn(process.execPath, [pathOf(script), ...args], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [pathOf(script), ...args], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     child.stdout.pipe(process.stderr, { end: false });
     child.on('error', reject);
     child.on('close', (code) => {

@@ -43,7 +43,9 @@ function reasonOf(test) {
 
 function printSkipped(skipped) {
   for (const [reason, titles] of skipped) {
-    process.stdout.write(`\nSkipped, ${reason} (${titles.length}):\n${titles.map((title) => `  - ${title}\n`).join('')}`);
+    process.stdout.write(
+      `\nSkipped, ${reason} (${titles.length}):\n${titles.map((title) => `  - ${title}\n`).join('')}`,
+    );
   }
 }
 

@@ -61,7 +61,10 @@ function choose(args) {
 const hasTag = (name, tags) => tags.some((tag) => name.endsWith(`.${tag}${SUFFIX}`));
 
 const tagsIn = (args, option, fallback) =>
-  args.filter((arg) => arg.startsWith(option)).flatMap((arg) => arg.slice(option.length).split(',')).concat(fallback);
+  args
+    .filter((arg) => arg.startsWith(option))
+    .flatMap((arg) => arg.slice(option.length).split(','))
+    .concat(fallback);
 
 function mocha(args) {
   const script = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin', 'mocha.js');

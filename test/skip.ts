@@ -1,4 +1,4 @@
-import type { Context } from 'mocha';
+import type { Context, Runnable } from 'mocha';
 
 /**
  * Skips the running test, or from a `before` hook its whole suite, and says why in the summary. `REQUIRE_ALL=1`
@@ -11,7 +11,7 @@ import type { Context } from 'mocha';
 export function skipUnless(context: Context, condition: unknown, reason: string): void {
   if (condition) return;
   // Read by scripts/reporter.mjs. A hook that skips does so for its suite.
-  const runnable = context.runnable();
+  const runnable: Runnable & { type?: string } = context.runnable();
   Object.assign(runnable.type === 'hook' ? (runnable.parent ?? runnable) : runnable, { skipReason: reason });
   context.skip();
 }
