@@ -63,6 +63,8 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly http: Http;
+  /** 32 secret bytes of this installation, derived for this endpoint and purpose: the same in every process and after a restart. */
+  key(purpose: string): Buffer;
 }
 
 export interface Log {
