@@ -63,10 +63,10 @@ function scan(text: string): { keys: number; numbers: Rewrite[] } {
     if (code === QUOTE) {
       i = endOfString(text, i);
     } else if (isNumeric(code)) {
-      const start = i;
-      while (isNumeric(text.charCodeAt(i + 1))) i++;
-      const written = numberOf(text, start, i + 1);
-      if (written !== undefined) numbers.push({ start, end: i + 1, text: written });
+      const end = endOfNumber(text, i);
+      const written = numberOf(text, i, end);
+      if (written !== undefined) numbers.push({ start: i, end, text: written });
+      i = end - 1;
     } else if (code === 0x3a /* : */) {
       keys++;
       const count = (counts[depth] ?? 0) + 1;
@@ -76,7 +76,7 @@ function scan(text: string): { keys: number; numbers: Rewrite[] } {
       if (++depth > MAX_DEPTH) throw refuse(`the JSON is nested deeper than ${MAX_DEPTH}`);
       counts[depth] = 0;
     } else if ((code | 0x20) === 0x7d /* ] } */) {
-      depth--;
+      if (--depth < 0) throw refuse('the body is not JSON');
     }
   }
   return { keys, numbers };
@@ -92,7 +92,13 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** Digits, `+`, `-`, `.`, and behind a digit `e`: starts with a letter only in what isn't JSON or is `e` of `true`. */
+function endOfNumber(text: string, start: number): number {
+  let end = start + 1;
+  while (isNumeric(text.charCodeAt(end))) end++;
+  return end;
+}
+
+/** What numbers are written with. The `e` of `true` and `false` comes along and means nothing. */
 function isNumeric(code: number): boolean {
   return (code >= 0x30 && code <= 0x39) || code === 0x2d || code === 0x2e || code === 0x2b || (code | 0x20) === 0x65;
 }
@@ -100,10 +106,7 @@ function isNumeric(code: number): boolean {
 /** How a number has to be written instead, or undefined when `JSON.parse` reads it as it is meant. */
 function numberOf(text: string, start: number, end: number): string | undefined {
   const negative = text.charCodeAt(start) === 0x2d;
-  if (!negative && end - start < 16) {
-    // Short and positive: fine, unless an exponent makes it infinite.
-    if (end - start < 4 || !/e/i.test(text.slice(start, end))) return undefined;
-  }
+  if (!negative && end - start < 4) return undefined;
   const token = text.slice(start, end);
   const value = Number(token);
   if (value === Infinity || value === -Infinity) throw refuse('the JSON has a number that is too large');
@@ -144,7 +147,6 @@ function tidy(root: unknown, written: number, text: string): unknown {
       const inner = visit(object[name]);
       if (DROPPED.has(name)) delete result[name];
       else if (mend) adopt(result, mend(name), inner);
-      else if (typeof inner === 'object') result[name] = inner;
     }
     return result;
   };
