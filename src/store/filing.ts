@@ -1,0 +1,309 @@
+import type { MessageContent, MessageRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import { fromJson, toJson, type Row, type Sql, type Value } from './sql.ts';
+
+/** The ledger and the messages: the statements of the way in. */
+export function filingOf(
+  sql: Sql,
+): Pick<
+  Transaction,
+  | 'savePayload'
+  | 'addUnits'
+  | 'insertEvent'
+  | 'saveEarly'
+  | 'takeEarly'
+  | 'findMessage'
+  | 'message'
+  | 'insertMessage'
+  | 'reviseMessage'
+  | 'saveRevision'
+  | 'deleteMessage'
+  | 'setDelivery'
+  | 'saveReaction'
+  | 'insertAttachment'
+  | 'attachment'
+  | 'updateAttachment'
+  | 'savePart'
+  | 'parts'
+  | 'messageOfPart'
+> {
+  const saveRevision = async (messageId: string, content: MessageContent, at: number) => {
+    await sql.run(
+      'INSERT INTO revisions (message_id, revision, content, at) VALUES (?, ?, ?, ?)',
+      messageId,
+      content.revision,
+      JSON.stringify(content),
+      at,
+    );
+  };
+
+  return {
+    async savePayload(row) {
+      await sql.run(
+        `INSERT INTO payloads (id, endpoint_id, received_at, method, url, headers, remote_address, hash, body, blob, same_as, units)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.id,
+        row.endpointId,
+        row.receivedAt,
+        row.method,
+        row.url,
+        JSON.stringify(row.headers),
+        row.remoteAddress ?? null,
+        row.hash,
+        row.body ?? null,
+        row.blob ?? null,
+        row.sameAs ?? null,
+        row.units,
+      );
+    },
+    async addUnits(payloadId, units) {
+      await sql.run('UPDATE payloads SET units = units + ? WHERE id = ?', units, payloadId);
+    },
+    async insertEvent(row) {
+      await sql.run(
+        `INSERT INTO events (id, payload_id, item, endpoint_id, outcome, reason, external_id, ticket_id, message_id, received_at, replay_of)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.id,
+        row.payloadId,
+        row.item,
+        row.endpointId,
+        row.outcome,
+        row.reason ?? null,
+        row.externalId ?? null,
+        row.ticketId ?? null,
+        row.messageId ?? null,
+        row.receivedAt,
+        row.replayOf ?? null,
+      );
+    },
+    async saveEarly(endpointId, externalId, item, at) {
+      await sql.run(
+        'INSERT INTO early (endpoint_id, external_id, item, at) VALUES (?, ?, ?, ?)',
+        endpointId,
+        externalId,
+        JSON.stringify(item),
+        at,
+      );
+    },
+    async takeEarly(endpointId, externalId) {
+      const where = 'WHERE endpoint_id = ? AND external_id = ?';
+      const rows = await sql.all<{ item: string }>(
+        `SELECT item FROM early ${where} ORDER BY at`,
+        endpointId,
+        externalId,
+      );
+      if (rows.length > 0) await sql.run(`DELETE FROM early ${where}`, endpointId, externalId);
+      return rows.map((row) => JSON.parse(row.item) as object);
+    },
+
+    async findMessage(endpointId, externalId) {
+      return messageOf(
+        await sql.get('SELECT * FROM messages WHERE endpoint_id = ? AND external_id = ?', endpointId, externalId),
+      );
+    },
+    async message(id) {
+      return messageOf(await sql.get('SELECT * FROM messages WHERE id = ?', id));
+    },
+    async insertMessage(row) {
+      await sql.run(
+        `INSERT INTO messages (id, ticket_id, seq, endpoint_id, external_id, customer_id, kind, direction, author, verified,
+           received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id,
+           revision, occurred_at, subject, text, text_full, html, fields, automatic, review, call)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.id,
+        row.ticketId,
+        row.seq,
+        row.endpointId,
+        row.externalId,
+        row.customerId,
+        row.kind,
+        row.direction,
+        JSON.stringify(row.author),
+        row.verified ? 1 : 0,
+        row.receivedAt,
+        row.deletedAt,
+        row.rule,
+        row.evidence,
+        row.delivery?.state ?? null,
+        row.delivery?.error ?? null,
+        row.payloadId,
+        ...contentValues(row),
+      );
+    },
+    async reviseMessage(message, content, at) {
+      await saveRevision(message.id, contentOf(message), at);
+      await sql.run(
+        `UPDATE messages SET revision = ?, occurred_at = ?, subject = ?, text = ?, text_full = ?, html = ?, fields = ?,
+           automatic = ?, review = ?, call = ? WHERE id = ?`,
+        ...contentValues(content),
+        message.id,
+      );
+    },
+    saveRevision,
+    async deleteMessage(id, at) {
+      await sql.run('UPDATE messages SET deleted_at = ? WHERE id = ?', at, id);
+    },
+    async setDelivery(id, delivery) {
+      await sql.run(
+        'UPDATE messages SET delivery_state = ?, delivery_error = ? WHERE id = ?',
+        delivery?.state ?? null,
+        delivery?.error ?? null,
+        id,
+      );
+    },
+    async saveReaction(messageId, author, emoji, at) {
+      if (emoji === '') {
+        await sql.run('DELETE FROM reactions WHERE message_id = ? AND author = ?', messageId, author);
+        return;
+      }
+      await sql.run(
+        `INSERT INTO reactions (message_id, author, emoji, at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (message_id, author) DO UPDATE SET emoji = excluded.emoji, at = excluded.at`,
+        messageId,
+        author,
+        emoji,
+        at,
+      );
+    },
+
+    async insertAttachment(row) {
+      await sql.run(
+        `INSERT INTO attachments (id, message_id, external_id, name, media_type, size, inline, cid, state, sha256)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        row.rowId,
+        row.messageId,
+        row.id,
+        row.name,
+        row.mediaType,
+        row.size ?? null,
+        row.inline ? 1 : 0,
+        row.cid ?? null,
+        row.state,
+        row.sha256 ?? null,
+      );
+    },
+    async attachment(rowId) {
+      const row = await sql.get<AttachmentColumns>('SELECT * FROM attachments WHERE id = ?', rowId);
+      return row && attachmentOf(row);
+    },
+    async updateAttachment(rowId, patch) {
+      await sql.run(
+        'UPDATE attachments SET state = ?, sha256 = coalesce(?, sha256), size = coalesce(?, size) WHERE id = ?',
+        patch.state,
+        patch.sha256 ?? null,
+        patch.size ?? null,
+        rowId,
+      );
+    },
+    async savePart(messageId, endpointId, externalId, at) {
+      await sql.run(
+        `INSERT INTO parts (endpoint_id, external_id, message_id, at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (endpoint_id, external_id) DO NOTHING`,
+        endpointId,
+        externalId,
+        messageId,
+        at,
+      );
+    },
+    async parts(messageId) {
+      const rows = await sql.all<{ external_id: string }>(
+        'SELECT external_id FROM parts WHERE message_id = ? ORDER BY at, external_id',
+        messageId,
+      );
+      return rows.map((row) => ({ externalId: row.external_id }));
+    },
+    async messageOfPart(endpointId, externalId) {
+      return messageOf(
+        await sql.get(
+          `SELECT m.* FROM parts p JOIN messages m ON m.id = p.message_id WHERE p.endpoint_id = ? AND p.external_id = ?`,
+          endpointId,
+          externalId,
+        ),
+      );
+    },
+  };
+}
+
+function contentOf(message: MessageRow): MessageContent {
+  const { revision, occurredAt, subject, text, textFull, html, fields, automatic, review, call } = message;
+  return { revision, occurredAt, subject, text, textFull, html, fields, automatic, review, call };
+}
+
+function contentValues(content: MessageContent): Value[] {
+  return [
+    content.revision,
+    content.occurredAt,
+    content.subject ?? null,
+    content.text,
+    content.textFull ?? null,
+    content.html ?? null,
+    Object.keys(content.fields).length > 0 ? JSON.stringify(content.fields) : null,
+    content.automatic ?? null,
+    toJson(content.review),
+    toJson(content.call),
+  ];
+}
+
+interface AttachmentColumns {
+  id: string;
+  message_id: string;
+  external_id: string;
+  name: string;
+  media_type: string;
+  size: number | null;
+  inline: number;
+  cid: string | null;
+  state: 'waiting' | 'stored' | 'failed';
+  sha256: string | null;
+}
+
+/** Columns of an attachment as a row of the contract. */
+export function attachmentOf(row: AttachmentColumns) {
+  return {
+    rowId: row.id,
+    messageId: row.message_id,
+    id: row.external_id,
+    name: row.name,
+    mediaType: row.media_type,
+    size: row.size ?? undefined,
+    inline: row.inline === 1,
+    cid: row.cid ?? undefined,
+    state: row.state,
+    sha256: row.sha256 ?? undefined,
+  };
+}
+
+function messageOf(row: Row | undefined): MessageRow | undefined {
+  if (!row) return undefined;
+  const column = <T>(name: string) => row[name] as T;
+  const optional = <T>(name: string) => (row[name] ?? undefined) as T | undefined;
+  const state = column<NonNullable<MessageRow['delivery']>['state'] | null>('delivery_state');
+  return {
+    id: column('id'),
+    ticketId: column('ticket_id'),
+    seq: column('seq'),
+    endpointId: column('endpoint_id'),
+    externalId: column('external_id'),
+    customerId: column('customer_id'),
+    kind: column('kind'),
+    direction: column('direction'),
+    author: fromJson<MessageRow['author']>(row['author']) ?? { identifiers: [] },
+    verified: row['verified'] === 1,
+    receivedAt: column('received_at'),
+    deletedAt: column('deleted_at'),
+    rule: column('rule'),
+    evidence: column('evidence'),
+    delivery: state ? { state, error: optional('delivery_error') } : null,
+    payloadId: column('payload_id'),
+    revision: column('revision'),
+    occurredAt: column('occurred_at'),
+    subject: optional('subject'),
+    text: column('text'),
+    textFull: optional('text_full'),
+    html: optional('html'),
+    fields: fromJson<Record<string, string>>(row['fields']) ?? {},
+    automatic: optional('automatic'),
+    review: fromJson(row['review']),
+    call: fromJson(row['call']),
+  };
+}

@@ -1,0 +1,98 @@
+import { RetryableError, textOf } from '../core/errors.ts';
+import { isStorageError, type Database } from './sqlite.ts';
+
+/** A piece of work that wants to be in the next commit. */
+interface Job {
+  run(): Promise<unknown>;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** Most jobs that share one commit: bounds how long the first of them waits. */
+const GROUP = 128;
+
+/**
+ * Group commit. Jobs run one after the other inside one transaction, each under its own savepoint; all
+ * are answered after the one commit that makes them durable. A job that throws is rolled back alone. An
+ * error of the storage itself (full disk, I/O) may have rolled back more, so it fails the whole group.
+ */
+export function createGroupCommit(database: Database): {
+  submit<T>(run: () => Promise<T>): Promise<T>;
+  /** Resolves when nothing is waiting any more; later jobs are refused. */
+  close(): Promise<void>;
+} {
+  let waiting: Job[] = [];
+  let running: Promise<void> | undefined;
+  let closed = false;
+
+  async function drain(): Promise<void> {
+    // Gives requests that arrive in the same turn of the event loop the chance to share the commit.
+    await new Promise(setImmediate);
+    while (waiting.length > 0) {
+      const group = waiting.slice(0, GROUP);
+      waiting = waiting.slice(GROUP);
+      await commit(group);
+      if (waiting.length > 0) await new Promise(setImmediate);
+    }
+    running = undefined;
+  }
+
+  async function commit(group: readonly Job[]): Promise<void> {
+    const done: (() => void)[] = [];
+    try {
+      database.exec('BEGIN IMMEDIATE');
+      for (const job of group) done.push(await runAlone(database, job));
+      database.exec('COMMIT');
+    } catch (error) {
+      rollBack(database);
+      const failure = new RetryableError(`the store can't write: ${textOf(error)}`, {
+        cause: error,
+        hint: 'Free space on the disk of the data folder and check its permissions; nothing needs a restart.',
+      });
+      for (const job of group) job.reject(failure);
+      return;
+    }
+    for (const answer of done) answer();
+  }
+
+  return {
+    submit<T>(run: () => Promise<T>): Promise<T> {
+      if (closed) return Promise.reject(new RetryableError('the store is closed'));
+      return new Promise<T>((resolve, reject) => {
+        waiting.push({ run, resolve: resolve as (value: unknown) => void, reject });
+        running ??= drain();
+      });
+    },
+    async close() {
+      closed = true;
+      await running;
+    },
+  };
+}
+
+/** Runs one job under a savepoint; returns how to answer it once the group is durable. */
+async function runAlone(database: Database, job: Job): Promise<() => void> {
+  database.exec('SAVEPOINT job');
+  try {
+    const value = await job.run();
+    database.exec('RELEASE job');
+    return () => {
+      job.resolve(value);
+    };
+  } catch (error) {
+    if (isStorageError(error)) throw error;
+    database.exec('ROLLBACK TO job');
+    database.exec('RELEASE job');
+    return () => {
+      job.reject(error);
+    };
+  }
+}
+
+function rollBack(database: Database): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // SQLite rolls back by itself on a full disk; then there is nothing left to roll back.
+  }
+}

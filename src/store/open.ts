@@ -1,0 +1,155 @@
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { PermanentError, RetryableError, textOf, TributaryError } from '../core/errors.ts';
+import type { Log } from '../core/connector.ts';
+import type { Store, Transaction } from '../core/store.ts';
+import { accessOf } from './access.ts';
+import { createBlobs } from './blobs.ts';
+import { filingOf } from './filing.ts';
+import { createGroupCommit } from './group.ts';
+import { lockFolder } from './lock.ts';
+import { migrate } from './migrate.ts';
+import { outboxOf } from './outbox.ts';
+import { peopleOf } from './people.ts';
+import { createReader } from './reader/reader.ts';
+import { kyselyOf } from './reader/kysely.ts';
+import { createSearch, ensureSearch } from './search.ts';
+import type { Sql } from './sql.ts';
+import { configure, openDatabase, pragmaOf, sqlOf, type Database } from './sqlite.ts';
+import { ticketsOf } from './tickets.ts';
+import { createWatermark } from './watermark.ts';
+
+export interface StoreOptions {
+  /** Data folder: database, blobs, lock. Made if it isn't there. */
+  readonly folder: string;
+  /** The database file; `tributary.db` in the folder when left out. */
+  readonly file?: string;
+  readonly log: Log;
+  /** Type of a configured endpoint, for views. */
+  readonly typeOf: (endpointId: string) => string;
+}
+
+/** Databases up to this size are checked page by page at every start. */
+const CHECK_UP_TO = 256 * 1024 * 1024;
+
+/**
+ * Opens the store on SQLite: one connection that writes in groups, one that reads. Throws
+ * `PermanentError` with a hint when the folder can't be used, is in use, or the file is broken.
+ */
+export function openStore(options: StoreOptions): Store {
+  const { folder, log } = options;
+  const file = options.file ?? join(folder, 'tributary.db');
+  prepareFolder(folder);
+  const lock = lockFolder(folder);
+  const writer = openChecked(file, log);
+  const reading = openDatabase(file);
+  configure(reading);
+
+  const sql = sqlOf(writer);
+  const group = createGroupCommit(writer);
+  const tx: Transaction = {
+    ...filingOf(sql),
+    ...peopleOf(sql),
+    ...ticketsOf(sql),
+    ...outboxOf(sql),
+    ...accessOf(sql),
+  };
+
+  ensureSearch(writer);
+  const db = kyselyOf(reading);
+  const search = createSearch({ write: <T>(work: (sql: Sql) => Promise<T>) => group.submit(() => work(sql)), db });
+  const blobs = createBlobs(join(folder, 'blobs'));
+  const read = createReader({ db, search, typeOf: options.typeOf, blobs });
+
+  const watermark = createWatermark(join(folder, 'tributary.seq'));
+  const last = Number(
+    Object.values(writer.prepare('SELECT coalesce(max(seq), 0) AS seq FROM changes').get() as object)[0],
+  );
+  if (last < watermark.seen) {
+    log.error(
+      { last, seen: watermark.seen },
+      `the database is older than it was: ${watermark.seen - last} changes are missing. Was a copy put back, or tributary.db-wal removed?`,
+    );
+  }
+  // Search and watermark follow at a distance: neither belongs into anybody's commit.
+  const chores = setInterval(() => {
+    void read
+      .lastChange()
+      .then((seq) => {
+        watermark.note(seq);
+        watermark.flush();
+      })
+      .then(() => search.index(500))
+      .catch((error: unknown) => {
+        log.warn({ error: textOf(error) }, 'search index is behind');
+      });
+  }, 1000);
+  chores.unref();
+
+  return {
+    // One process owns the file and its writer runs one job after the other, so locks are kept by construction.
+    write: (_locks, work) => group.submit(() => work(tx)),
+    read,
+    blobs,
+    async health() {
+      const synchronous = pragmaOf(writer, 'synchronous');
+      if (synchronous !== 2) throw new RetryableError(`SQLite runs with synchronous=${String(synchronous)}`);
+      const waiting = await read.backlog();
+      return {
+        database: `sqlite ${String(Object.values(reading.prepare('SELECT sqlite_version() AS v').get() as object)[0])}`,
+        journal: String(pragmaOf(writer, 'journal_mode')),
+        synchronous: 'full',
+        size: statSync(file).size,
+        tasksWaiting: waiting.reduce((sum, entry) => sum + entry.waiting, 0),
+      };
+    },
+    async close() {
+      clearInterval(chores);
+      await group.close();
+      watermark.note(await read.lastChange());
+      watermark.flush();
+      await db.destroy();
+      writer.close();
+      lock.release();
+    },
+  };
+}
+
+function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    // The folder holds customers' words and the key: nobody else's business.
+    chmodSync(folder, 0o700);
+  } catch (cause) {
+    throw new PermanentError(`the data folder ${folder} can't be used: ${textOf(cause)}`, {
+      cause,
+      hint: 'Create it and give it to the user who runs Tributary, or set DATA_DIR.',
+    });
+  }
+}
+
+function openChecked(file: string, log: Log): Database {
+  try {
+    const database = openDatabase(file);
+    chmodSync(file, 0o600);
+    configure(database);
+    if (statSync(file).size <= CHECK_UP_TO) check(database, file);
+    migrate(database, file);
+    log.debug({ file }, 'database opened');
+    return database;
+  } catch (cause) {
+    if (cause instanceof TributaryError) throw cause;
+    throw new PermanentError(`the database ${file} can't be opened: ${textOf(cause)}`, {
+      cause,
+      hint: 'Check that the data folder is writable and the file is whole; restore it from a backup if it is not.',
+    });
+  }
+}
+
+function check(database: Database, file: string): void {
+  const result = pragmaOf(database, 'quick_check');
+  if (result === 'ok') return;
+  throw new PermanentError(`the database ${file} is damaged: ${String(result)}`, {
+    hint: 'Stop here, keep the file, and restore the newest backup; messages received since are fetched again by their channels.',
+  });
+}

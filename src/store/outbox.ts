@@ -1,0 +1,282 @@
+import { PermanentError } from '../core/errors.ts';
+import type { EndpointState, Task, TaskRefRow, TaskResult } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import { toJson, type Row, type Sql } from './sql.ts';
+
+/** The change feed, the outbox and what is known of endpoints. */
+export function outboxOf(
+  sql: Sql,
+): Pick<
+  Transaction,
+  | 'insertChange'
+  | 'insertTask'
+  | 'lease'
+  | 'finish'
+  | 'replayTask'
+  | 'task'
+  | 'link'
+  | 'saveLink'
+  | 'ticketOfLink'
+  | 'endpointState'
+  | 'updateEndpointState'
+  | 'saveCursor'
+> {
+  /** The head of a line that nobody has made due yet becomes due. */
+  async function promote(endpointId: string, ticketId: string | null, now: number): Promise<TaskRefRow | undefined> {
+    if (ticketId === null) return undefined;
+    const head = await sql.get<{ id: string; due_at: number | null }>(
+      `SELECT id, due_at FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
+       ORDER BY id LIMIT 1`,
+      endpointId,
+      ticketId,
+    );
+    if (!head || head.due_at !== null) return undefined;
+    await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, head.id);
+    return { id: head.id, endpointId, due: true };
+  }
+
+  async function endpointState(endpointId: string): Promise<EndpointState> {
+    const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ?', endpointId);
+    const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
+    return {
+      endpointId,
+      pausedUntil: column('paused_until'),
+      pauseReason: column('pause_reason'),
+      needsReauth: column('needs_reauth') === 1,
+      disabledAt: column('disabled_at'),
+      failures: column<number>('failures') ?? 0,
+      lastInAt: null,
+      lastOutAt: column('last_out_at'),
+      lastError: column('last_error'),
+      lastErrorAt: column('last_error_at'),
+    };
+  }
+
+  return {
+    async insertChange(row) {
+      const last = await sql.get<{ seq: number }>('SELECT coalesce(max(seq), 0) AS seq FROM changes');
+      const seq = last!.seq + 1;
+      await sql.run(
+        `INSERT INTO changes (seq, type, at, version, ticket_id, message_id, customer_id, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        seq,
+        row.type,
+        row.at,
+        row.version,
+        row.ticketId ?? null,
+        row.messageId ?? null,
+        row.customerId ?? null,
+        toJson(row.extra),
+      );
+      return seq;
+    },
+
+    async insertTask(row, dueAt) {
+      // A task behind others of its line has no due time: it gets one when it becomes the head.
+      const busy =
+        row.ticketId !== null &&
+        (await sql.get(
+          `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering') LIMIT 1`,
+          row.endpointId,
+          row.ticketId,
+        ));
+      await sql.run(
+        `INSERT INTO tasks (id, kind, type, endpoint_id, ticket_id, message_id, change_seq, attachment_id, state, attempts,
+           tries, uncertain, due_at, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, 0, ?, ?, ?)`,
+        row.id,
+        row.kind,
+        row.type,
+        row.endpointId,
+        row.ticketId,
+        row.messageId,
+        row.changeSeq,
+        row.attachmentId,
+        busy ? null : dueAt,
+        row.createdAt,
+        row.createdAt,
+      );
+      return { id: row.id, endpointId: row.endpointId, due: !busy && dueAt <= row.createdAt };
+    },
+
+    async lease(taskId, token, now, until) {
+      const row = await sql.get(
+        `UPDATE tasks SET
+           -- A lease that ran out was a try whose outcome nobody recorded.
+           uncertain = CASE WHEN state = 'delivering' THEN 1 ELSE uncertain END,
+           state = 'delivering', lease_token = ?, lease_until = ?, attempts = attempts + 1, tries = tries + 1, updated_at = ?
+         WHERE id = ? AND due_at <= ? AND (state = 'waiting' OR (state = 'delivering' AND lease_until <= ?))
+           AND NOT EXISTS (SELECT 1 FROM endpoint_states e WHERE e.endpoint_id = tasks.endpoint_id
+             AND (e.paused_until > ? OR e.disabled_at IS NOT NULL))
+         RETURNING *`,
+        token,
+        until,
+        now,
+        taskId,
+        now,
+        now,
+        now,
+      );
+      if (!row) return undefined;
+      await sql.run(
+        `UPDATE attempts SET ended_at = ?, outcome = 'interrupted', error = 'the process ended during this try'
+         WHERE task_id = ? AND ended_at IS NULL`,
+        now,
+        taskId,
+      );
+      const number = row['tries'] as number;
+      await sql.run(
+        `INSERT INTO attempts (task_id, number, started_at, outcome) VALUES (?, ?, ?, 'delivering')`,
+        taskId,
+        number,
+        now,
+      );
+      return { task: taskOf(row), token, attempt: number };
+    },
+
+    async finish(lease, result, attempt, now) {
+      const { task, token } = lease;
+      const waits = result.state === 'waiting';
+      const held = await sql.run(
+        `UPDATE tasks SET state = ?, due_at = ?, attempts = attempts - ?, uncertain = ?, lease_token = NULL, lease_until = NULL,
+           updated_at = ? WHERE id = ? AND lease_token = ?`,
+        result.state,
+        waits ? result.dueAt : null,
+        waits && !result.countsAttempt ? 1 : 0,
+        waits && result.uncertain ? 1 : 0,
+        now,
+        task.id,
+        token,
+      );
+      if (held === 0) return { held: false };
+      await sql.run(
+        `UPDATE attempts SET started_at = ?, ended_at = ?, outcome = ?, error = ?, hint = ?, request = ?, response = ?
+         WHERE task_id = ? AND number = ?`,
+        attempt.startedAt,
+        attempt.endedAt,
+        attempt.outcome,
+        attempt.error,
+        attempt.hint,
+        attempt.request,
+        attempt.response,
+        task.id,
+        lease.attempt,
+      );
+      const next = isOpen(result) ? undefined : await promote(task.endpointId, task.ticketId, now);
+      return { held: true, next };
+    },
+
+    async replayTask(taskId, now) {
+      const task = await sql.get<{ endpoint_id: string; ticket_id: string | null }>(
+        `UPDATE tasks SET state = 'waiting', attempts = 0, due_at = NULL, updated_at = ?
+         WHERE id = ? AND state IN ('dead', 'needs_check', 'delivered') RETURNING endpoint_id, ticket_id`,
+        now,
+        taskId,
+      );
+      if (!task) return undefined;
+      // It has the oldest id of its line, but must not overtake one that is on its way right now.
+      const active = await sql.get(
+        `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
+           AND state IN ('waiting', 'delivering') LIMIT 1`,
+        task.endpoint_id,
+        task.ticket_id,
+      );
+      if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
+      return { id: taskId, endpointId: task.endpoint_id, due: !active };
+    },
+
+    async task(id) {
+      const row = await sql.get('SELECT * FROM tasks WHERE id = ?', id);
+      return row && taskOf(row);
+    },
+
+    link: (destinationId, ticketId) =>
+      sql.get(
+        'SELECT destination_id AS destination, external_id AS "externalId", url FROM links WHERE destination_id = ? AND ticket_id = ?',
+        destinationId,
+        ticketId,
+      ),
+    async saveLink(destinationId, ticketId, ref, at) {
+      const owner = await sql.get<{ ticket_id: string }>(
+        'SELECT ticket_id FROM links WHERE destination_id = ? AND external_id = ?',
+        destinationId,
+        ref.externalId,
+      );
+      if (owner && owner.ticket_id !== ticketId) {
+        throw new PermanentError(
+          `${destinationId} answered with ${ref.externalId}, which is already another ticket's`,
+          {
+            hint: 'Compare both tickets there, then replay this delivery.',
+          },
+        );
+      }
+      await sql.run(
+        `INSERT INTO links (destination_id, ticket_id, external_id, url, at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (destination_id, ticket_id) DO UPDATE SET external_id = excluded.external_id, url = excluded.url`,
+        destinationId,
+        ticketId,
+        ref.externalId,
+        ref.url ?? null,
+        at,
+      );
+    },
+    async ticketOfLink(destinationId, externalId) {
+      const row = await sql.get<{ ticket_id: string }>(
+        'SELECT ticket_id FROM links WHERE destination_id = ? AND external_id = ?',
+        destinationId,
+        externalId,
+      );
+      return row?.ticket_id;
+    },
+
+    endpointState,
+    async updateEndpointState(endpointId, patch) {
+      const state = { ...(await endpointState(endpointId)), ...patch };
+      await sql.run(
+        `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,
+           last_error, last_error_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (endpoint_id) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason,
+           needs_reauth = excluded.needs_reauth, disabled_at = excluded.disabled_at, failures = excluded.failures,
+           last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at`,
+        endpointId,
+        state.pausedUntil,
+        state.pauseReason,
+        state.needsReauth ? 1 : 0,
+        state.disabledAt,
+        state.failures,
+        state.lastOutAt,
+        state.lastError,
+        state.lastErrorAt,
+      );
+    },
+    async saveCursor(endpointId, cursor) {
+      await sql.run(
+        `INSERT INTO endpoint_states (endpoint_id, poll_cursor) VALUES (?, ?)
+         ON CONFLICT (endpoint_id) DO UPDATE SET poll_cursor = excluded.poll_cursor`,
+        endpointId,
+        cursor,
+      );
+    },
+  };
+}
+
+function isOpen(result: TaskResult): boolean {
+  return result.state === 'waiting';
+}
+
+function taskOf(row: Row): Task {
+  const column = <T>(name: string) => row[name] as T;
+  return {
+    id: column('id'),
+    kind: column('kind'),
+    type: column('type'),
+    endpointId: column('endpoint_id'),
+    ticketId: column('ticket_id'),
+    messageId: column('message_id'),
+    changeSeq: column('change_seq'),
+    attachmentId: column('attachment_id'),
+    state: column('state'),
+    attempts: column('attempts'),
+    uncertain: row['uncertain'] === 1,
+    createdAt: column('created_at'),
+  };
+}

@@ -1,0 +1,227 @@
+import { PermanentError } from '../core/errors.ts';
+import type { CustomerRow, IdentifierRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import { fromJson, type Sql } from './sql.ts';
+
+/** What a join or a split moved, so that exactly that can be moved back. */
+interface Moved {
+  identifiers: { kind: string; value: string }[];
+  claims: { kind: string; value: string }[];
+  tickets: string[];
+  messages: string[];
+}
+
+/** Customers, their identifiers and claims, joins and their undoing. */
+export function peopleOf(
+  sql: Sql,
+): Pick<
+  Transaction,
+  | 'customer'
+  | 'insertCustomer'
+  | 'updateCustomer'
+  | 'identifier'
+  | 'identifiersOf'
+  | 'saveIdentifier'
+  | 'saveClaim'
+  | 'claimant'
+  | 'moveCustomer'
+  | 'undoMerge'
+  | 'splitCustomer'
+> {
+  const identifiersOf = (customerId: string) =>
+    sql.all<IdentifierRow>(
+      'SELECT kind, value, trust, customer_id AS "customerId" FROM identifiers WHERE customer_id = ? ORDER BY kind, value',
+      customerId,
+    );
+
+  const ids = async (text: string, ...values: string[]) =>
+    (await sql.all<{ id: string }>(text, ...values)).map((row) => row.id);
+
+  const claimsOf = (customerId: string) =>
+    sql.all<{ kind: string; value: string }>('SELECT kind, value FROM claims WHERE customer_id = ?', customerId);
+
+  /** Gives everything listed to another customer. */
+  async function move(moved: Moved, from: string, to: string): Promise<void> {
+    for (const { kind, value } of moved.identifiers) {
+      await sql.run(
+        'UPDATE identifiers SET customer_id = ? WHERE kind = ? AND value = ? AND customer_id = ?',
+        to,
+        kind,
+        value,
+        from,
+      );
+    }
+    for (const { kind, value } of moved.claims) {
+      await sql.run(
+        `INSERT INTO claims (kind, value, customer_id, first_seen_at)
+         SELECT kind, value, ?, first_seen_at FROM claims WHERE kind = ? AND value = ? AND customer_id = ?
+         ON CONFLICT (kind, value, customer_id) DO NOTHING`,
+        to,
+        kind,
+        value,
+        from,
+      );
+      await sql.run('DELETE FROM claims WHERE kind = ? AND value = ? AND customer_id = ?', kind, value, from);
+    }
+    for (const id of moved.tickets) {
+      await sql.run(
+        'UPDATE tickets SET customer_id = ?, version = version + 1 WHERE id = ? AND customer_id = ?',
+        to,
+        id,
+        from,
+      );
+    }
+    for (const id of moved.messages) {
+      await sql.run('UPDATE messages SET customer_id = ? WHERE id = ? AND customer_id = ?', to, id, from);
+    }
+  }
+
+  const saveMerge = (id: string, winner: string, loser: string, evidence: string, moved: Moved, at: number) =>
+    sql.run(
+      'INSERT INTO merges (id, winner, loser, evidence, moved, at) VALUES (?, ?, ?, ?, ?, ?)',
+      id,
+      winner,
+      loser,
+      evidence,
+      JSON.stringify(moved),
+      at,
+    );
+
+  const touch = (id: string, at: number) =>
+    sql.run('UPDATE customers SET version = version + 1, updated_at = ? WHERE id = ?', at, id);
+
+  return {
+    customer: (id) =>
+      sql.get<CustomerRow>(
+        'SELECT id, name, locale, version, merged_into AS "mergedInto" FROM customers WHERE id = ?',
+        id,
+      ),
+    async insertCustomer(row) {
+      await sql.run(
+        'INSERT INTO customers (id, name, locale, version, created_at, updated_at) VALUES (?, ?, ?, 1, ?, ?)',
+        row.id,
+        row.name,
+        row.locale,
+        row.at,
+        row.at,
+      );
+    },
+    async updateCustomer(id, patch, at) {
+      await sql.run(
+        `UPDATE customers SET name = coalesce(?, name), locale = coalesce(?, locale), version = version + 1, updated_at = ?
+         WHERE id = ?`,
+        patch.name ?? null,
+        patch.locale ?? null,
+        at,
+        id,
+      );
+    },
+    identifier: (kind, value) =>
+      sql.get<IdentifierRow>(
+        'SELECT kind, value, trust, customer_id AS "customerId" FROM identifiers WHERE kind = ? AND value = ?',
+        kind,
+        value,
+      ),
+    identifiersOf,
+    async saveIdentifier(row, at) {
+      await sql.run(
+        `INSERT INTO identifiers (kind, value, trust, customer_id, first_seen_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (kind, value) DO UPDATE SET trust = excluded.trust, customer_id = excluded.customer_id`,
+        row.kind,
+        row.value,
+        row.trust,
+        row.customerId,
+        at,
+      );
+    },
+    async saveClaim(customerId, kind, value, at) {
+      await sql.run(
+        `INSERT INTO claims (kind, value, customer_id, first_seen_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (kind, value, customer_id) DO NOTHING`,
+        kind,
+        value,
+        customerId,
+        at,
+      );
+    },
+    async claimant(kind, value) {
+      const row = await sql.get<{ id: string }>(
+        `SELECT c.customer_id AS id FROM claims c JOIN customers p ON p.id = c.customer_id
+         WHERE c.kind = ? AND c.value = ? AND p.merged_into IS NULL
+           AND NOT EXISTS (SELECT 1 FROM identifiers i WHERE i.customer_id = c.customer_id)
+         ORDER BY c.first_seen_at, c.customer_id LIMIT 1`,
+        kind,
+        value,
+      );
+      return row?.id;
+    },
+    async moveCustomer(from, to, evidence, mergeId, at) {
+      const moved: Moved = {
+        identifiers: (await identifiersOf(from)).map(({ kind, value }) => ({ kind, value })),
+        claims: await claimsOf(from),
+        tickets: await ids('SELECT id FROM tickets WHERE customer_id = ?', from),
+        messages: await ids('SELECT id FROM messages WHERE customer_id = ?', from),
+      };
+      await move(moved, from, to);
+      await saveMerge(mergeId, to, from, evidence, moved, at);
+      await sql.run('UPDATE customers SET merged_into = ? WHERE id = ?', to, from);
+      await touch(from, at);
+      await touch(to, at);
+    },
+    async undoMerge(mergeId, at) {
+      const merge = await sql.get<{ winner: string; loser: string; moved: string; undone_at: number | null }>(
+        'SELECT winner, loser, moved, undone_at FROM merges WHERE id = ?',
+        mergeId,
+      );
+      if (!merge || merge.undone_at !== null) return undefined;
+      await move(fromJson<Moved>(merge.moved)!, merge.winner, merge.loser);
+      await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
+      await sql.run(
+        'UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?',
+        merge.loser,
+        merge.winner,
+      );
+      await touch(merge.loser, at);
+      await touch(merge.winner, at);
+      return { winner: merge.winner, loser: merge.loser };
+    },
+    async splitCustomer(from, to, identifiers, mergeId, at) {
+      const moved: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
+      for (const { kind, value } of identifiers) {
+        const pair = JSON.stringify([{ kind, value }]).slice(2, -2);
+        const owned = await sql.get(
+          'SELECT 1 AS x FROM identifiers WHERE kind = ? AND value = ? AND customer_id = ?',
+          kind,
+          value,
+          from,
+        );
+        const claimed = await sql.get(
+          'SELECT 1 AS x FROM claims WHERE kind = ? AND value = ? AND customer_id = ?',
+          kind,
+          value,
+          from,
+        );
+        if (owned) moved.identifiers.push({ kind, value });
+        if (claimed) moved.claims.push({ kind, value });
+        if (!owned && !claimed) throw new PermanentError(`the customer has no identifier ${kind}:${value}`);
+        // A message came by an identifier when its author carries it.
+        moved.messages.push(
+          ...(await ids(
+            `SELECT id FROM messages WHERE customer_id = ? AND author LIKE ? ESCAPE '\\'`,
+            from,
+            `%${pair.replace(/[\\%_]/g, '\\$&')}%`,
+          )),
+        );
+      }
+      // A ticket goes along when all of the customer's messages in it do.
+      for (const id of await ids('SELECT id FROM tickets WHERE customer_id = ?', from)) {
+        const authors = await ids(`SELECT id FROM messages WHERE ticket_id = ? AND direction = 'inbound'`, id);
+        if (authors.length > 0 && authors.every((message) => moved.messages.includes(message))) moved.tickets.push(id);
+      }
+      await move(moved, from, to);
+      await saveMerge(mergeId, to, from, 'split by an agent', moved, at);
+      await touch(from, at);
+      await touch(to, at);
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import type { TicketPatch, TicketRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import { fromJson, toJson, type Row, type Sql, type Value } from './sql.ts';
+
+/** Tickets and threads. */
+export function ticketsOf(
+  sql: Sql,
+): Pick<
+  Transaction,
+  | 'ticket'
+  | 'ticketByNumber'
+  | 'insertTicket'
+  | 'nextSeq'
+  | 'updateTicket'
+  | 'thread'
+  | 'saveThread'
+  | 'threadOf'
+  | 'recentOpenTicket'
+  | 'isParticipant'
+  | 'moveMessages'
+  | 'messageIds'
+  | 'repointThreads'
+> {
+  async function nextSeq(ticketId: string, at: number, direction: 'inbound' | 'outbound' | 'note') {
+    const spoken = direction === 'note' ? 0 : 1;
+    const row = await sql.get<{ seq: number; version: number }>(
+      `UPDATE tickets SET last_seq = last_seq + 1, version = version + 1, updated_at = ?,
+         message_count = message_count + ?,
+         last_message_at = CASE WHEN ? = 1 THEN ? ELSE last_message_at END,
+         last_inbound_at = CASE WHEN ? = 'inbound' THEN ? ELSE last_inbound_at END
+       WHERE id = ? RETURNING last_seq AS seq, version`,
+      at,
+      spoken,
+      spoken,
+      at,
+      direction,
+      at,
+      ticketId,
+    );
+    if (!row) throw new Error(`ticket ${ticketId} is gone`);
+    return row;
+  }
+
+  return {
+    async ticket(id) {
+      return ticketOf(await sql.get('SELECT * FROM tickets WHERE id = ?', id));
+    },
+    async ticketByNumber(number) {
+      return ticketOf(await sql.get('SELECT * FROM tickets WHERE number = ?', number));
+    },
+    async insertTicket(row) {
+      const counter = await sql.get<{ value: number }>(
+        `UPDATE counters SET value = value + 1 WHERE name = 'ticket' RETURNING value`,
+      );
+      const number = counter!.value;
+      await sql.run(
+        `INSERT INTO tickets (id, number, subject, status, priority, channel_id, customer_id, assignee, team, tags, fields,
+           language, message_count, last_seq, version, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)`,
+        row.id,
+        number,
+        row.subject,
+        row.status,
+        row.priority,
+        row.channelId,
+        row.customerId,
+        row.assignee,
+        row.team,
+        JSON.stringify(row.tags),
+        JSON.stringify(row.fields),
+        row.language,
+        row.createdAt,
+        row.createdAt,
+      );
+      return number;
+    },
+    nextSeq,
+    async updateTicket(id, patch, at) {
+      const names = Object.keys(patch) as (keyof TicketPatch)[];
+      const values = names.map((name) => toValue(patch[name]));
+      const sets = names.map((name) => `${COLUMNS[name]} = ?, `).join('');
+      const row = await sql.get<{ version: number }>(
+        `UPDATE tickets SET ${sets}version = version + 1, updated_at = ? WHERE id = ? RETURNING version`,
+        ...values,
+        at,
+        id,
+      );
+      if (!row) throw new Error(`ticket ${id} is gone`);
+      return row.version;
+    },
+    async thread(endpointId, externalId) {
+      const row = await sql.get<{ ticket_id: string }>(
+        'SELECT ticket_id FROM threads WHERE endpoint_id = ? AND external_id = ?',
+        endpointId,
+        externalId,
+      );
+      return row?.ticket_id;
+    },
+    async saveThread(endpointId, externalId, ticketId) {
+      await sql.run(
+        `INSERT INTO threads (endpoint_id, external_id, ticket_id) VALUES (?, ?, ?)
+         ON CONFLICT (endpoint_id, external_id) DO UPDATE SET ticket_id = excluded.ticket_id`,
+        endpointId,
+        externalId,
+        ticketId,
+      );
+    },
+    async threadOf(endpointId, ticketId) {
+      const row = await sql.get<{ external_id: string }>(
+        'SELECT external_id FROM threads WHERE ticket_id = ? AND endpoint_id = ? ORDER BY external_id LIMIT 1',
+        ticketId,
+        endpointId,
+      );
+      return row?.external_id;
+    },
+    async recentOpenTicket(customerId, since) {
+      return ticketOf(
+        await sql.get(
+          `SELECT * FROM tickets WHERE customer_id = ? AND last_message_at >= ? AND status NOT IN ('solved', 'closed')
+             AND merged_into IS NULL ORDER BY last_message_at DESC, id DESC LIMIT 1`,
+          customerId,
+          since,
+        ),
+      );
+    },
+    async isParticipant(ticketId, customerId) {
+      const row = await sql.get(
+        `SELECT 1 AS x FROM tickets WHERE id = ? AND customer_id = ?
+         UNION ALL SELECT 1 FROM messages WHERE ticket_id = ? AND customer_id = ? AND verified = 1 AND direction = 'inbound' LIMIT 1`,
+        ticketId,
+        customerId,
+        ticketId,
+        customerId,
+      );
+      return row !== undefined;
+    },
+    async moveMessages(messageIds, to, at) {
+      for (const id of messageIds) {
+        const message = await sql.get<{ ticket_id: string; direction: 'inbound' | 'outbound'; kind: string }>(
+          'SELECT ticket_id, direction, kind FROM messages WHERE id = ?',
+          id,
+        );
+        if (!message) continue;
+        const direction = message.kind === 'note' ? 'note' : message.direction;
+        const { seq } = await nextSeq(to, at, direction);
+        await sql.run('UPDATE messages SET ticket_id = ?, seq = ? WHERE id = ?', to, seq, id);
+        await sql.run(
+          'UPDATE tickets SET message_count = message_count - ?, version = version + 1, updated_at = ? WHERE id = ?',
+          direction === 'note' ? 0 : 1,
+          at,
+          message.ticket_id,
+        );
+      }
+    },
+    async messageIds(ticketId) {
+      const rows = await sql.all<{ id: string }>('SELECT id FROM messages WHERE ticket_id = ? ORDER BY seq', ticketId);
+      return rows.map((row) => row.id);
+    },
+    async repointThreads(from, to) {
+      await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
+    },
+  };
+}
+
+/** The only columns that a patch may name; its keys never reach the SQL text. */
+const COLUMNS: Readonly<Record<keyof TicketPatch, string>> = {
+  subject: 'subject',
+  status: 'status',
+  priority: 'priority',
+  customerId: 'customer_id',
+  assignee: 'assignee',
+  team: 'team',
+  tags: 'tags',
+  fields: 'fields',
+  language: 'language',
+  mergedInto: 'merged_into',
+  closedAt: 'closed_at',
+  channelId: 'channel_id',
+};
+
+function toValue(value: TicketPatch[keyof TicketPatch]): Value {
+  return typeof value === 'object' ? toJson(value) : (value ?? null);
+}
+
+function ticketOf(row: Row | undefined): TicketRow | undefined {
+  if (!row) return undefined;
+  const column = <T>(name: string) => row[name] as T;
+  return {
+    id: column('id'),
+    number: column('number'),
+    subject: column('subject'),
+    status: column('status'),
+    priority: column('priority'),
+    channelId: column('channel_id'),
+    customerId: column('customer_id'),
+    assignee: column('assignee'),
+    team: column('team'),
+    tags: fromJson<string[]>(row['tags']) ?? [],
+    fields: fromJson<Record<string, string>>(row['fields']) ?? {},
+    language: column('language'),
+    lastSeq: column('last_seq'),
+    version: column('version'),
+    createdAt: column('created_at'),
+    updatedAt: column('updated_at'),
+    lastInboundAt: column('last_inbound_at'),
+    closedAt: column('closed_at'),
+    mergedInto: column('merged_into'),
+  };
+}
