@@ -23,6 +23,8 @@ const Installed = z.object({
   dev: z.boolean().default(false),
   optional: z.boolean().default(false),
   hasInstallScript: z.boolean().default(false),
+  dependencies: z.record(z.string(), z.string()).default({}),
+  optionalDependencies: z.record(z.string(), z.string()).default({}),
 });
 type Installed = z.infer<typeof Installed> & { readonly path: string; readonly name: string };
 
@@ -68,6 +70,14 @@ const installed: readonly Installed[] = Object.entries(lock.packages)
 
 const named = (entries: readonly Installed[]) => entries.map(({ name, version }) => `${name}@${version}`);
 
+/** Whether Node, looking from a package upwards through node_modules, finds a name in the lockfile. */
+function isFound(from: string, name: string): boolean {
+  for (let at = from; ; at = at.slice(0, Math.max(at.lastIndexOf('/node_modules/'), 0))) {
+    if (lock.packages[join(at, 'node_modules', name)]) return true;
+    if (at === '') return false;
+  }
+}
+
 /** Files below a folder of the repository, as paths relative to it; none when there is no such folder. */
 function filesIn(folder: string): string[] {
   if (!existsSync(join(ROOT, folder))) return [];
@@ -80,6 +90,15 @@ describe('what is installed', () => {
   it('is proven to be what was published, entry by entry', () => {
     assert.ok(installed.length > 100, 'the lockfile was read');
     assert.deepEqual(named(installed.filter(({ integrity }) => !integrity?.startsWith('sha512-'))), []);
+  });
+
+  it('is complete for every platform, else npm ci would refuse it', () => {
+    const missing = installed.flatMap(({ path, dependencies, optionalDependencies }) =>
+      Object.keys({ ...dependencies, ...optionalDependencies })
+        .filter((name) => !isFound(path, name))
+        .map((name) => `${name}, which ${path} needs`),
+    );
+    assert.deepEqual(missing, [], 'a package that the registry lacked when the lockfile was written');
   });
 
   it('comes from the registry of whoever installs it, never from git, a file or a URL', () => {
