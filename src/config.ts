@@ -1,69 +1,136 @@
-import type { Route } from './core/gateway.ts';
-import type { Secret } from './core/secret.ts';
+import { isAbsolute, join, relative, resolve } from 'node:path';
+import { check, findDuplicates, isGroup, readEndpoints, readRoutes } from './config-endpoints.ts';
+import type { EndpointType, Place } from './config-endpoints.ts';
+import { codeOf, readConfigFile, toPathText } from './config-file.ts';
+import type { ConfigFile } from './config-file.ts';
+import { ConfigInFile } from './config-schema.ts';
+import { readTextFile, readVariables } from './config-variables.ts';
+import type { Variables } from './config-variables.ts';
+import type { Config, ConfigProblem } from './config-types.ts';
 
-/** Everything an installation is set up with: defaults, then the YAML file, then `.env`, then the environment. */
-export interface Config {
-  readonly server: {
-    /** 0 lets the system choose one (tests). */
-    readonly port: number;
-    readonly host: string;
-    /** Origin without a slash at the end; undefined: where it listens, `http://HOST:PORT`. */
-    readonly publicUrl: string | undefined;
-    /** Addresses or CIDRs of proxies whose `X-Forwarded-For` counts. */
-    readonly trustProxy: readonly string[];
+export type { Config, ConfigProblem, EndpointDefinition, LogLevel } from './config-types.ts';
+
+export interface ConfigRequest {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  readonly connectors: readonly EndpointType[];
+  readonly destinationTypes: readonly EndpointType[];
+  /** The text of a file by its absolute path; undefined when it isn't there. */
+  readonly readFile?: (path: string) => string | undefined;
+}
+
+/**
+ * Reads the configuration: defaults, `TRIBUTARY_CONFIG` or `config/tributary.yaml`, `.env`, environment,
+ * the later ones winning. Returns it, or every problem at once. Changes nothing, not even `process.env`.
+ */
+export function loadConfig(request: ConfigRequest): { config: Config } | { problems: readonly ConfigProblem[] } {
+  const variables = readVariables(request.env, request.cwd, request.readFile ?? readTextFile);
+  const file = readFile(variables);
+  const raw = isGroup(file.value) ? withoutEmpty(file.value) : file.value;
+  const value = isGroup(raw) ? variables.overlay(raw) : raw;
+  const place: Place = {
+    isFilled: (path) => file.filled.has(toPathText(path)) || variables.nameOf(path) !== undefined,
+    locate(path) {
+      const name = variables.nameOf(path);
+      if (name) return variables.locate(name);
+      return { file: file.label, line: file.lineOf(path), path: toPathText(path) };
+    },
   };
-  /** Absolute. */
-  readonly dataDir: string;
-  /** `path` of the database, absolute. */
-  readonly store: { readonly kind: 'sqlite'; readonly path: string };
-  readonly queue: 'embedded';
-  readonly egress: { readonly allow: readonly string[] };
-  /** From SECRET_KEY or SECRET_KEY_FILE; undefined: `secret.key` in the data folder, made on first start. */
-  readonly secretKey: Secret | undefined;
-  /** From ADMIN_API_KEY or ADMIN_API_KEY_FILE. */
-  readonly adminApiKey: Secret | undefined;
-  /** `auto`: pretty on a terminal, else json. */
-  readonly log: { readonly level: LogLevel; readonly format: 'auto' | 'pretty' | 'json' };
-  /** Milliseconds: how long a customer's open ticket takes new messages, how long a closed one reopens. */
-  readonly tickets: { readonly joinWithinMs: number; readonly reopenWithinMs: number };
-  /** Milliseconds that the bytes of payloads and tasks that are done are kept. */
-  readonly retention: { readonly payloadsMs: number; readonly tasksMs: number };
-  readonly channels: readonly EndpointDefinition[];
-  readonly destinations: readonly EndpointDefinition[];
-  readonly routes: readonly Route[];
-  /** The file that was read, relative to the working folder where it lies below; undefined without one. */
-  readonly file: string | undefined;
+  const main = check(ConfigInFile, value, [], place);
+  const listOf = (key: string): readonly unknown[] => {
+    const list = isGroup(value) ? value[key] : undefined;
+    return Array.isArray(list) ? list : [];
+  };
+  const ownChannels = isGroup(value) && value['channels'] !== undefined;
+  // Without channels of one's own there is a form, so that the first ticket needs no set-up.
+  const channelList = ownChannels ? listOf('channels') : [{ id: 'contact', type: 'form' }];
+  const channels = readEndpoints(channelList, 'channels', request.connectors, place);
+  const destinations = readEndpoints(listOf('destinations'), 'destinations', request.destinationTypes, place);
+  const known = {
+    destinations: listOf('destinations').flatMap((each) => (isGroup(each) ? [String(each['id'])] : [])),
+    channelTypes: request.connectors.map((connector) => connector.type),
+  };
+  const routes = readRoutes(listOf('routes'), known, place);
+  const secretKey = variables.secret('SECRET_KEY');
+  const adminApiKey = variables.secret('ADMIN_API_KEY');
+  const problems = [
+    ...file.problems,
+    ...('problems' in main ? main.problems : []),
+    ...channels.problems,
+    ...destinations.problems,
+    ...findDuplicates({ channels: listOf('channels'), destinations: listOf('destinations') }, place),
+    ...routes.problems,
+    ...variables.problems(),
+  ];
+  // A value that a placeholder couldn't fill is named once, not again for being too short.
+  if (problems.length > 0 || 'problems' in main) return { problems: inOrder(withoutRepeats(problems)) };
+  const { server, dataDir, store, queue, egress, log, tickets, retention } = main.data;
+  const data = resolve(request.cwd, dataDir);
+  return {
+    config: {
+      server: { ...server, publicUrl: server.publicUrl && new URL(server.publicUrl).origin },
+      dataDir: data,
+      store: {
+        kind: 'sqlite',
+        path: store ? resolve(request.cwd, store.slice('sqlite:'.length)) : join(data, 'tributary.db'),
+      },
+      queue,
+      egress,
+      secretKey,
+      adminApiKey,
+      log,
+      tickets: { joinWithinMs: tickets.joinWithin, reopenWithinMs: tickets.reopenWithin },
+      retention: { payloadsMs: retention.payloads, tasksMs: retention.tasks },
+      channels: channels.endpoints.map((each) => (ownChannels ? each : { ...each, source: null })),
+      destinations: destinations.endpoints,
+      routes: routes.routes,
+      file: file.found ? file.label : undefined,
+    },
+  };
 }
 
-export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
-export type LogLevel = (typeof logLevels)[number];
+const DEFAULT_FILE = 'config/tributary.yaml';
 
-/** A channel or destination from the file. */
-export interface EndpointDefinition {
-  readonly id: string;
-  readonly type: string;
-  readonly name: string;
-  readonly enabled: boolean;
-  /** Output of the type's schema: what `open` takes, with every secret a `Secret`. */
-  readonly config: unknown;
-  /** As written, placeholders filled in: holds secrets in clear, so never show it. */
-  readonly settings: Readonly<Record<string, unknown>>;
-  /** `config/tributary.yaml:14`; null for what exists without a file. */
-  readonly source: string | null;
-  /** `host` or `host:port` of every address in the settings: the operator named them, so they may be private. */
-  readonly trustedHosts: readonly string[];
+/** The YAML file, or an empty one; `label` is its name for people. */
+function readFile(variables: Variables): ConfigFile & { readonly label: string; readonly found: boolean } {
+  const named = variables.all['TRIBUTARY_CONFIG'];
+  const path = resolve(variables.cwd, named ?? DEFAULT_FILE);
+  const below = relative(variables.cwd, path);
+  const label = below.startsWith('..') || isAbsolute(below) ? path : below;
+  const nothing = { value: {}, filled: new Set<string>(), lineOf: () => undefined, label, found: false };
+  try {
+    const text = variables.readFile(path);
+    if (text !== undefined) {
+      const file = readConfigFile(text, label, { variables: variables.all, readFile: variables.readFile });
+      return { ...file, value: file.value ?? {}, label, found: true };
+    }
+    if (!named) return { ...nothing, problems: [] };
+    const message = `names ${label}, which is not there`;
+    const remedy = 'Correct the path, or remove the variable to start with the defaults.';
+    return { ...nothing, problems: [{ ...variables.locate('TRIBUTARY_CONFIG'), message, remedy }] };
+  } catch (error) {
+    const message = `can't be read (${codeOf(error)})`;
+    const remedy = `Let the gateway read it: chmod u+r ${label}`;
+    return { ...nothing, problems: [{ file: label, line: undefined, path: '', message, remedy }] };
+  }
 }
 
-/** One thing that is wrong with the configuration. Never holds the value of a secret. */
-export interface ConfigProblem {
-  /** The file, `.env`, or `environment`. */
-  readonly file: string;
-  /** Counted from 1; undefined where there is no line (environment). */
-  readonly line: number | undefined;
-  /** `channels[2].auth.secret`, or the name of a variable. */
-  readonly path: string;
-  readonly message: string;
-  /** What to do about it. */
-  readonly remedy: string;
-  readonly didYouMean?: string;
+/** Sections with nothing below them (all lines commented out) count as left out. */
+function withoutEmpty(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== null));
+}
+
+function withoutRepeats(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  const places = new Set<string>();
+  return problems.filter(({ file, line, path, message }) => {
+    const place =
+      path === '' || message.startsWith('unknown ') ? `${file} ${line} ${path} ${message}` : `${file} ${path}`;
+    const first = !places.has(place);
+    places.add(place);
+    return first;
+  });
+}
+
+function inOrder(problems: readonly ConfigProblem[]): ConfigProblem[] {
+  return problems.toSorted((a, b) => a.file.localeCompare(b.file) || (a.line ?? 0) - (b.line ?? 0));
 }

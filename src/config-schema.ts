@@ -1,0 +1,239 @@
+import ipaddr from 'ipaddr.js';
+import { z } from 'zod';
+import type { ZodType } from 'zod';
+import { logLevels } from './config-types.ts';
+import { messageKinds, priorities } from './core/ticket.ts';
+
+/** What the YAML file may say. Times are written as `30 s`, `24h`, `7d` and read as milliseconds. */
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const LONGEST_MS = 10 * 365 * 86_400_000;
+
+const duration = (description: string) =>
+  z
+    .string()
+    .transform((text, context) => {
+      const [, amount = '', unit = ''] = /^(\d{1,12}) ?(ms|s|m|h|d)$/.exec(text.trim()) ?? [];
+      const ms = Number(amount) * (UNITS[unit] ?? 0);
+      if (ms > 0 && ms <= LONGEST_MS) return ms;
+      context.addIssue({
+        code: 'custom',
+        message: 'is not a time from 1ms to 3650d',
+        params: { remedy: 'Write a whole number and a unit: 90s, 30m, 24h, 7d.' },
+      });
+      return z.NEVER;
+    })
+    .meta({ description });
+
+const refuse = (message: string, remedy: string) => ({ error: message, params: { remedy } });
+
+/** An origin: http or https, host, perhaps a port. */
+const origin = z.string().superRefine((text, context) => {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const problem =
+    !url || !['http:', 'https:'].includes(url.protocol)
+      ? 'is not an http or https address'
+      : url.username || url.password
+        ? 'holds a user name or password'
+        : text !== url.origin && text.toLowerCase() !== url.origin
+          ? 'has a path, a slash at the end, or a port that goes without saying'
+          : undefined;
+  if (problem) {
+    const params = { remedy: 'Write scheme, host and at most a port: https://desk.example.com' };
+    context.addIssue({ code: 'custom', message: problem, params });
+  }
+});
+
+const isNetwork = (text: string) => ipaddr.isValid(text) || ipaddr.isValidCIDR(text);
+
+const network = z.string().refine(isNetwork, refuse('is not an IP address or CIDR', 'Write 10.0.0.2 or 10.0.0.0/8.'));
+
+const hostOrNetwork = z
+  .string()
+  .refine(
+    (text) => isNetwork(text) || /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?(:\d{1,5})?$/.test(text),
+    refuse('is not a host, IP address or CIDR', 'Write crm.internal, 10.0.0.2 or 10.0.0.0/8, without http://.'),
+  );
+
+const listenHost = z
+  .string()
+  .refine(
+    (text) => ipaddr.isValid(text) || /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/.test(text),
+    refuse('is not a host or IP address', 'Write 127.0.0.1 (this machine only) or 0.0.0.0 (every network).'),
+  );
+
+const store = z
+  .string()
+  .refine(
+    (text) => !/^postgres(ql)?:/i.test(text),
+    refuse(
+      'names PostgreSQL, which this version does not support',
+      'Leave it out: SQLite keeps everything in the data folder.',
+    ),
+  )
+  .refine(
+    (text) => /^(postgres(ql)?:|sqlite:(?!:)\S)/i.test(text),
+    refuse('is not a store', 'Write sqlite:./data/tributary.db, or leave it out.'),
+  )
+  .meta({ description: 'The database: sqlite:<file>. Default: tributary.db in the data folder.' });
+
+const queue = z
+  .string()
+  .refine(
+    (text) => !/^rediss?:/i.test(text),
+    refuse('names Redis, which this version does not support', 'Leave it out: the queue is built in.'),
+  )
+  .refine((text) => /^(rediss?:|embedded$)/i.test(text), refuse('is not a queue', 'Write embedded, or leave it out.'))
+  .transform(() => 'embedded' as const)
+  .meta({ description: 'What spreads the work: embedded.' });
+
+const id = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, {
+    error: 'is not an id: small letters, digits, - and _, at most 63, a letter or digit first',
+  })
+  .meta({ description: 'Its name in addresses and in the console. Never change it: messages are recognised by it.' });
+
+/** What every channel and destination has; the rest is its type's. */
+export const EndpointHead = z.object({
+  id,
+  type: z.string().min(1),
+  name: z.string().min(1).max(200).optional().meta({ description: 'What people see. Default: the id.' }),
+  enabled: z.boolean().default(true).meta({ description: 'false: nothing is accepted, fetched or sent.' }),
+});
+
+const several = <T extends ZodType<string, string>>(one: T, description: string) =>
+  z
+    .union([one, z.array(one).min(1).max(100)])
+    .transform((value): readonly z.output<T>[] => (Array.isArray(value) ? value : [value]))
+    .meta({ description });
+
+const word = z.string().min(1).max(200);
+
+export const RouteInFile = z.strictObject({
+  when: z
+    .strictObject({
+      channel: several(word, 'Ids of channels.').optional(),
+      channelType: several(word, 'Types of channels.').optional(),
+      kind: several(z.enum(messageKinds), 'Kinds of messages.').optional(),
+      language: several(word, 'Languages: uk, ru, en …').optional(),
+      priority: several(z.enum(priorities), 'Priorities.').optional(),
+      tag: several(word, 'Tags of tickets.').optional(),
+    })
+    .default({})
+    .meta({ description: 'All of these must hold; left out: always.' }),
+  to: several(word, 'Ids of destinations. All routes that match count.'),
+});
+
+/** The file, but for what the types of channels and destinations define. */
+export const ConfigInFile = z.strictObject({
+  server: z
+    .strictObject({
+      port: z.int().min(0).max(65_535).default(8080).meta({ description: 'TCP port. 0: any free one.' }),
+      host: listenHost.default('127.0.0.1').meta({ description: 'Where it listens. 0.0.0.0: on every network.' }),
+      publicUrl: origin.optional().meta({
+        description: 'The address vendors call; signatures are checked against it. Default: where it listens.',
+      }),
+      trustProxy: z
+        .array(network)
+        .max(100)
+        .default([])
+        .meta({ description: 'Addresses or CIDRs of your proxies: their X-Forwarded-For counts.' }),
+    })
+    .prefault({}),
+  dataDir: z.string().min(1).default('./data').meta({ description: 'Folder of database, blobs and secret.key.' }),
+  store: store.optional(),
+  queue: queue.default('embedded'),
+  egress: z
+    .strictObject({
+      allow: z.array(hostOrNetwork).max(1000).default([]).meta({
+        description: 'Private hosts or CIDRs that may be reached besides those named in this file.',
+      }),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z.enum(logLevels).default('info'),
+      format: z.enum(['auto', 'pretty', 'json']).default('auto'),
+    })
+    .prefault({}),
+  tickets: z
+    .strictObject({
+      joinWithin: duration("How long after its last message a customer's open ticket takes new ones.").prefault('24h'),
+      reopenWithin: duration('How long a closed ticket reopens when its customer writes.').prefault('7d'),
+    })
+    .prefault({}),
+  retention: z
+    .strictObject({
+      payloads: duration('How long the bytes that were received are kept.').prefault('30d'),
+      tasks: duration('How long deliveries that are done are kept.').prefault('14d'),
+    })
+    .prefault({}),
+  channels: z.array(z.unknown()).max(1000).optional(),
+  destinations: z.array(z.unknown()).max(1000).default([]),
+  routes: z.array(z.unknown()).max(1000).default([]),
+});
+
+type JsonSchema = z.core.JSONSchema.BaseSchema;
+
+/** A schema as JSON Schema, for editors and for naming the keys that are known at a place. */
+export function toJsonSchema(schema: ZodType): JsonSchema {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return rest;
+}
+
+interface EndpointType {
+  readonly type: string;
+  readonly summary: string;
+  readonly config: ZodType;
+}
+
+/** The JSON Schema of the whole file, with every type of channel and destination. For editors. */
+export function toConfigJsonSchema(types: {
+  readonly connectors: readonly EndpointType[];
+  readonly destinationTypes: readonly EndpointType[];
+}): object {
+  const file = toJsonSchema(ConfigInFile);
+  const endpoints = (list: readonly EndpointType[]) => ({
+    type: 'array',
+    items: { oneOf: list.map(toEndpointSchema) },
+  });
+  return allowPlaceholders({
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'Tributary configuration',
+    ...file,
+    properties: {
+      ...file.properties,
+      channels: endpoints(types.connectors),
+      destinations: endpoints(types.destinationTypes),
+      routes: { type: 'array', items: toJsonSchema(RouteInFile) },
+    },
+  });
+}
+
+function toEndpointSchema({ type, summary, config }: EndpointType): JsonSchema {
+  const head = toJsonSchema(EndpointHead);
+  const own = toJsonSchema(config);
+  return {
+    ...own,
+    description: summary,
+    properties: { ...head.properties, type: { const: type }, ...own.properties },
+    required: ['id', 'type', ...(own.required ?? [])],
+  };
+}
+
+/** Numbers and switches may be placeholders, too: they are text to an editor. */
+function allowPlaceholders<T>(node: T): T {
+  if (Array.isArray(node)) return node.map((each: unknown) => allowPlaceholders(each)) as T;
+  if (typeof node !== 'object' || node === null) return node;
+  const copy = Object.fromEntries(
+    Object.entries(node).map(([key, value]) => [key, allowPlaceholders(value as unknown)]),
+  );
+  if (!['number', 'integer', 'boolean'].includes(String(copy['type']))) return copy as T;
+  const { description, default: preset, ...rest } = copy;
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(preset === undefined ? {} : { default: preset }),
+    anyOf: [rest, { type: 'string', pattern: '\\$\\{' }],
+  } as T;
+}

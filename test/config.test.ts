@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { loadConfig } from '../src/config.ts';
+import type { Secret } from '../src/core/secret.ts';
+import { config, FILE, form, GOOD, problems, short } from './fakes/config.ts';
+
+describe('configuration', () => {
+  it('starts without a file, with the form `contact` and nothing else', () => {
+    const { channels, destinations, routes, server, dataDir, store, tickets, retention, file } = config(undefined);
+    assert.deepEqual(
+      channels.map(({ id, type, source, config }) => ({ id, type, source, config })),
+      [{ id: 'contact', type: 'form', source: null, config: { maxFiles: 5 } }],
+    );
+    assert.deepEqual([destinations, routes, file], [[], [], undefined]);
+    assert.deepEqual(server, { port: 8080, host: '127.0.0.1', publicUrl: undefined, trustProxy: [] });
+    assert.deepEqual([dataDir, store.path], ['/app/data', '/app/data/tributary.db']);
+    assert.deepEqual(tickets, { joinWithinMs: 86_400_000, reopenWithinMs: 7 * 86_400_000 });
+    assert.deepEqual(retention, { payloadsMs: 30 * 86_400_000, tasksMs: 14 * 86_400_000 });
+  });
+
+  it('keeps an empty list of channels empty, and reads an empty file like none', () => {
+    assert.deepEqual(config('channels: []').channels, []);
+    assert.equal(config('').channels[0]?.id, 'contact');
+    assert.equal(config('# all commented out\nchannels:\n#  - x\n').channels[0]?.id, 'contact');
+  });
+
+  it('reads the example of the contract, each endpoint with its line, its secrets hidden', () => {
+    const { channels, destinations, routes } = config(
+      [
+        'server: { port: 9000, host: 127.0.0.1, publicUrl: https://desk.example.com }',
+        'store: sqlite:./data/other.db',
+        'queue: embedded',
+        'egress: { allow: [crm.internal, 10.0.0.0/8] }',
+        'channels:',
+        '  - { id: contact, type: form }',
+        '  - id: intake',
+        '    type: webhook',
+        `    auth: { type: standard_webhooks, secret: ${GOOD} }`,
+        'destinations:',
+        `  - { id: crm, type: webhook, url: https://crm.example.com/hooks, secret: ${GOOD} }`,
+        'routes:',
+        '  - { to: [crm] }',
+        '  - { when: { channel: intake, kind: [message, review] }, to: crm }',
+      ].join('\n'),
+    );
+    assert.deepEqual(
+      channels.map(({ id, source }) => [id, source]),
+      [
+        ['contact', `${FILE}:6`],
+        ['intake', `${FILE}:7`],
+      ],
+    );
+    const { auth } = channels[1]!.config as { auth: { secret: Secret } };
+    assert.equal(auth.secret.reveal(), GOOD);
+    assert.ok(!inspect(channels[1]!.config, { depth: 9 }).includes(GOOD));
+    assert.deepEqual(destinations[0]?.trustedHosts, ['crm.example.com:443']);
+    assert.deepEqual(routes, [
+      { id: 'route-1', source: `${FILE}:13`, when: {}, to: ['crm'] },
+      { id: 'route-2', source: `${FILE}:14`, when: { channel: ['intake'], kind: ['message', 'review'] }, to: ['crm'] },
+    ]);
+  });
+
+  it('trusts the hosts that the operator named, and only those', () => {
+    const auth = `auth: { type: standard_webhooks, secret: ${GOOD} }`;
+    const { channels } = config(
+      `channels: [{ id: a, type: webhook, ${auth}, imap: { host: Mail.Internal, port: 993 }, apiRoot: "http://127.0.0.1:81/x" },` +
+        ` { id: b, type: webhook, ${auth}, imap: { host: mail.internal } }]`,
+    );
+    assert.deepEqual(channels[0]?.trustedHosts, ['mail.internal:993', '127.0.0.1:81']);
+    assert.deepEqual(channels[1]?.trustedHosts, ['mail.internal']);
+  });
+
+  it('fills placeholders from the environment, from .env and from files, in values only', () => {
+    const yaml = [
+      'server: { port: "${MY_PORT:-8081}" }',
+      'channels:',
+      '  - id: a',
+      '    type: webhook',
+      '    secure: ${SECURE}',
+      '    auth: { type: basic, user: "${FROM_DOTENV}", password: "${file:/run/secrets/pass}" }',
+      '  - { id: b, type: form, title: "costs $${5} # ${WITH_COLON}", maxFiles: ${COUNT} }',
+    ].join('\n');
+    const loaded = config(yaml, {
+      env: { SECURE: 'false', WITH_COLON: 'a: [b', COUNT: '7' },
+      files: { '.env': 'FROM_DOTENV=olena\nCOUNT=9\n', '/run/secrets/pass': '12345678\n' },
+    });
+    assert.equal(loaded.server.port, 8081);
+    const first = loaded.channels[0]!.config as { secure: boolean; auth: { user: string; password: Secret } };
+    assert.deepEqual([first.secure, first.auth.user, first.auth.password.reveal()], [false, 'olena', '12345678']);
+    assert.deepEqual(loaded.channels[1]?.config, { title: 'costs ${5} # a: [b', maxFiles: 7 });
+  });
+
+  it('takes placeholders unquoted, even inside braces', () => {
+    const yaml =
+      'channels: [{ id: a, type: webhook, auth: { type: basic, user: ${WHO:-Привіт, a: b}, password: ${PASS} } }, { id: b, type: form, tilte: 1 }]';
+    const found = problems(yaml, { env: { PASS: 'x'.repeat(20) } });
+    assert.deepEqual(found.map(short), [
+      `${FILE}:1 channels[1].tilte: unknown key "tilte" | Write title. Known: id, type, name, enabled, title, maxFiles. | title`,
+    ]);
+    const loaded = config(yaml.replace('tilte: 1', 'title: x'), { env: { PASS: 'x'.repeat(20) } });
+    const { auth } = loaded.channels[0]!.config as { auth: { user: string; password: Secret } };
+    assert.deepEqual([auth.user, auth.password.reveal()], ['Привіт, a: b', 'x'.repeat(20)]);
+  });
+
+  it('lets the environment win over .env, .env over the file, the file over the defaults', () => {
+    const yaml = 'server: { port: 1001, host: 10.0.0.1 }\ndataDir: /yaml\nlog: { level: warn }';
+    const files = { '.env': 'PORT=1002\nHOST=10.0.0.2\nDATA_DIR=\n' };
+    const { server, dataDir, log } = config(yaml, { env: { PORT: '1003', LOG_LEVEL: '' }, files });
+    assert.deepEqual(
+      [server.port, server.host, dataDir, log.level, log.format],
+      [1003, '10.0.0.2', '/yaml', 'warn', 'auto'],
+    );
+    assert.equal(config(undefined, { env: { PORT: '0' } }).server.port, 0);
+  });
+
+  it('leaves the environment of the process as it is', () => {
+    const before = { ...process.env };
+    config(undefined, { files: { '.env': 'TRIBUTARY_PROBE=1' } });
+    assert.deepEqual({ ...process.env }, before);
+  });
+
+  it('takes secrets of the installation from the environment or from a file', () => {
+    const key = 'k'.repeat(20) + '0123456789abcdef';
+    const { secretKey, adminApiKey } = config(undefined, {
+      env: { SECRET_KEY_FILE: '/run/secrets/key', ADMIN_API_KEY: key },
+      files: { '/run/secrets/key': `${key}\n` },
+    });
+    assert.deepEqual([secretKey?.reveal(), adminApiKey?.reveal()], [key, key]);
+  });
+
+  it('reads the file that TRIBUTARY_CONFIG names', () => {
+    const files = { '/etc/gate.yaml': 'channels: [{ id: x, type: form }]' };
+    const loaded = config(undefined, { env: { TRIBUTARY_CONFIG: '/etc/gate.yaml' }, files });
+    assert.deepEqual([loaded.file, loaded.channels[0]?.source], ['/etc/gate.yaml', '/etc/gate.yaml:1']);
+  });
+
+  it('reads real files below the working folder', () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'tributary-config-'));
+    try {
+      mkdirSync(join(cwd, 'config'));
+      writeFileSync(join(cwd, FILE), 'server: { port: 1234 }\n');
+      const loaded = loadConfig({ env: {}, cwd, connectors: [form], destinationTypes: [] });
+      assert.ok('config' in loaded);
+      assert.deepEqual([loaded.config.server.port, loaded.config.file], [1234, FILE]);
+    } finally {
+      rmSync(cwd, { recursive: true });
+    }
+  });
+});
