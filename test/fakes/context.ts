@@ -49,8 +49,6 @@ export function sealedHttp(): SealedHttp {
 export interface FakeContext extends Context {
   readonly clock: FakeClock;
   readonly log: FakeLog;
-  /** Fixed per endpoint and purpose. */
-  key(purpose: string): Buffer;
 }
 
 /**

@@ -1,0 +1,5 @@
+import type { Connector } from '../core/connector.ts';
+import { webhook } from './webhook/webhook.ts';
+
+/** Every kind of channel, one line each. */
+export const connectors: readonly Connector[] = [webhook];
