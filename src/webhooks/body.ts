@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { BadPayloadError } from '../core/errors.ts';
+
+export const NOTHING: Buffer = Buffer.alloc(0);
+
+/** The sender hung up before his request was complete: there is nobody to answer. */
+export class HungUpError extends Error {}
+
+/** What can be refused by the head alone: encoded bodies, which nobody decodes, and announced lengths. */
+export function checkHead(headers: Readonly<Record<string, string>>, maxBytes: number): void {
+  const encoding = headers['content-encoding'];
+  const transfer = headers['transfer-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new BadPayloadError('the body is encoded, and nothing is decoded here', { status: 415 });
+  }
+  if (transfer !== undefined && transfer.toLowerCase() !== 'chunked') {
+    throw new BadPayloadError('the body has a transfer encoding other than chunked', { status: 415 });
+  }
+  if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes);
+}
+
+function tooLarge(maxBytes: number): BadPayloadError {
+  return new BadPayloadError(`the body is larger than ${maxBytes} bytes`, { status: 413 });
+}
+
+/** The bytes of a request, at most `maxBytes`; stops reading with the first one too many. */
+export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    let body = NOTHING;
+    let size = 0;
+    const stop = (): void => {
+      request.off('data', take).off('end', end).off('error', lost).off('close', lost);
+    };
+    const take = (chunk: Buffer): void => {
+      if (size + chunk.length > maxBytes) {
+        stop();
+        request.pause();
+        return reject(tooLarge(maxBytes));
+      }
+      body = size === 0 ? chunk : append(body, size, chunk, maxBytes);
+      size += chunk.length;
+    };
+    const end = (): void => {
+      stop();
+      resolve(body.length === size ? body : body.subarray(0, size));
+    };
+    const lost = (): void => {
+      stop();
+      reject(new HungUpError());
+    };
+    request.on('data', take).on('end', end).on('error', lost).on('close', lost);
+  });
+}
+
+/**
+ * Into one buffer that doubles, not a list: a million chunks of one byte would be a million objects.
+ * The first chunk is kept as it came, because most bodies have only one.
+ */
+function append(body: Buffer, size: number, chunk: Buffer, maxBytes: number): Buffer {
+  let target = body;
+  if (size + chunk.length > body.length) {
+    target = Buffer.allocUnsafeSlow(Math.min(maxBytes, Math.max(16_384, 2 * (size + chunk.length))));
+    body.copy(target, 0, 0, size);
+  }
+  chunk.copy(target, size);
+  return target;
+}
