@@ -80,17 +80,19 @@ export interface HttpRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON, a string or Buffer as it stands. */
   readonly body?: object | string | Buffer;
-  /** Whole call, milliseconds; 30 s when left out. */
+  /** Whole call, milliseconds. When left out: 30 s, 15 s of them until the answer begins. */
   readonly timeoutMs?: number;
+  /** Most that is read of the answer; 64 KB when left out. */
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface HttpResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** At most 64 KB of it. */
+  /** At most `maxBytes` of it. */
   readonly text: string;
-  /** The body as JSON, or undefined when it isn't. */
+  /** The body as JSON (see `parseJson`), or undefined when it isn't or was cut. */
   readonly json: unknown;
 }
 

@@ -15,12 +15,26 @@
 export abstract class TributaryError extends Error {
   /** For the operator: what to do about it, in one sentence. */
   readonly hint: string | undefined;
+  /** What the far end answered, if it did: for the log of attempts, and for plugins whose vendor says more in it. */
+  readonly response: FarAnswer | undefined;
 
-  constructor(text: string, options: ErrorOptions & { hint?: string } = {}) {
+  constructor(text: string, options: ErrorDetails = {}) {
     super(text, options);
     this.name = new.target.name;
     this.hint = options.hint;
+    this.response = options.response;
   }
+}
+
+/** An answer that was an error. `text` is the beginning of the body, at most 2,048 characters, our own secrets masked. */
+export interface FarAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+export interface ErrorDetails extends ErrorOptions {
+  readonly hint?: string;
+  readonly response?: FarAnswer;
 }
 
 /** 5xx, 408, network, our own store: worth trying again. */
@@ -28,7 +42,7 @@ export class RetryableError extends TributaryError {
   /** True when bytes had been written: the far end may have acted, so look before repeating. */
   readonly outcomeUnknown: boolean;
 
-  constructor(text: string, options: ErrorOptions & { hint?: string; outcomeUnknown?: boolean } = {}) {
+  constructor(text: string, options: ErrorDetails & { outcomeUnknown?: boolean } = {}) {
     super(text, options);
     this.outcomeUnknown = options.outcomeUnknown ?? false;
   }
@@ -38,7 +52,7 @@ export class RetryableError extends TributaryError {
 export class RateLimitedError extends TributaryError {
   readonly retryAfterMs: number | undefined;
 
-  constructor(text: string, retryAfterMs?: number, options: ErrorOptions & { hint?: string } = {}) {
+  constructor(text: string, retryAfterMs?: number, options: ErrorDetails = {}) {
     super(text, options);
     this.retryAfterMs = retryAfterMs;
   }
@@ -52,7 +66,7 @@ export class PermanentError extends TributaryError {
   /** True when the far end asked never to be called again (HTTP 410): the endpoint is disabled. */
   readonly gone: boolean;
 
-  constructor(text: string, options: ErrorOptions & { hint?: string; gone?: boolean } = {}) {
+  constructor(text: string, options: ErrorDetails & { gone?: boolean } = {}) {
     super(text, options);
     this.gone = options.gone ?? false;
   }
@@ -64,10 +78,7 @@ export class BadPayloadError extends TributaryError {
   /** Fields at fault, for senders who may be told (forms, API): RFC 6901 pointer and message. */
   readonly problems: readonly Problem[];
 
-  constructor(
-    text: string,
-    options: ErrorOptions & { hint?: string; status?: number; problems?: readonly Problem[] } = {},
-  ) {
+  constructor(text: string, options: ErrorDetails & { status?: number; problems?: readonly Problem[] } = {}) {
     super(text, options);
     this.status = options.status ?? 401;
     this.problems = options.problems ?? [];
@@ -90,3 +101,6 @@ export class NotFoundError extends PermanentError {}
 
 /** It has changed since you looked (412), or is in a state that forbids it (409). */
 export class ConflictError extends PermanentError {}
+
+/** Nobody knows whether the far side acted, and there is nobody to ask: a person must look before it is repeated. */
+export class UncertainError extends TributaryError {}
