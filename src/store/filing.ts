@@ -28,12 +28,16 @@ export function filingOf(
   | 'messageOfPart'
 > {
   const saveRevision = async (messageId: string, content: MessageContent, at: number) => {
+    const text = JSON.stringify(content);
     await sql.run(
-      'INSERT INTO revisions (message_id, revision, content, at) VALUES (?, ?, ?, ?)',
+      `INSERT INTO revisions (message_id, revision, content, at) SELECT ?, ?, ?, ?
+       WHERE NOT EXISTS (SELECT 1 FROM revisions WHERE message_id = ? AND content = ?)`,
       messageId,
       content.revision,
-      JSON.stringify(content),
+      text,
       at,
+      messageId,
+      text,
     );
   };
 

@@ -1,0 +1,251 @@
+import type { Envelope, Item } from '../core/envelope.ts';
+import { isEnvelope } from '../core/envelope.ts';
+import type { NewId } from '../core/id.ts';
+import type { TicketRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { Outcome, TicketStatus } from '../core/ticket.ts';
+import type { Announcer } from './announce.ts';
+import { cleanLine, languageOf } from './canonical.ts';
+import { settleEarly, settleItem } from './early.ts';
+import { acceptAgain, changeTypeOf, contentOf } from './revise.ts';
+import { resolveCustomer, type Recognised } from './identity.ts';
+import { resolveTicket, type Answer, type ThreadPolicy } from './thread.ts';
+
+export interface AcceptDeps {
+  readonly newId: NewId;
+  readonly policy: ThreadPolicy;
+  readonly proofKey: Buffer;
+}
+
+/** Where an item comes from. */
+export interface Source {
+  readonly endpointId: string;
+  readonly threads: 'person' | 'topic';
+  readonly payloadId: string;
+  readonly receivedAt: number;
+  /** The destination that it came back from, which must not hear it again. */
+  readonly origin?: string;
+}
+
+export interface Accepted {
+  readonly outcome: Outcome;
+  readonly reason?: string;
+  readonly externalId?: string;
+  readonly ticketId?: string;
+  readonly messageId?: string;
+  readonly ticketNumber?: number;
+  /** Payload that the message came with first, for a duplicate. */
+  readonly firstPayload?: string;
+}
+
+/** Files one item: every item ends in exactly one outcome. */
+export async function accept(
+  tx: Transaction,
+  announcer: Announcer,
+  item: Item,
+  source: Source,
+  deps: AcceptDeps,
+): Promise<Accepted> {
+  if (isEnvelope(item)) return acceptEnvelope(tx, announcer, item, source, deps);
+  switch (item.kind) {
+    case 'receipt':
+    case 'deletion':
+    case 'reaction':
+      return settleItem(tx, announcer, item, source);
+    case 'ignored':
+      return { outcome: 'ignored', reason: `${item.name}: ${item.reason}` };
+    case 'rejected':
+      return { outcome: 'rejected', reason: item.reason, externalId: item.envelope?.externalId };
+    case 'wake':
+      return { outcome: 'ignored', reason: 'a notification without content' };
+    case 'broken':
+      return { outcome: 'quarantined', reason: `${item.at}: ${item.error}` };
+  }
+}
+
+async function acceptEnvelope(
+  tx: Transaction,
+  announcer: Announcer,
+  envelope: Envelope,
+  source: Source,
+  deps: AcceptDeps,
+): Promise<Accepted> {
+  const known = await tx.findMessage(source.endpointId, envelope.externalId);
+  if (known) return acceptAgain(tx, announcer, known, envelope, source);
+  const echo = await tx.messageOfPart(source.endpointId, envelope.externalId);
+  if (echo) {
+    const { ticketId, id: messageId } = echo;
+    return {
+      outcome: 'duplicate',
+      reason: 'an answer that we sent ourselves',
+      externalId: envelope.externalId,
+      ticketId,
+      messageId,
+    };
+  }
+
+  const who =
+    envelope.direction === 'inbound'
+      ? await resolveCustomer(tx, announcer, envelope.sender, { newId: deps.newId, now: source.receivedAt })
+      : undefined;
+  const where = await resolveTicket(
+    tx,
+    {
+      endpointId: source.endpointId,
+      envelope,
+      customerId: who?.customerId,
+      threads: source.threads,
+      now: source.receivedAt,
+    },
+    deps,
+  );
+  if (!where.ticket && !who) {
+    return {
+      outcome: 'ignored',
+      externalId: envelope.externalId,
+      reason: 'an answer given elsewhere, in a conversation that we do not know',
+    };
+  }
+  return file(tx, announcer, envelope, source, deps, who, where);
+}
+
+/** Files a new message, in the ticket found or in a new one. */
+async function file(
+  tx: Transaction,
+  announcer: Announcer,
+  envelope: Envelope,
+  source: Source,
+  deps: AcceptDeps,
+  who: Recognised | undefined,
+  where: Answer,
+): Promise<Accepted> {
+  const { receivedAt, endpointId } = source;
+  const found = where.ticket;
+  const created = found ? undefined : await createTicket(tx, envelope, source, deps, who!.customerId);
+  const ticket = (found ?? created)!;
+  const { externalId } = envelope.thread;
+  if (externalId !== undefined && where.rule !== 'thread') await tx.saveThread(endpointId, externalId, ticket.id);
+
+  const { seq, version } = await tx.nextSeq(ticket.id, receivedAt, envelope.direction);
+  const messageId = deps.newId('msg');
+  await tx.insertMessage({
+    ...contentOf(envelope),
+    id: messageId,
+    ticketId: ticket.id,
+    seq,
+    endpointId,
+    externalId: envelope.externalId,
+    customerId: who?.customerId ?? ticket.customerId,
+    kind: envelope.kind,
+    direction: envelope.direction,
+    author: { name: envelope.sender.name, identifiers: envelope.sender.identifiers },
+    verified: who?.verified ?? true,
+    receivedAt,
+    deletedAt: null,
+    rule: where.rule,
+    evidence: where.evidence,
+    delivery: envelope.direction === 'outbound' ? { state: 'sent' } : null,
+    payloadId: source.payloadId,
+  });
+  await fileAttachments(tx, announcer, envelope, source, deps, messageId);
+
+  const about = { ticket, kind: envelope.kind, origin: source.origin };
+  const row = { version, ticketId: ticket.id, messageId };
+  if (created) await announcer.change({ ...row, type: 'ticket.created', messageId: undefined }, about);
+  else await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
+  await announcer.change({ ...row, type: changeTypeOf(envelope) }, about);
+  await settleEarly(tx, announcer, source, envelope.externalId);
+  return {
+    outcome: created ? 'ticket_created' : 'appended',
+    reason: `${where.rule}: ${where.evidence}`,
+    externalId: envelope.externalId,
+    ticketId: ticket.id,
+    messageId,
+    ticketNumber: ticket.number,
+  };
+}
+
+async function createTicket(
+  tx: Transaction,
+  envelope: Envelope,
+  source: Source,
+  deps: AcceptDeps,
+  customerId: string,
+): Promise<TicketRow> {
+  const missed = envelope.kind === 'call' && changeTypeOf(envelope) === 'call.missed';
+  const row = {
+    id: deps.newId('tkt'),
+    subject: subjectOf(envelope),
+    status: 'new',
+    priority: missed ? 'high' : 'normal',
+    channelId: source.endpointId,
+    customerId,
+    assignee: null,
+    team: null,
+    tags: [],
+    fields: {},
+    language: languageOf(envelope.text) ?? envelope.sender.locale?.slice(0, 2) ?? null,
+    createdAt: source.receivedAt,
+  } as const;
+  const number = await tx.insertTicket(row);
+  return {
+    ...row,
+    number,
+    lastSeq: 0,
+    version: 0,
+    updatedAt: source.receivedAt,
+    lastInboundAt: null,
+    closedAt: null,
+    mergedInto: null,
+  };
+}
+
+/** A customer's message opens a closed or waiting ticket again. */
+async function wakeTicket(
+  tx: Transaction,
+  announcer: Announcer,
+  ticket: TicketRow,
+  envelope: Envelope,
+  where: Answer,
+  about: { ticket: TicketRow; kind: string; origin: string | undefined },
+  at: number,
+): Promise<void> {
+  const asleep = where.reopens || ticket.status === 'pending';
+  if (!asleep || envelope.direction !== 'inbound') return;
+  const to: TicketStatus = 'open';
+  const version = await tx.updateTicket(ticket.id, { status: to, closedAt: null }, at);
+  await announcer.change(
+    { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: ticket.status, to } },
+    { ...about, ticket: { ...ticket, status: to } },
+  );
+}
+
+async function fileAttachments(
+  tx: Transaction,
+  announcer: Announcer,
+  envelope: Envelope,
+  source: Source,
+  deps: AcceptDeps,
+  messageId: string,
+): Promise<void> {
+  for (const attachment of envelope.attachments) {
+    const rowId = deps.newId('att');
+    await tx.insertAttachment({ ...attachment, rowId, messageId, state: 'waiting' });
+    // No ticket: downloads have a lane of their own and hold nothing up.
+    await announcer.task({
+      kind: 'download',
+      type: 'download',
+      endpointId: source.endpointId,
+      messageId,
+      attachmentId: rowId,
+    });
+  }
+}
+
+function subjectOf(envelope: Envelope): string {
+  if (envelope.subject) return envelope.subject;
+  const first = cleanLine(envelope.text.slice(0, 400));
+  if (first === '') return envelope.sender.name ?? envelope.kind;
+  // Cut at a space where there is one, so that no word is halved.
+  return first.length <= 80 ? first : `${first.slice(0, 80).replace(/\s\S*$/, '')}…`;
+}

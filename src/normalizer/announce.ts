@@ -1,0 +1,137 @@
+import type { Clock } from '../core/clock.ts';
+import type { NewId } from '../core/id.ts';
+import type { ChangeRow, TaskKind, TaskRefRow, TicketRow } from '../core/rows.ts';
+import type { Store, Transaction } from '../core/store.ts';
+import type { ChangeType } from '../core/ticket.ts';
+
+/** What a route can ask about a change. */
+export interface RouteFacts {
+  readonly channel: string;
+  readonly kind: string | undefined;
+  readonly language: string | null;
+  readonly priority: string;
+  readonly tags: readonly string[];
+}
+
+/** A destination that the routes let a change through to. */
+export interface Target {
+  readonly id: string;
+  readonly carries: 'tickets' | 'events';
+}
+
+export interface AnnounceDeps {
+  readonly newId: NewId;
+  readonly clock: Clock;
+  /** Destinations for a change about a ticket; without facts, for one about a customer or the installation. */
+  readonly targetsOf: (facts: RouteFacts | undefined) => readonly Target[];
+}
+
+/** Writes of one transaction that others must hear of after its commit. */
+export interface Announcer {
+  /** Notes a change and adds the tasks that it causes. */
+  change(
+    row: Omit<ChangeRow, 'at'>,
+    about?: { readonly ticket: TicketRow; readonly kind?: string; readonly origin?: string },
+  ): Promise<void>;
+  task(row: {
+    readonly kind: TaskKind;
+    readonly type: string;
+    readonly endpointId: string;
+    readonly ticketId?: string;
+    readonly messageId?: string;
+    readonly changeSeq?: number;
+    readonly attachmentId?: string;
+    readonly dueAt?: number;
+  }): Promise<void>;
+  /** Tasks that may start now. */
+  readonly due: TaskRefRow[];
+}
+
+/** Changes that carry a message to help desks which keep tickets of their own. */
+const DELIVERED: ReadonlySet<ChangeType> = new Set([
+  'message.received',
+  'review.received',
+  'call.missed',
+  'call.ended',
+  'message.sent',
+  'note.created',
+]);
+const UPDATED: ReadonlySet<ChangeType> = new Set(['ticket.updated', 'ticket.status_changed', 'ticket.assigned']);
+
+export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer {
+  const due: TaskRefRow[] = [];
+
+  const task: Announcer['task'] = async (row) => {
+    const now = deps.clock.now();
+    const ref = await tx.insertTask(
+      {
+        id: deps.newId('tsk'),
+        kind: row.kind,
+        type: row.type,
+        endpointId: row.endpointId,
+        ticketId: row.ticketId ?? null,
+        messageId: row.messageId ?? null,
+        changeSeq: row.changeSeq ?? null,
+        attachmentId: row.attachmentId ?? null,
+        createdAt: now,
+      },
+      row.dueAt ?? now,
+    );
+    if (ref.due) due.push(ref);
+  };
+
+  return {
+    due,
+    task,
+    async change(row, about) {
+      const changeSeq = await tx.insertChange({ ...row, at: deps.clock.now() });
+      const ticket = about?.ticket;
+      const facts = ticket && {
+        channel: ticket.channelId,
+        kind: about.kind,
+        language: ticket.language,
+        priority: ticket.priority,
+        tags: ticket.tags,
+      };
+      for (const target of deps.targetsOf(facts)) {
+        if (target.id === about?.origin) continue;
+        const kind = taskKindOf(target, row.type);
+        if (!kind) continue;
+        await task({
+          kind,
+          type: row.type,
+          endpointId: target.id,
+          ticketId: row.ticketId,
+          messageId: row.messageId,
+          changeSeq,
+        });
+      }
+    },
+  };
+}
+
+function taskKindOf(target: Target, type: ChangeType): TaskKind | undefined {
+  if (target.carries === 'events') return 'notify';
+  if (DELIVERED.has(type)) return 'deliver';
+  return UPDATED.has(type) ? 'update' : undefined;
+}
+
+/** A transaction whose announcements are handed on once it is durable. */
+export async function writeAndAnnounce<T>(
+  deps: AnnounceDeps & {
+    readonly store: Pick<Store, 'write'>;
+    readonly announced: (due: readonly TaskRefRow[]) => void;
+  },
+  locks: readonly string[],
+  work: (tx: Transaction, announcer: Announcer) => Promise<T>,
+): Promise<T> {
+  let due: readonly TaskRefRow[] = [];
+  const result = await deps.store.write(locks, async (tx) => {
+    const announcer = createAnnouncer(tx, deps);
+    const value = await work(tx, announcer);
+    due = announcer.due;
+    return value;
+  });
+  deps.announced(due);
+  return result;
+}

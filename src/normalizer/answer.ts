@@ -1,0 +1,174 @@
+import { ConflictError, NotFoundError, PermanentError } from '../core/errors.ts';
+import type { CanReply } from '../core/connector.ts';
+import type { Desk, Endpoint, NewReply } from '../core/gateway.ts';
+import type { NewId } from '../core/id.ts';
+import type { MessageRow, TicketRow } from '../core/rows.ts';
+import type { Store, Transaction } from '../core/store.ts';
+import type { Ticket } from '../core/ticket.ts';
+import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
+import { cleanLine, cleanText, fileName } from './canonical.ts';
+
+export interface AnswerDeps extends AnnounceDeps {
+  readonly newId: NewId;
+  readonly store: Store;
+  readonly endpointOf: (id: string) => Endpoint | undefined;
+  readonly announced: (due: readonly { id: string; endpointId: string }[]) => void;
+}
+
+/** Largest file that an agent may attach, bytes. */
+const MAX_FILE = 25 * 1024 * 1024;
+
+/** Answers and notes of agents. */
+export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | 'replyChannels'> {
+  const { store } = deps;
+
+  /** Channels that the ticket's customer wrote through, the last one first, and whether each can answer now. */
+  async function replyChannels(ticketId: string) {
+    const ticket = await store.read.ticket(ticketId);
+    if (!ticket) throw new NotFoundError(`there is no ticket ${ticketId}`);
+    const { data } = await store.read.timeline(ticket.customer.id, { limit: 200 });
+    const lastInbound = new Map<string, number>();
+    for (const message of data) {
+      if (message.direction !== 'inbound' || !message.channel || message.ticketId !== ticketId) continue;
+      if (!lastInbound.has(message.channel.id)) lastInbound.set(message.channel.id, Date.parse(message.occurredAt));
+    }
+    if (!lastInbound.has(ticket.channel.id)) lastInbound.set(ticket.channel.id, Date.parse(ticket.createdAt));
+    return [...lastInbound].map(([channel, lastInboundAt]) => ({
+      channel,
+      type: deps.endpointOf(channel)?.type ?? 'unknown',
+      ...canReply(deps.endpointOf(channel), ticket, lastInboundAt),
+    }));
+  }
+
+  async function chooseChannel(ticketId: string, wanted: string | undefined): Promise<string> {
+    const channels = await replyChannels(ticketId);
+    const choice =
+      wanted === undefined
+        ? (channels.find((each) => each.allowed) ?? channels[0])
+        : channels.find((each) => each.channel === wanted);
+    if (!choice) {
+      throw new ConflictError(`the customer never wrote through ${wanted ?? 'any channel'}`, {
+        hint: `Use one of: ${channels.map((each) => each.channel).join(', ')}.`,
+      });
+    }
+    if (!choice.allowed) throw new ConflictError(`${choice.channel} can't answer: ${choice.reason ?? 'not now'}`);
+    return choice.channel;
+  }
+
+  async function insert(
+    tx: Transaction,
+    ticket: TicketRow,
+    message: Pick<MessageRow, 'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery'>,
+    actor: string,
+  ): Promise<{ id: string; version: number }> {
+    const now = deps.clock.now();
+    const { seq, version } = await tx.nextSeq(ticket.id, now, message.kind === 'note' ? 'note' : 'outbound');
+    const id = deps.newId('msg');
+    await tx.insertMessage({
+      ...message,
+      id,
+      ticketId: ticket.id,
+      seq,
+      externalId: null,
+      customerId: ticket.customerId,
+      author: { name: actor, identifiers: [] },
+      verified: true,
+      revision: 0,
+      occurredAt: now,
+      receivedAt: now,
+      fields: {},
+      deletedAt: null,
+      rule: 'agent',
+      evidence: actor,
+      payloadId: null,
+    });
+    return { id, version };
+  }
+
+  return {
+    replyChannels,
+
+    async reply(ticketId, reply, actor) {
+      const text = cleanText(reply.text);
+      if (text.trim() === '' && !reply.attachments?.length)
+        throw new PermanentError('an answer needs a text or a file');
+      const channel = await chooseChannel(ticketId, reply.channel);
+      const files = await saveFiles(store, reply);
+      return writeAndAnnounce(deps, [`ticket ${ticketId}`], async (tx, announcer) => {
+        const ticket = await openTicket(tx, ticketId);
+        const row = {
+          kind: 'message',
+          direction: 'outbound',
+          text,
+          html: reply.html,
+          endpointId: channel,
+          delivery: { state: 'waiting' },
+        } as const;
+        const { id: messageId, version } = await insert(tx, ticket, row, actor);
+        for (const file of files) {
+          const rowId = deps.newId('att');
+          await tx.insertAttachment({ ...file, id: rowId, rowId, messageId, state: 'stored' });
+        }
+        await announcer.task({ kind: 'reply', type: 'reply', endpointId: channel, ticketId, messageId });
+        await firstAnswer(tx, announcer, ticket, deps.clock.now());
+        await announcer.change({ type: 'ticket.updated', version, ticketId, messageId }, { ticket, kind: 'message' });
+        return { messageId };
+      });
+    },
+
+    async note(ticketId, note, actor) {
+      const text = cleanText(note.text);
+      if (text.trim() === '') throw new PermanentError('a note needs a text');
+      return writeAndAnnounce(deps, [`ticket ${ticketId}`], async (tx, announcer) => {
+        const ticket = await openTicket(tx, ticketId);
+        const row = {
+          kind: 'note',
+          direction: 'outbound',
+          text,
+          html: undefined,
+          endpointId: null,
+          delivery: null,
+        } as const;
+        const { id: messageId, version } = await insert(tx, ticket, row, actor);
+        await announcer.change({ type: 'note.created', version, ticketId, messageId }, { ticket, kind: 'note' });
+        return { messageId };
+      });
+    },
+  };
+}
+
+/** Whether a channel can answer now, and why not. */
+function canReply(endpoint: Endpoint | undefined, ticket: Ticket, lastInboundAt: number): CanReply {
+  if (!endpoint?.channel) return { allowed: false, reason: endpoint?.problem ?? 'the channel is closed' };
+  if (!endpoint.channel.reply) return { allowed: false, reason: `a channel of type ${endpoint.type} has no way back` };
+  return endpoint.channel.canReply?.({ ticket, lastInboundAt }) ?? { allowed: true };
+}
+
+/** A ticket that can be worked on. */
+export async function openTicket(tx: Transaction, ticketId: string): Promise<TicketRow> {
+  const ticket = await tx.ticket(ticketId);
+  if (!ticket) throw new NotFoundError(`there is no ticket ${ticketId}`);
+  if (ticket.mergedInto !== null) {
+    throw new ConflictError(`the ticket was merged into ${ticket.mergedInto}`, { hint: 'Work on that one.' });
+  }
+  return ticket;
+}
+
+/** A new ticket is open once somebody answers it. */
+async function firstAnswer(tx: Transaction, announcer: Announcer, ticket: TicketRow, now: number): Promise<void> {
+  if (ticket.status !== 'new') return;
+  const version = await tx.updateTicket(ticket.id, { status: 'open' }, now);
+  await announcer.change(
+    { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: 'new', to: 'open' } },
+    { ticket: { ...ticket, status: 'open' } },
+  );
+}
+
+async function saveFiles(store: Store, reply: NewReply) {
+  const files = [];
+  for (const { name, mediaType, content } of reply.attachments ?? []) {
+    const { sha256, size } = await store.blobs.save(content, MAX_FILE);
+    files.push({ name: fileName(name), mediaType: cleanLine(mediaType), sha256, size });
+  }
+  return files;
+}

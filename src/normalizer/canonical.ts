@@ -1,0 +1,160 @@
+import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js';
+import type { Envelope, Identifier, Item, Party } from '../core/envelope.ts';
+import { isEnvelope } from '../core/envelope.ts';
+
+/**
+ * One form for what people write in many: text without what can't be seen, e-mail addresses and phones
+ * so that the same one is recognised again.
+ */
+
+/* eslint-disable no-control-regex -- control characters are what these are about */
+/** C0 and C1 controls but for tab and line feed, byte order mark, and the signs that turn text around. */
+const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ufeff\u202a-\u202e\u2066-\u2069]/g;
+const NOT_IN_A_LINE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069]+/g;
+/* eslint-enable no-control-regex */
+
+/** Text of several lines: well-formed, NFC, line ends as `\n`, nothing invisible. */
+export function cleanText(text: string): string {
+  return text.toWellFormed().normalize('NFC').replace(/\r\n?/g, '\n').replace(INVISIBLE, '');
+}
+
+/** Text of one line: a name, a subject. */
+export function cleanLine(text: string): string {
+  return text.toWellFormed().normalize('NFC').replace(NOT_IN_A_LINE, ' ').trim();
+}
+
+/** An id of the vendor's: kept as it is but for what no database keeps unchanged. */
+function cleanId(id: string): string {
+  return id.toWellFormed().replaceAll('\u0000', '\ufffd');
+}
+
+/** Item with every text in canonical form. `country`: where phones without a country code are from. */
+export function toCanonical(item: Item, country: string | undefined): Item {
+  if (isEnvelope(item)) return canonicalEnvelope(item, country);
+  switch (item.kind) {
+    case 'rejected':
+      return { ...item, envelope: item.envelope && canonicalEnvelope(item.envelope, country) };
+    case 'reaction':
+      return { ...item, externalId: cleanId(item.externalId), sender: canonicalParty(item.sender, country) };
+    case 'receipt':
+    case 'deletion':
+      return { ...item, externalId: cleanId(item.externalId) };
+    default:
+      return item;
+  }
+}
+
+function canonicalEnvelope(envelope: Envelope, country: string | undefined): Envelope {
+  return {
+    ...envelope,
+    externalId: cleanId(envelope.externalId),
+    sender: canonicalParty(envelope.sender, country),
+    thread: {
+      ...envelope.thread,
+      externalId: envelope.thread.externalId && cleanId(envelope.thread.externalId),
+      references: envelope.thread.references.map(cleanId),
+    },
+    subject: envelope.subject === undefined ? undefined : cleanLine(envelope.subject),
+    text: cleanText(envelope.text),
+    textFull: envelope.textFull === undefined ? undefined : cleanText(envelope.textFull),
+    html: envelope.html === undefined ? undefined : cleanText(envelope.html),
+    fields: Object.fromEntries(
+      Object.entries(envelope.fields).map(([name, value]) => [cleanLine(name), cleanText(value)]),
+    ),
+    attachments: envelope.attachments.map((attachment) => ({
+      ...attachment,
+      name: fileName(attachment.name),
+      mediaType: cleanLine(attachment.mediaType).toLowerCase() || 'application/octet-stream',
+    })),
+  };
+}
+
+function canonicalParty(party: Party, country: string | undefined): Party {
+  const name = party.name === undefined ? undefined : cleanLine(party.name);
+  return {
+    ...party,
+    name: name === '' ? undefined : name,
+    identifiers: party.identifiers.map((identifier) => canonicalIdentifier(identifier, country)),
+  };
+}
+
+/** An address or phone that isn't one stays as it was written, under a kind that matches nobody else's. */
+function canonicalIdentifier(identifier: Identifier, country: string | undefined): Identifier {
+  const value = cleanLine(identifier.value);
+  if (identifier.kind === 'email') {
+    const email = toEmail(value);
+    return { ...identifier, kind: email ? 'email' : 'email_unclear', value: email ?? value };
+  }
+  if (identifier.kind === 'phone') {
+    const phone = toPhone(value, country);
+    return { ...identifier, kind: phone ? 'phone' : 'phone_unclear', value: phone ?? value };
+  }
+  return { ...identifier, value: cleanId(identifier.value) };
+}
+
+/**
+ * An e-mail address in canonical form: lower case, domain in ASCII (IDNA), no dot at its end. Undefined
+ * unless it has one `@`, at most 254 characters and a plain local part (RFC 5321; quoted local parts
+ * are refused because they can look like another address).
+ */
+export function toEmail(text: string): string | undefined {
+  const value = text.trim();
+  const at = value.indexOf('@');
+  if (at < 1 || value.length > 254 || at !== value.lastIndexOf('@')) return undefined;
+  const local = value.slice(0, at).toLowerCase();
+  if (local.length > 64 || !/^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~.-]+$/u.test(local)) return undefined;
+  const domain = toDomain(value.slice(at + 1));
+  return domain && `${local}@${domain}`;
+}
+
+function toDomain(text: string): string | undefined {
+  try {
+    const host = new URL(`http://${text.replace(/\.$/, '')}`).hostname;
+    // What the URL parser changed beyond case and IDNA was no domain: a port, a path, an address.
+    return /^[a-z0-9-]+(\.[a-z0-9-]+)+$/.test(host) && !/^[\d.]+$/.test(host) && !/[/:?#[\]\\@]/.test(text)
+      ? host
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A phone number as E.164, or undefined: `anonymous`, short codes and SIP addresses are nobody's number. */
+export function toPhone(text: string, country: string | undefined): string | undefined {
+  if (text.length > 40) return undefined;
+  // In Russia and Kazakhstan a long-distance call starts with 8, and people write their numbers so.
+  const dialled = text.replace(/^\s*00/, '+');
+  const number = parsePhoneNumberFromString(dialled, {
+    defaultCountry: country as CountryCode | undefined,
+    extract: false,
+  });
+  if (number?.isPossible()) return number.number;
+  const digits = dialled.replace(/\D/g, '');
+  if (!dialled.trim().startsWith('+') && digits.length >= 11) {
+    const international = parsePhoneNumberFromString(`+${/^8\d{10}$/.test(digits) ? `7${digits.slice(1)}` : digits}`);
+    if (international?.isValid()) return international.number;
+  }
+  return undefined;
+}
+
+/** A file name to show: no folders, nothing invisible, at most 200 characters, never empty. */
+export function fileName(name: string): string {
+  const last = cleanLine(name).replace(/\\/g, '/').split('/').pop() ?? '';
+  const plain = last
+    .replace(/^[\s.-]+/, '')
+    .replace(/[\s.]+$/, '')
+    .replace(/[<>:"|?*]/g, '_');
+  if (plain.length <= 200) return plain || 'file';
+  const dot = plain.lastIndexOf('.');
+  const ending = dot > 0 && plain.length - dot <= 20 ? plain.slice(dot) : '';
+  return plain.slice(0, 200 - ending.length).toWellFormed() + ending;
+}
+
+/** Ukrainian and Russian told apart by the letters that only one of them has; undefined when neither shows. */
+export function languageOf(text: string): 'uk' | 'ru' | undefined {
+  const sample = text.slice(0, 2000);
+  const ukrainian = /[іїєґ]/i.test(sample);
+  const russian = /[ыэъё]/i.test(sample);
+  if (ukrainian === russian) return undefined;
+  return ukrainian ? 'uk' : 'ru';
+}

@@ -1,0 +1,264 @@
+import { ConflictError, NotFoundError, PermanentError } from '../core/errors.ts';
+import type { Desk, DeskPatch } from '../core/gateway.ts';
+import type { TicketPatch, TicketRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { ChangeType } from '../core/ticket.ts';
+import { createAnswers, openTicket, type AnswerDeps } from './answer.ts';
+import { writeAndAnnounce, type Announcer } from './announce.ts';
+import { cleanLine, cleanText, languageOf, toEmail, toPhone } from './canonical.ts';
+
+/** The one way in for what agents do. Every act is in the audit log, in the same transaction. */
+export function createDesk(deps: AnswerDeps & { readonly country: string | undefined }): Desk {
+  const { clock, newId } = deps;
+
+  const write = <T>(
+    actor: string,
+    action: string,
+    target: string,
+    work: (tx: Transaction, announcer: Announcer) => Promise<T>,
+  ) =>
+    writeAndAnnounce(deps, [`ticket ${target}`], async (tx, announcer) => {
+      const result = await work(tx, announcer);
+      await tx.audit({ at: clock.now(), actor, action, target });
+      return result;
+    });
+
+  async function customerFor(
+    tx: Transaction,
+    announcer: Announcer,
+    customer: Parameters<Desk['createTicket']>[0]['customer'],
+  ) {
+    if ('id' in customer) {
+      const row = await tx.customer(customer.id);
+      if (!row) throw new NotFoundError(`there is no customer ${customer.id}`);
+      return row.mergedInto ?? row.id;
+    }
+    const claims = customer.identifiers.map(({ kind, value }) => ({
+      kind,
+      value: canonicalValue(kind, value, deps.country),
+    }));
+    for (const { kind, value } of claims) {
+      const known = await tx.identifier(kind, value);
+      if (known) return known.customerId;
+    }
+    const id = newId('cus');
+    await tx.insertCustomer({
+      id,
+      name: customer.name ? cleanLine(customer.name) : null,
+      locale: null,
+      at: clock.now(),
+    });
+    for (const { kind, value } of claims) await tx.saveClaim(id, kind, value, clock.now());
+    await announcer.change({ type: 'customer.created', version: 1, customerId: id });
+    return id;
+  }
+
+  const insertTicket = async (
+    tx: Transaction,
+    row: Pick<TicketRow, 'subject' | 'customerId' | 'channelId'> & Partial<TicketRow>,
+  ) => {
+    const id = newId('tkt');
+    await tx.insertTicket({
+      status: 'new',
+      priority: 'normal',
+      assignee: null,
+      team: null,
+      tags: [],
+      fields: {},
+      language: null,
+      ...row,
+      id,
+      createdAt: clock.now(),
+    });
+    return (await tx.ticket(id))!;
+  };
+
+  return {
+    ...createAnswers(deps),
+
+    async createTicket(ticket, actor) {
+      const text = cleanText(ticket.text);
+      return write(actor, 'ticket.create', ticket.channel ?? 'api', async (tx, announcer) => {
+        const customerId = await customerFor(tx, announcer, ticket.customer);
+        const row = await insertTicket(tx, {
+          subject: cleanLine(ticket.subject ?? text.slice(0, 80)) || 'Ticket',
+          customerId,
+          channelId: ticket.channel ?? 'api',
+          priority: ticket.priority ?? 'normal',
+          tags: ticket.tags ?? [],
+          fields: ticket.fields ?? {},
+          language: languageOf(text) ?? null,
+        });
+        const now = clock.now();
+        const { seq, version } = await tx.nextSeq(row.id, now, 'note');
+        const messageId = newId('msg');
+        await tx.insertMessage({
+          id: messageId,
+          ticketId: row.id,
+          seq,
+          endpointId: null,
+          externalId: null,
+          customerId,
+          kind: 'note',
+          direction: 'inbound',
+          author: { name: actor, identifiers: [] },
+          verified: true,
+          revision: 0,
+          occurredAt: now,
+          receivedAt: now,
+          text,
+          fields: {},
+          deletedAt: null,
+          rule: 'agent',
+          evidence: `entered by ${actor}`,
+          delivery: null,
+          payloadId: null,
+        });
+        await announcer.change({ type: 'ticket.created', version, ticketId: row.id }, { ticket: row, kind: 'note' });
+        await announcer.change(
+          { type: 'note.created', version, ticketId: row.id, messageId },
+          { ticket: row, kind: 'note' },
+        );
+        return { ticketId: row.id };
+      });
+    },
+
+    async updateTicket(ticketId, patch, actor, ifVersion) {
+      await write(actor, 'ticket.update', ticketId, async (tx, announcer) => {
+        const ticket = await openTicket(tx, ticketId);
+        if (ifVersion !== undefined && ticket.version !== ifVersion) {
+          throw new ConflictError(`the ticket is at version ${ticket.version}, not ${ifVersion}`, {
+            hint: 'Read it again and repeat the change.',
+          });
+        }
+        const clean = cleanPatch(patch, ticket, clock.now());
+        const version = await tx.updateTicket(ticketId, clean, clock.now());
+        const after = { ...ticket, ...clean, version };
+        await announcer.change(
+          { type: typeOf(patch, ticket), version, ticketId, extra: differences(ticket, patch) },
+          { ticket: after },
+        );
+      });
+    },
+
+    async mergeTickets(from, into, actor) {
+      if (from === into) throw new PermanentError('a ticket cannot be merged into itself');
+      await write(actor, 'ticket.merge', from, async (tx, announcer) => {
+        const loser = await openTicket(tx, from);
+        const winner = await openTicket(tx, into);
+        const now = clock.now();
+        await tx.moveMessages(await tx.messageIds(from), into, now);
+        await tx.repointThreads(from, into);
+        const version = await tx.updateTicket(from, { status: 'closed', closedAt: now, mergedInto: into }, now);
+        await announcer.change({ type: 'ticket.merged', version, ticketId: from, extra: { into } }, { ticket: loser });
+        const winnerVersion = await tx.updateTicket(into, {}, now);
+        await announcer.change(
+          { type: 'ticket.updated', version: winnerVersion, ticketId: into, extra: { mergedFrom: from } },
+          { ticket: winner },
+        );
+      });
+    },
+
+    async splitTicket(ticketId, messages, actor) {
+      return write(actor, 'ticket.split', ticketId, async (tx, announcer) => {
+        const ticket = await openTicket(tx, ticketId);
+        const all = await tx.messageIds(ticketId);
+        const chosen = all.filter((id) => messages.includes(id));
+        if (chosen.length !== new Set(messages).size) throw new NotFoundError('a message is not of this ticket');
+        if (chosen.length === all.length) throw new PermanentError('a split must leave a message in the ticket');
+        const first = await tx.message(chosen[0]!);
+        const subject = first?.subject ?? cleanLine(first?.text.slice(0, 80) ?? '') ?? ticket.subject;
+        const { customerId, language } = ticket;
+        const row = await insertTicket(tx, {
+          subject,
+          customerId: first?.customerId ?? customerId,
+          channelId: first?.endpointId ?? ticket.channelId,
+          language,
+        });
+        await tx.moveMessages(chosen, row.id, clock.now());
+        const version = await tx.updateTicket(row.id, {}, clock.now());
+        await announcer.change(
+          { type: 'ticket.created', version, ticketId: row.id, extra: { splitFrom: ticketId } },
+          { ticket: row },
+        );
+        const rest = await tx.updateTicket(ticketId, {}, clock.now());
+        await announcer.change(
+          { type: 'ticket.updated', version: rest, ticketId, extra: { splitInto: row.id } },
+          { ticket },
+        );
+        return { ticketId: row.id };
+      });
+    },
+
+    async mergeCustomers(from, into, actor) {
+      if (from === into) throw new PermanentError('a customer cannot be merged into himself');
+      return write(actor, 'customer.merge', from, async (tx, announcer) => {
+        for (const id of [from, into]) {
+          const row = await tx.customer(id);
+          if (!row) throw new NotFoundError(`there is no customer ${id}`);
+          if (row.mergedInto !== null) throw new ConflictError(`${id} was already merged into ${row.mergedInto}`);
+        }
+        const mergeId = newId('mrg');
+        await tx.moveCustomer(from, into, `merged by ${actor}`, mergeId, clock.now());
+        const version = (await tx.customer(into))!.version;
+        await announcer.change({ type: 'customer.merged', version, customerId: into, extra: { from, mergeId } });
+        return { mergeId };
+      });
+    },
+
+    async undoMerge(mergeId, actor) {
+      await write(actor, 'customer.undo_merge', mergeId, async (tx, announcer) => {
+        const undone = await tx.undoMerge(mergeId, clock.now());
+        if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
+        const version = (await tx.customer(undone.winner))?.version ?? 0;
+        await announcer.change({
+          type: 'customer.split',
+          version,
+          customerId: undone.winner,
+          extra: { into: undone.loser },
+        });
+      });
+    },
+
+    async splitCustomer(customerId, identifiers, actor) {
+      return write(actor, 'customer.split', customerId, async (tx, announcer) => {
+        if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
+        const id = newId('cus');
+        await tx.insertCustomer({ id, name: null, locale: null, at: clock.now() });
+        await tx.splitCustomer(customerId, id, identifiers, newId('mrg'), clock.now());
+        const version = (await tx.customer(customerId))!.version;
+        await announcer.change({ type: 'customer.split', version, customerId, extra: { into: id } });
+        return { customerId: id };
+      });
+    },
+  };
+}
+
+function canonicalValue(kind: string, value: string, country: string | undefined): string {
+  if (kind === 'email') return toEmail(value) ?? cleanLine(value);
+  return kind === 'phone' ? (toPhone(value, country) ?? cleanLine(value)) : cleanLine(value);
+}
+
+function cleanPatch(patch: DeskPatch, ticket: TicketRow, now: number): TicketPatch {
+  const clean: { -readonly [K in keyof TicketPatch]: TicketPatch[K] } = { ...patch };
+  if (patch.subject !== undefined) clean.subject = cleanLine(patch.subject);
+  if (patch.status !== undefined && patch.status !== ticket.status) {
+    clean.closedAt = patch.status === 'solved' || patch.status === 'closed' ? now : null;
+  }
+  return clean;
+}
+
+/** The event that says most about a patch: status before assignee before the rest. */
+function typeOf(patch: DeskPatch, ticket: TicketRow): ChangeType {
+  if (patch.status !== undefined && patch.status !== ticket.status) return 'ticket.status_changed';
+  return patch.assignee !== undefined || patch.team !== undefined ? 'ticket.assigned' : 'ticket.updated';
+}
+
+function differences(ticket: TicketRow, patch: DeskPatch): Record<string, unknown> {
+  const changes: Record<string, unknown> = {};
+  for (const name of Object.keys(patch) as (keyof DeskPatch)[]) {
+    if (JSON.stringify(ticket[name]) !== JSON.stringify(patch[name]))
+      changes[name] = { from: ticket[name], to: patch[name] };
+  }
+  return 'status' in changes ? { ...(changes['status'] as object), changes } : { changes };
+}

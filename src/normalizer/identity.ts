@@ -1,0 +1,124 @@
+import type { Identifier, Party } from '../core/envelope.ts';
+import type { NewId } from '../core/id.ts';
+import type { Transaction } from '../core/store.ts';
+import type { Announcer } from './announce.ts';
+
+export interface Recognised {
+  readonly customerId: string;
+  /** A verified identifier says who it is; otherwise it could be somebody else. */
+  readonly verified: boolean;
+}
+
+/**
+ * Who is this? Verified identifiers decide alone, and join two customers when one message proves both.
+ * Without any, an observed value finds the customer that carries it; and a claim finds only customers of
+ * whom nothing but claims is known. Whatever doesn't decide is kept as a claim: a suggestion for people.
+ */
+export async function resolveCustomer(
+  tx: Transaction,
+  announcer: Announcer,
+  sender: Party,
+  deps: { readonly newId: NewId; readonly now: number },
+): Promise<Recognised> {
+  const by = (trust: Identifier['trust']) => sender.identifiers.filter((each) => each.trust === trust);
+  const verified = by('verified');
+  const observed = by('observed');
+  const found =
+    verified.length > 0
+      ? await ownerOfVerified(tx, announcer, verified, deps)
+      : ((await ownerOfObserved(tx, observed)) ??
+        (observed.length > 0 ? undefined : await claimant(tx, by('claimed'))));
+  const customerId = found ?? (await createCustomer(tx, announcer, sender, deps));
+  if (found) await completeCustomer(tx, found, sender, deps.now);
+
+  for (const identifier of verified) await keepVerified(tx, identifier, customerId, deps.now);
+  // A spoofable value may name a customer that is new or proven; an existing one found by another
+  // spoofable value must not collect the sender's own addresses.
+  const mayOwn = verified.length > 0 || !found;
+  for (const identifier of observed) await keepObserved(tx, identifier, customerId, mayOwn, deps.now);
+  for (const { kind, value } of by('claimed')) await tx.saveClaim(customerId, kind, value, deps.now);
+  return { customerId, verified: verified.length > 0 };
+}
+
+async function ownerOfVerified(
+  tx: Transaction,
+  announcer: Announcer,
+  verified: readonly Identifier[],
+  deps: { readonly newId: NewId; readonly now: number },
+): Promise<string | undefined> {
+  const owners = new Set<string>();
+  for (const { kind, value } of verified) {
+    const row = await tx.identifier(kind, value);
+    if (row && (row.trust === 'verified' || !(await isProven(tx, row.customerId)))) owners.add(row.customerId);
+  }
+  const [winner, ...losers] = [...owners].sort();
+  if (winner === undefined) return undefined;
+  const evidence = `one message proves ${verified.map(({ kind, value }) => `${kind} ${value}`).join(' and ')}`;
+  for (const loser of losers) {
+    await tx.moveCustomer(loser, winner, evidence, deps.newId('mrg'), deps.now);
+    const version = (await tx.customer(winner))?.version ?? 0;
+    await announcer.change({ type: 'customer.merged', version, customerId: winner, extra: { from: loser, evidence } });
+  }
+  return winner;
+}
+
+/** Whether anything but spoofable values is known of a customer. */
+async function isProven(tx: Transaction, customerId: string): Promise<boolean> {
+  return (await tx.identifiersOf(customerId)).some((row) => row.trust === 'verified');
+}
+
+async function ownerOfObserved(tx: Transaction, observed: readonly Identifier[]): Promise<string | undefined> {
+  for (const { kind, value } of observed) {
+    const row = await tx.identifier(kind, value);
+    if (row) return row.customerId;
+  }
+  return undefined;
+}
+
+async function claimant(tx: Transaction, claimed: readonly Identifier[]): Promise<string | undefined> {
+  for (const { kind, value } of claimed) {
+    const customerId = await tx.claimant(kind, value);
+    if (customerId) return customerId;
+  }
+  return undefined;
+}
+
+async function createCustomer(
+  tx: Transaction,
+  announcer: Announcer,
+  sender: Party,
+  deps: { readonly newId: NewId; readonly now: number },
+): Promise<string> {
+  const id = deps.newId('cus');
+  await tx.insertCustomer({ id, name: sender.name ?? null, locale: sender.locale ?? null, at: deps.now });
+  await announcer.change({ type: 'customer.created', version: 1, customerId: id });
+  return id;
+}
+
+/** What wasn't known yet is taken over; what is known stays, since people correct it by hand. */
+async function completeCustomer(tx: Transaction, id: string, sender: Party, now: number): Promise<void> {
+  const customer = await tx.customer(id);
+  const name = customer?.name === null ? sender.name : undefined;
+  const locale = customer?.locale === null ? sender.locale : undefined;
+  if (name !== undefined || locale !== undefined) await tx.updateCustomer(id, { name, locale }, now);
+}
+
+async function keepVerified(tx: Transaction, identifier: Identifier, customerId: string, now: number): Promise<void> {
+  const { kind, value } = identifier;
+  const row = await tx.identifier(kind, value);
+  if (row?.customerId === customerId && row.trust === 'verified') return;
+  await tx.saveIdentifier({ kind, value, trust: 'verified', customerId }, now);
+}
+
+async function keepObserved(
+  tx: Transaction,
+  { kind, value }: Identifier,
+  customerId: string,
+  mayOwn: boolean,
+  now: number,
+): Promise<void> {
+  const row = await tx.identifier(kind, value);
+  if (row?.customerId === customerId) return;
+  if (!row && mayOwn) await tx.saveIdentifier({ kind, value, trust: 'observed', customerId }, now);
+  else await tx.saveClaim(customerId, kind, value, now);
+}

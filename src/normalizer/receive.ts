@@ -1,0 +1,192 @@
+import { createHash } from 'node:crypto';
+import type { Log, Receipt } from '../core/connector.ts';
+import { Item } from '../core/envelope.ts';
+import { BadPayloadError, NotFoundError, PermanentError, textOf } from '../core/errors.ts';
+import type { Endpoint, Intake } from '../core/gateway.ts';
+import type { Payload } from '../core/payload.ts';
+import { redactHeaders, redactUrl } from '../core/redact.ts';
+import type { PayloadRow } from '../core/rows.ts';
+import type { Store } from '../core/store.ts';
+import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
+import { writeAndAnnounce, type AnnounceDeps } from './announce.ts';
+import { toCanonical } from './canonical.ts';
+
+export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
+  readonly store: Store;
+  readonly log: Log;
+  readonly endpointOf: (id: string) => Endpoint | undefined;
+  readonly threadsOf: (type: string) => 'person' | 'topic';
+  /** Where phones without a country code are from (ISO 3166), if the operator said so. */
+  readonly country: string | undefined;
+  readonly announced: (due: readonly { id: string; endpointId: string }[]) => void;
+}
+
+/** Bodies above this lie beside the database, as a blob. */
+const INLINE_BYTES = 64 * 1024;
+
+/** The one way in for customers' payloads. */
+export function createIntake(deps: ReceiveDeps): Intake {
+  const { store } = deps;
+
+  async function receive(payload: Payload): Promise<Receipt> {
+    const endpoint = channelOf(deps, payload.endpointId);
+    const items = await itemsOf(deps, endpoint, payload);
+    const id = deps.newId('pay');
+    const large = payload.body.length > INLINE_BYTES;
+    // Written and synced before the commit that points to it.
+    const blob = large ? (await store.blobs.save(payload.body, payload.body.length)).sha256 : undefined;
+    const source = sourceOf(deps, endpoint, id, payload.receivedAt);
+    const accepted = await writeAndAnnounce(deps, locksOf(items), async (tx, announcer) => {
+      const results: Accepted[] = [];
+      for (const [index, item] of items.entries()) {
+        const result = await accept(tx, announcer, item, source, deps);
+        results.push(result);
+        await tx.insertEvent({
+          id: deps.newId('evt'),
+          payloadId: id,
+          item: index,
+          endpointId: payload.endpointId,
+          outcome: result.outcome,
+          reason: result.reason?.slice(0, 1000),
+          externalId: result.externalId,
+          ticketId: result.ticketId,
+          messageId: result.messageId,
+          receivedAt: payload.receivedAt,
+        });
+      }
+      await tx.savePayload({ ...rowOf(id, payload, blob), units: items.length, ...(await firstOf(results, payload)) });
+      return results;
+    });
+    return { items: accepted.map(({ outcome, ticketId, ticketNumber }) => ({ outcome, ticketId, ticketNumber })) };
+  }
+
+  /** The bytes lie in the database once: a repeated delivery points at the first one. */
+  async function firstOf(results: readonly Accepted[], payload: Payload): Promise<Partial<PayloadRow>> {
+    const [first] = results;
+    if (first?.firstPayload === undefined || results.some((each) => each.outcome !== 'duplicate')) return {};
+    const earlier = await store.read.payload(first.firstPayload);
+    if (earlier?.hash !== hashOf(payload)) return {};
+    return { sameAs: earlier.id, body: undefined, blob: undefined };
+  }
+
+  return {
+    receive,
+
+    async replay(eventId, actor) {
+      const event = await store.read.event(eventId);
+      if (!event) throw new NotFoundError(`there is no event ${eventId}`);
+      const row = await store.read.payload(event.payloadId);
+      if (!row?.body) {
+        throw new PermanentError('the bytes of this event are gone: the retention has passed', {
+          hint: 'Raise retention.payloads to keep them longer.',
+        });
+      }
+      const endpoint = channelOf(deps, event.endpoint);
+      const items = await itemsOf(deps, endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
+      const item = items[event.item];
+      if (!item) throw new PermanentError(`the payload has no item ${event.item} any more`);
+      // What a guard blocked goes through now: an operator has looked at it.
+      const chosen = item.kind === 'rejected' && item.envelope ? item.envelope : item;
+      const now = deps.clock.now();
+      const result = await writeAndAnnounce(deps, locksOf([chosen]), async (tx, announcer) => {
+        const filed = await accept(tx, announcer, chosen, sourceOf(deps, endpoint, row.id, now), deps);
+        await tx.insertEvent({
+          id: deps.newId('evt'),
+          payloadId: row.id,
+          item: event.item,
+          endpointId: event.endpoint,
+          outcome: filed.outcome,
+          reason: filed.reason?.slice(0, 1000),
+          externalId: filed.externalId,
+          ticketId: filed.ticketId,
+          messageId: filed.messageId,
+          receivedAt: now,
+          replayOf: event.id,
+        });
+        await tx.audit({ at: now, actor, action: 'event.replay', target: event.id });
+        return filed;
+      });
+      return { items: [result] };
+    },
+
+    async dryRun(endpointId, payload) {
+      return itemsOf(deps, channelOf(deps, endpointId), payload);
+    },
+  };
+}
+
+function channelOf(deps: ReceiveDeps, endpointId: string): Endpoint {
+  const endpoint = deps.endpointOf(endpointId);
+  if (!endpoint?.channel) throw new NotFoundError(`there is no open channel ${endpointId}`);
+  return endpoint;
+}
+
+/**
+ * What a payload says, in canonical form. Never throws and never yields nothing: what can't be read is
+ * one `broken` item, what says nothing one `ignored` item, so that every payload shows in the ledger.
+ */
+async function itemsOf(deps: ReceiveDeps, endpoint: Endpoint, payload: Payload): Promise<Item[]> {
+  try {
+    const inputs = await endpoint.channel!.normalize(payload);
+    if (inputs.length === 0) return [{ kind: 'ignored', name: 'empty', reason: 'the payload says nothing' }];
+    return inputs.map((input, index) => {
+      const parsed = Item.safeParse(input);
+      if (parsed.success) return toCanonical(parsed.data, deps.country);
+      const issue = parsed.error.issues[0];
+      return broken(`/${index}`, `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not an item'}`);
+    });
+  } catch (error) {
+    // A payload that isn't as documented is the vendor's matter; anything else is a bug of the connector.
+    if (!(error instanceof BadPayloadError)) {
+      deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload; it is quarantined');
+    }
+    return [broken('', textOf(error))];
+  }
+}
+
+function broken(at: string, error: string): Item {
+  return { kind: 'broken', at: at.slice(0, 1000), error: error.slice(0, 4000) };
+}
+
+function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
+  return { endpointId: endpoint.id, threads: deps.threadsOf(endpoint.type), payloadId, receivedAt };
+}
+
+function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<PayloadRow, 'units'> {
+  const { endpointId, receivedAt, method, url, headers, remoteAddress, body } = payload;
+  return {
+    id,
+    endpointId,
+    receivedAt,
+    method,
+    url: redactUrl(url),
+    headers: redactHeaders(headers),
+    remoteAddress,
+    body: blob === undefined ? body : undefined,
+    blob,
+    hash: hashOf(payload),
+  };
+}
+
+function hashOf(payload: Payload): string {
+  return createHash('sha256')
+    .update(payload.method)
+    .update('\n')
+    .update(payload.url)
+    .update('\n')
+    .update(payload.body)
+    .digest('base64url');
+}
+
+/** People and threads that the items touch: filings that share one run one after the other. */
+function locksOf(items: readonly Item[]): string[] {
+  const locks = new Set<string>();
+  for (const item of items) {
+    if (!('externalId' in item)) continue;
+    locks.add(`message ${item.externalId}`);
+    if (!('thread' in item)) continue;
+    if (item.thread.externalId !== undefined) locks.add(`thread ${item.thread.externalId}`);
+    for (const { kind, value } of item.sender.identifiers) locks.add(`${kind} ${value}`);
+  }
+  return [...locks].sort();
+}

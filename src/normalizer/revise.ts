@@ -1,0 +1,92 @@
+import type { Envelope } from '../core/envelope.ts';
+import type { MessageContent, MessageRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { ChangeType } from '../core/ticket.ts';
+import type { Accepted, Source } from './accept.ts';
+import type { Announcer } from './announce.ts';
+
+/** A message that is there already: the same again, a newer revision, or the same id with other words. */
+export async function acceptAgain(
+  tx: Transaction,
+  announcer: Announcer,
+  known: MessageRow,
+  envelope: Envelope,
+  source: Source,
+): Promise<Accepted> {
+  const result = { ...about(envelope, known), ticketNumber: (await tx.ticket(known.ticketId))?.number };
+  const content = contentOf(envelope);
+  if (content.revision > known.revision) {
+    await tx.reviseMessage(known, content, source.receivedAt);
+    const ticket = await tx.ticket(known.ticketId);
+    const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
+    const progressed = known.kind === 'call' && changeTypeOf(envelope) !== 'message.received';
+    await announcer.change(
+      {
+        type: progressed ? changeTypeOf(envelope) : 'message.updated',
+        version,
+        ticketId: known.ticketId,
+        messageId: known.id,
+      },
+      ticket && { ticket, kind: known.kind, origin: source.origin },
+    );
+    return { ...result, outcome: 'revised', reason: `revision ${content.revision}` };
+  }
+  if (sameContent(known, content)) return { ...result, outcome: 'duplicate', reason: 'received before' };
+  // Never overwritten: an edit grows its revision, so this is a late one, or another message under the same id.
+  await tx.saveRevision(known.id, content, source.receivedAt);
+  const late = content.revision < known.revision;
+  return {
+    ...result,
+    outcome: 'duplicate',
+    reason: late ? 'an older revision, kept as history' : 'the same id with other content, kept as history',
+  };
+}
+
+function about(envelope: Envelope, known: MessageRow) {
+  return {
+    externalId: envelope.externalId,
+    ticketId: known.ticketId,
+    messageId: known.id,
+    firstPayload: known.payloadId ?? undefined,
+  };
+}
+
+/** What of an envelope a revision may change. */
+export function contentOf(envelope: Envelope): MessageContent {
+  return {
+    revision: envelope.revision,
+    occurredAt: envelope.occurredAt,
+    subject: envelope.subject,
+    text: envelope.text,
+    textFull: envelope.textFull,
+    html: envelope.html,
+    fields: envelope.fields,
+    automatic: envelope.automatic,
+    review: envelope.kind === 'review' ? envelope.review : undefined,
+    call: envelope.kind === 'call' ? envelope.call : undefined,
+  };
+}
+
+/** Times are left out: some vendors stamp each delivery anew. */
+function sameContent(known: MessageRow, content: MessageContent): boolean {
+  const words = (each: MessageContent) =>
+    JSON.stringify([
+      each.subject,
+      each.text,
+      each.textFull,
+      each.html,
+      Object.entries(each.fields),
+      each.review,
+      each.call,
+    ]);
+  return words(known) === words(content);
+}
+
+/** The event that a new envelope is, outward. */
+export function changeTypeOf(envelope: Envelope): ChangeType {
+  if (envelope.kind === 'review') return 'review.received';
+  if (envelope.direction === 'outbound') return 'message.sent';
+  if (envelope.kind !== 'call' || envelope.call.outcome === 'ringing') return 'message.received';
+  const { outcome } = envelope.call;
+  return outcome === 'missed' || outcome === 'voicemail' || outcome === 'busy' ? 'call.missed' : 'call.ended';
+}

@@ -1,0 +1,145 @@
+import { hmac } from '../core/signature.ts';
+import { equalSecrets } from '../core/secret.ts';
+import type { Envelope } from '../core/envelope.ts';
+import type { TicketRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { Message } from '../core/ticket.ts';
+
+export interface ThreadPolicy {
+  /** How long after its last message a customer's open ticket takes a new one, milliseconds. */
+  readonly joinWithinMs: number;
+  /** How long after it was closed a ticket is opened again, milliseconds. */
+  readonly reopenWithinMs: number;
+}
+
+export interface Question {
+  readonly endpointId: string;
+  readonly envelope: Envelope;
+  /** Undefined for what agents wrote elsewhere. */
+  readonly customerId: string | undefined;
+  /** What the channel calls a thread: see `ConnectorCapabilities.threads`. */
+  readonly threads: 'person' | 'topic';
+  readonly now: number;
+}
+
+export interface Answer {
+  /** Undefined: a new ticket. */
+  readonly ticket: TicketRow | undefined;
+  readonly rule: Message['threadedBy']['rule'];
+  readonly evidence: string;
+  /** The ticket found was closed within its window and is opened again. */
+  readonly reopens: boolean;
+}
+
+/** The proof that goes with a ticket number that we send out: who quotes it has had our message. */
+export function ticketProof(key: Buffer, number: number): string {
+  return hmac('sha256', key, `ticket ${number}`).subarray(0, 16).toString('base64url');
+}
+
+/**
+ * Which ticket? Strongest rule first: our own number with its proof, a reference to a message we have,
+ * the vendor's thread, the customer's recent open ticket, a new one. A number or a reference counts only
+ * with a proof or from a participant; otherwise it opens a ticket of its own that says what it claims.
+ */
+export async function resolveTicket(
+  tx: Transaction,
+  question: Question,
+  deps: { readonly policy: ThreadPolicy; readonly proofKey: Buffer },
+): Promise<Answer> {
+  const { envelope, endpointId } = question;
+  const claims: string[] = [];
+  const found =
+    (await byNumber(tx, question, deps.proofKey, claims)) ??
+    (await byReference(tx, question, claims)) ??
+    (await byThread(tx, endpointId, envelope.thread.externalId)) ??
+    (claims.length === 0 ? await byRecent(tx, question, deps.policy) : undefined);
+  const claim = claims.length > 0 ? `claims to continue ${claims.join(' and ')}, unverified` : undefined;
+  if (!found) return newTicket(claim ?? 'nothing it belongs to');
+  return current(tx, found, question.now, deps.policy);
+}
+
+interface Found {
+  readonly ticket: TicketRow;
+  readonly rule: Answer['rule'];
+  readonly evidence: string;
+}
+
+function newTicket(evidence: string): Answer {
+  return { ticket: undefined, rule: 'new', evidence, reopens: false };
+}
+
+async function byNumber(
+  tx: Transaction,
+  question: Question,
+  key: Buffer,
+  claims: string[],
+): Promise<Found | undefined> {
+  const quoted = question.envelope.thread.ticket;
+  if (!quoted) return undefined;
+  const ticket = await tx.ticketByNumber(quoted.number);
+  if (!ticket) return undefined;
+  if (quoted.proof !== undefined && equalSecrets(quoted.proof, ticketProof(key, quoted.number))) {
+    return { ticket, rule: 'ticket_number', evidence: `#${quoted.number} with our proof` };
+  }
+  if (await participates(tx, question, ticket)) {
+    return { ticket, rule: 'ticket_number', evidence: `#${quoted.number}, quoted by a participant` };
+  }
+  claims.push(`#${quoted.number}`);
+  return undefined;
+}
+
+async function byReference(tx: Transaction, question: Question, claims: string[]): Promise<Found | undefined> {
+  for (const reference of question.envelope.thread.references.toReversed()) {
+    const message =
+      (await tx.findMessage(question.endpointId, reference)) ??
+      (await tx.messageOfPart(question.endpointId, reference));
+    const ticket = message && (await tx.ticket(message.ticketId));
+    if (!ticket) continue;
+    if (await participates(tx, question, ticket)) {
+      return { ticket, rule: 'reference', evidence: `answers ${reference}` };
+    }
+    claims.push(`#${ticket.number}`);
+    return undefined;
+  }
+  return undefined;
+}
+
+/** What agents wrote elsewhere comes from the vendor, who needs no proof. */
+async function participates(tx: Transaction, question: Question, ticket: TicketRow): Promise<boolean> {
+  return question.customerId === undefined || (await tx.isParticipant(ticket.id, question.customerId));
+}
+
+async function byThread(
+  tx: Transaction,
+  endpointId: string,
+  externalId: string | undefined,
+): Promise<Found | undefined> {
+  if (externalId === undefined) return undefined;
+  const id = await tx.thread(endpointId, externalId);
+  const ticket = id === undefined ? undefined : await tx.ticket(id);
+  return ticket && { ticket, rule: 'thread', evidence: `thread ${externalId}` };
+}
+
+async function byRecent(tx: Transaction, question: Question, policy: ThreadPolicy): Promise<Found | undefined> {
+  const { customerId, envelope, threads, now } = question;
+  if (customerId === undefined) return undefined;
+  // A vendor's thread that is a subject of its own and new here is a new conversation.
+  if (threads === 'topic' && envelope.thread.externalId !== undefined) return undefined;
+  const ticket = await tx.recentOpenTicket(customerId, now - policy.joinWithinMs);
+  return ticket && { ticket, rule: 'recent', evidence: `the customer's open ticket #${ticket.number}` };
+}
+
+/** Follows merges, and decides about closed tickets: open again within the window, else a new one. */
+async function current(tx: Transaction, found: Found, now: number, policy: ThreadPolicy): Promise<Answer> {
+  let { ticket } = found;
+  for (let hops = 0; ticket.mergedInto !== null && hops < 20; hops++) {
+    const next = await tx.ticket(ticket.mergedInto);
+    if (!next) break;
+    ticket = next;
+  }
+  const closed = ticket.status === 'solved' || ticket.status === 'closed';
+  if (closed && now - (ticket.closedAt ?? 0) > policy.reopenWithinMs) {
+    return newTicket(`continues #${ticket.number}, which was closed too long ago`);
+  }
+  return { ticket, rule: found.rule, evidence: found.evidence, reopens: closed };
+}
