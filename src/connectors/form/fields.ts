@@ -28,24 +28,36 @@ export function fieldsMarkup(form: Filled, texts: Texts): Markup[] {
 }
 
 function choiceMarkup(fields: readonly Field[], form: Filled, texts: Texts): Markup {
-  return markup`<fieldset aria-labelledby="${CHOICE_ID}">
-<p class="hint" id="${CHOICE_ID}">${texts.either(fields.map((field) => labelOf(field, texts)))}</p>
-<div class="${fields.length === 2 ? 'pair' : 'column'}">${fields.map((field) => fieldMarkup(field, form, texts))}</div>
+  const text = texts.either(fields.map((field) => labelOf(field, texts)));
+  // Where none was filled in, the sentence itself is the error, said once and tied to the field it was found at.
+  const missed = fields.find((field) => problemOf(field, form)?.message === text);
+  const id = missed ? errorId(missed.name) : CHOICE_ID;
+  return markup`<fieldset aria-labelledby="${id}">
+<p class="${missed ? 'error' : 'hint'}" id="${id}">${text}</p>
+<div class="${fields.length === 2 ? 'pair' : 'column'}">${fields.map((field) => fieldMarkup(field, form, texts, text))}</div>
 </fieldset>`;
 }
 
-function fieldMarkup(field: Field, form: Filled, texts: Texts): Markup {
-  const problem = form.problems.find((one) => one.pointer === `/${field.name}`);
+/** `said`: what stands above the field already. */
+function fieldMarkup(field: Field, form: Filled, texts: Texts, said?: string): Markup {
+  const problem = problemOf(field, form);
   const label = markup`<label for="${fieldId(field.name)}">${labelOf(field, texts)}${
     field.required === false ? markup` <span class="optional">${texts.optional}</span>` : undefined
   }</label>`;
-  const error = problem ? markup`<p class="error" id="${errorId(field.name)}">${problem.message}</p>` : undefined;
+  const error =
+    problem && problem.message !== said
+      ? markup`<p class="error" id="${errorId(field.name)}">${problem.message}</p>`
+      : undefined;
   const control = controlMarkup(field, form, attributesOf(field, problem), texts);
   if (field.type === 'checkbox') {
     return markup`<div class="field">${error}<div class="check">${control}${label}</div></div>`;
   }
   const hint = field.type === 'file' ? filesHint(field, form.config, texts) : undefined;
   return markup`<div class="field">${label}${hint}${error}${control}</div>`;
+}
+
+function problemOf(field: Field, form: Filled): Problem | undefined {
+  return form.problems.find((problem) => problem.pointer === `/${field.name}`);
 }
 
 function filesHint(field: Field, config: FormConfig, texts: Texts): Markup {

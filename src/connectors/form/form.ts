@@ -6,6 +6,7 @@ import type { WebhookRequest } from '../../core/payload.ts';
 import { corsOf, jsonAnswer, pageAnswer, preflightAnswer, problemAnswer, troubleOf, wantsJson } from './answers.ts';
 import { problemsOf } from './check.ts';
 import { filesAllowed, FormConfig } from './config.ts';
+import type { Entries } from './entries.ts';
 import { LANGUAGE, toEnvelope, withoutQuery } from './envelope.ts';
 import { createRate, isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from './guards.ts';
 import { embedScript } from './look.ts';
@@ -39,18 +40,19 @@ export const form = defineConnector({
     const pageKey = context.key('form page');
     const rate = createRate(config.spam.perMinute, clock);
     /** What was typed, from `verify` to the page that shows it again. */
-    const typed = new WeakMap<WebhookRequest, Values>();
+    const typed = new WeakMap<WebhookRequest, Entries>();
 
     const languageFor = (request: WebhookRequest) =>
       languageOf(
         config.language,
         queryOf(request).get('lang') ?? undefined,
-        typed.get(request)?.get(LANGUAGE),
+        typed.get(request)?.values.get(LANGUAGE),
         request.headers['accept-language'],
       );
 
     function formAnswer(request: WebhookRequest, failure?: Error & { readonly status: number }) {
-      const values: Values = typed.get(request) ?? new Map<string, string>();
+      const entries = typed.get(request);
+      const values: Values = entries?.values ?? new Map<string, string>();
       const language = languageFor(request);
       const token = values.get(TOKEN);
       const body = formPage({
@@ -61,6 +63,7 @@ export const form = defineConnector({
         hidden: trackingOf(request, values),
         values,
         problems: failure instanceof BadPayloadError ? failure.problems : [],
+        filesLost: entries ? entries.files.length > 0 : filesAllowed(config) > 0,
         ...(failure && { trouble: troubleOf(failure.status, config, textsOf(language)) }),
       });
       return pageAnswer(config, failure?.status ?? 200, body);
@@ -85,7 +88,7 @@ export const form = defineConnector({
             });
           }
           const entries = await readEntries(request, config);
-          typed.set(request, entries.values);
+          typed.set(request, entries);
           const problems = problemsOf(entries, config, textsOf(languageFor(request)));
           if (problems.length > 0) {
             const pointers = problems.map((problem) => problem.pointer).join(', ');

@@ -1,14 +1,15 @@
 /** Colours are those of the console; each text has a contrast of at least 4.5:1, each control border 3:1. */
 export const STYLE = `
-:root{color-scheme:light dark;--bg:#fff;--surface:#f6f7f9;--sunken:#eceef2;--text:#171a21;--muted:#565f6e;--border:#7a8392;--hair:#dfe3e8;
+:root{color-scheme:light dark;--page:#f6f7f9;--card:#fff;--bg:#fff;--surface:#f6f7f9;--sunken:#eceef2;--text:#171a21;--muted:#565f6e;--border:#7a8392;--hair:#dfe3e8;
 --accent:#1f55d6;--accent-hover:#1a47b5;--on-accent:#fff;--ok:#136c3a;--bad:#b3231b;--bad-bg:#fdf1f0}
-@media (prefers-color-scheme:dark){:root{--bg:#0f1217;--surface:#161a21;--sunken:#1e232c;--text:#e7eaf0;--muted:#a0a9b8;--border:#6b7585;--hair:#2a303b;
+@media (prefers-color-scheme:dark){:root{--page:#0f1217;--card:#161a21;--bg:#0f1217;--surface:#1e232c;--sunken:#1e232c;--text:#e7eaf0;--muted:#a0a9b8;--border:#6b7585;--hair:#2a303b;
 --accent:#86a9ff;--accent-hover:#a3bfff;--on-accent:#0b1330;--ok:#5fd08d;--bad:#ff8f86;--bad-bg:#2c1b1c}}
 *,*::before,*::after{box-sizing:border-box}
-html{font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;color:var(--text);background:var(--surface);-webkit-text-size-adjust:100%}
+html{font:1rem/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif;color:var(--text);background:var(--page);-webkit-text-size-adjust:100%}
 body{margin:0;padding:clamp(.75rem,4vw,3rem) clamp(.75rem,4vw,2rem)}
-main{max-width:36rem;margin:0 auto;padding:clamp(1.25rem,5vw,2.5rem);background:var(--bg);border:1px solid var(--hair);border-radius:.75rem;
+main{max-width:36rem;margin:0 auto;padding:clamp(1.25rem,5vw,2.5rem);background:var(--card);border:1px solid var(--hair);border-radius:.75rem;
 box-shadow:0 1px 2px rgb(0 0 0/.05),0 8px 24px rgb(0 0 0/.05);overflow-wrap:anywhere}
+.framed{background:transparent}
 .framed body{padding:1px}
 .framed main{max-width:none;box-shadow:none}
 h1{margin:0 0 .5rem;font-size:1.625rem;line-height:1.25;font-weight:650;letter-spacing:-.01em}
@@ -42,7 +43,7 @@ button[aria-disabled=true]{opacity:.6;cursor:progress}
 a{color:var(--accent)}
 a:hover{color:var(--accent-hover)}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px}
-.summary{margin:0 0 1.5rem;padding:1rem 1.25rem;color:var(--text);background:var(--bad-bg);border:1px solid var(--bad);border-left-width:.25rem;border-radius:.5rem}
+.summary{margin:1rem 0 1.5rem;padding:1rem 1.25rem;color:var(--text);background:var(--bad-bg);border:1px solid var(--bad);border-left-width:.25rem;border-radius:.5rem}
 .summary h2{margin:0;font-size:1rem}
 .summary p,.summary ul{margin:.25rem 0 0}
 .summary ul{padding-left:1.25rem}
@@ -51,6 +52,7 @@ a:hover{color:var(--accent-hover)}
 .sent{display:flex;align-items:center;justify-content:center;width:3rem;height:3rem;margin-bottom:1rem;border-radius:50%;color:var(--bg);background:var(--ok)}
 .thanks{margin:0 0 1rem;white-space:pre-line}
 .number{display:inline-block;margin:0 0 1.5rem;padding:.5rem 1rem;background:var(--surface);border:1px solid var(--hair);border-radius:.5rem}
+.another{margin:0}
 .number b{font-variant-numeric:tabular-nums}
 @media (forced-colors:active){.sent{border:2px solid}}
 `;

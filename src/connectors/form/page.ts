@@ -1,5 +1,5 @@
 import type { Problem } from '../../core/errors.ts';
-import { filesAllowed, HONEYPOT } from './config.ts';
+import { HONEYPOT } from './config.ts';
 import type { FormConfig, Language } from './config.ts';
 import { LANGUAGE } from './envelope.ts';
 import { fieldId, fieldsMarkup } from './fields.ts';
@@ -21,6 +21,8 @@ export interface FormPage {
   /** What is wrong as a whole; undefined when nothing is. */
   readonly trouble?: string;
   readonly problems: readonly Problem[];
+  /** Browsers forget the files that were chosen: he has to be told. */
+  readonly filesLost: boolean;
 }
 
 /** The page with the form, with what was typed and what is wrong with it. */
@@ -87,6 +89,6 @@ function summary(page: FormPage, texts: Texts): Markup {
   return markup`<div class="summary" role="alert" tabindex="-1">
 <h2>${texts.problems}</h2>
 ${lines.length > 0 ? markup`<ul>${lines}</ul>` : markup`<p>${page.trouble}</p>`}
-${filesAllowed(page.config) > 0 ? markup`<p>${texts.filesAgain}</p>` : undefined}
+${page.filesLost ? markup`<p>${texts.filesAgain}</p>` : undefined}
 </div>`;
 }
