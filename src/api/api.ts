@@ -1,0 +1,173 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import express from 'express';
+import type { RequestHandler } from 'express';
+import { ipKeyGenerator, MemoryStore, rateLimit } from 'express-rate-limit';
+import helmet from 'helmet';
+import type { Gateway } from '../core/gateway.ts';
+import { createIds } from '../core/id.ts';
+import type { NewId } from '../core/id.ts';
+import type { Secret } from '../core/secret.ts';
+import { createAccess } from './access.ts';
+import type { Access, Actor } from './access.ts';
+import { attachmentOperations } from './attachments.ts';
+import { catalogueOperations } from './catalogue.ts';
+import { changeOperations } from './changes.ts';
+import { mountConsole } from './console.ts';
+import { customerOperations } from './customers.ts';
+import { deliveryOperations } from './deliveries.ts';
+import { mountDocs } from './docs.ts';
+import { dryRunOperation, endpointOperations } from './endpoints.ts';
+import { createIdempotency } from './idempotency.ts';
+import { keyOperations } from './keys.ts';
+import { ledgerOperations } from './ledger.ts';
+import { createMetrics } from './metrics.ts';
+import { answerErrors, giveRequestId, mountOperations } from './mount.ts';
+import { toOpenApi } from './openapi.ts';
+import type { Operation } from './operation.ts';
+import { mountOperators } from './operators.ts';
+import { ApiError } from './problem.ts';
+import { routeOperations } from './routes.ts';
+import { sessionOperations } from './session.ts';
+import { createSetUp } from './setup.ts';
+import type { SetUp } from './setup.ts';
+import { attachSockets } from './sockets.ts';
+import { ticketOperations } from './tickets.ts';
+
+export interface ApiOptions {
+  /** A key with every scope, from the environment. */
+  readonly adminApiKey?: Secret | undefined;
+  /** Where the built console lies. */
+  readonly consoleDir: string;
+  /** Whether store, queue and channels are usable. */
+  ready(): Promise<{ readonly ok: boolean; readonly detail: object }>;
+  /** Addresses or CIDRs of proxies whose `X-Forwarded-For` counts; none when left out. */
+  readonly trustProxy?: readonly string[];
+  /** Most requests a minute: of one key or session, of one address without either, to the set-up page. */
+  readonly perMinute?: { readonly known: number; readonly unknown: number; readonly setUp: number };
+}
+
+export interface Api {
+  /** The Express application. Everything but webhooks and forms is its. */
+  readonly app: express.Express & ((request: IncomingMessage, response: ServerResponse) => void);
+  readonly operations: readonly Operation[];
+  attachSockets(server: Server): { close(): Promise<void> };
+  /** The one-time link that makes the first admin, or undefined when there is a user. */
+  setupLink(): Promise<string | undefined>;
+  close(): void;
+}
+
+const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20 };
+
+/** The REST API, its description, the console and its sockets, over what the gateway lends. */
+export function createApi(gateway: Gateway, options: ApiOptions): Api {
+  const newId = createIds(gateway.clock);
+  const access = createAccess(gateway, options.adminApiKey);
+  const setUp = createSetUp(gateway, access, newId);
+  const operations = operationsOf(gateway, { access, setUp, newId });
+  const metrics = createMetrics(gateway);
+  const perMinute = options.perMinute ?? PER_MINUTE;
+  const counts = [new MemoryStore(), new MemoryStore()] as const;
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  // Flat: `a[b]=1` is a parameter of that name.
+  app.set('query parser', 'simple');
+  app.set('trust proxy', [...(options.trustProxy ?? [])]);
+  app.use(giveRequestId, metrics.count, secureHeaders(gateway), noteAtDebug(gateway));
+  mountOperators(app, { gateway, access, metrics, ready: options.ready });
+  mountOperations(app, operations, {
+    gateway,
+    access,
+    idempotency: createIdempotency(gateway),
+    limit: limit(counts[0], (actor) => (actor ? perMinute.known : perMinute.unknown)),
+  });
+  mountDocs(app, toOpenApi(operations, gateway.version));
+  setUp.mount(
+    app,
+    limit(counts[1], () => perMinute.setUp),
+  );
+  mountConsole(app, gateway, access, options.consoleDir);
+  app.use(answerErrors(gateway.log));
+
+  return {
+    app,
+    operations,
+    attachSockets: (server) => attachSockets(server, gateway, access),
+    setupLink: () => setUp.link(),
+    close() {
+      for (const count of counts) count.shutdown();
+    },
+  };
+}
+
+/** Every route of the API. The order counts where one path fits into another one's parameter. */
+function operationsOf(
+  gateway: Gateway,
+  { access, setUp, newId }: { readonly access: Access; readonly setUp: SetUp; readonly newId: NewId },
+): Operation[] {
+  return [
+    ...ticketOperations(gateway),
+    ...attachmentOperations(gateway),
+    ...customerOperations(gateway),
+    ...ledgerOperations(gateway),
+    ...deliveryOperations(gateway),
+    ...catalogueOperations(gateway),
+    ...endpointOperations(gateway, 'channel'),
+    dryRunOperation(gateway),
+    ...endpointOperations(gateway, 'destination'),
+    ...routeOperations(gateway),
+    ...changeOperations(gateway),
+    ...keyOperations(gateway, access, newId),
+    ...sessionOperations(access, setUp),
+  ];
+}
+
+function secureHeaders({ publicUrl }: Gateway): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'self'"],
+        'img-src': ["'self'", 'data:', 'blob:'],
+        'connect-src': ["'self'"],
+        'object-src': ["'none'"],
+        'base-uri': ["'none'"],
+        'form-action': ["'self'"],
+        'frame-ancestors': ["'none'"],
+        'require-trusted-types-for': ["'script'"],
+      },
+    },
+    strictTransportSecurity: publicUrl.startsWith('https:') ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    // With `no-referrer`, forms would say `Origin: null`, and we check it.
+    referrerPolicy: { policy: 'same-origin' },
+    xFrameOptions: { action: 'deny' },
+  });
+}
+
+function limit(store: MemoryStore, most: (actor: Actor | undefined) => number): RequestHandler {
+  const actorOf = (response: express.Response) => response.locals.actor as Actor | undefined;
+  return rateLimit({
+    windowMs: 60_000,
+    store,
+    limit: (_request, response) => most(actorOf(response)),
+    keyGenerator: (request, response) => actorOf(response)?.id ?? ipKeyGenerator(request.ip ?? 'unknown'),
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    // The forwarded header of a proxy that isn't configured is ignored; that is no mistake to warn about.
+    validate: { xForwardedForHeader: false, forwardedHeader: false },
+    handler: (_request, _response, next) =>
+      next(new ApiError(429, 'rate_limited', 'Too many requests: wait, then go on.')),
+  });
+}
+
+/** Without address parameters or headers: both may hold secrets. */
+function noteAtDebug({ log }: Gateway): RequestHandler {
+  return (request, response, next) => {
+    response.on('finish', () => {
+      const requestId = String(response.locals.requestId);
+      log.debug({ requestId, method: request.method, path: request.path, status: response.statusCode }, 'answered');
+    });
+    next();
+  };
+}

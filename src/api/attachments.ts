@@ -1,0 +1,73 @@
+import { ConflictError, NotFoundError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
+import { operation } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { IdParams } from './schemas.ts';
+
+/** Types that browsers can only draw or play. Everything else, SVG and text too, goes out as bytes. */
+const INERT = new Set([
+  'image/png',
+  'image/jpeg',
+  'image/gif',
+  'image/webp',
+  'audio/mpeg',
+  'audio/ogg',
+  'audio/wav',
+  'video/mp4',
+]);
+
+export function attachmentOperations({ store }: Gateway): Operation[] {
+  return [
+    operation({
+      method: 'GET',
+      path: '/attachments/{id}',
+      scope: 'tickets:read',
+      tag: 'Tickets',
+      summary: 'Download a file of a message',
+      description: '409 while its bytes are not stored yet.',
+      params: IdParams,
+      async handle({ params }) {
+        const row = await store.read.attachment(params.id);
+        if (!row) throw new NotFoundError('There is no such attachment');
+        if (row.state === 'waiting') throw new ConflictError('The file is still being fetched');
+        if (row.state === 'failed' || row.sha256 === undefined)
+          throw new NotFoundError('The file could not be fetched');
+        return {
+          stream: await store.blobs.open(row.sha256),
+          headers: {
+            'content-type': INERT.has(row.mediaType) ? row.mediaType : 'application/octet-stream',
+            'content-disposition': dispositionOf(row.name),
+            'content-security-policy': "sandbox; default-src 'none'",
+            'x-content-type-options': 'nosniff',
+            'cache-control': 'private, max-age=3600',
+          },
+        };
+      },
+    }),
+  ];
+}
+
+/** Always a download, with the name in both notations of RFC 6266. */
+export function dispositionOf(name: string): string {
+  const clean = cleanName(name);
+  const ascii = clean.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+  const extended = encodeURIComponent(clean).replaceAll(/['()*!]/g, (character) => {
+    return `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
+  });
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${extended}`;
+}
+
+/** A name that says what it is: no path, no control or direction characters, nothing that hides the ending. */
+function cleanName(name: string): string {
+  const visible = name
+    .toWellFormed()
+    .normalize('NFC')
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
+  const last = visible.split(/[/\\]/).at(-1) ?? '';
+  return (
+    last
+      .replaceAll(/^[.\s-]+|[.\s]+$/g, '')
+      .slice(-150)
+      .toWellFormed() || 'file'
+  );
+}

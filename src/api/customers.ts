@@ -1,0 +1,165 @@
+import { z } from 'zod';
+import { Identifier } from '../core/envelope.ts';
+import { NotFoundError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
+import type { Page, PageRequest } from '../core/reader.ts';
+import { Customer, Message } from '../core/ticket.ts';
+import { operation } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { ApiError } from './problem.ts';
+import { Id, IdParams, pageOf, pageQuery, PageQuery, present, TimeText, toPageRequest } from './schemas.ts';
+
+const tag = 'Customers';
+const IdentifierRef = z.strictObject({ kind: Identifier.shape.kind, value: Identifier.shape.value });
+
+const Merge = z
+  .object({
+    id: Id,
+    winner: Id,
+    loser: Id,
+    evidence: z.string(),
+    at: TimeText,
+    undoneAt: TimeText.nullable(),
+  })
+  .meta({ id: 'Merge' });
+
+export function customerOperations({ store, desk }: Gateway): Operation[] {
+  const { read } = store;
+
+  async function customerOf(id: string): Promise<Customer> {
+    const customer = await read.customer(id);
+    if (!customer) throw new NotFoundError('There is no such customer');
+    return customer;
+  }
+
+  /** Kinds may have a colon themselves (`webhook:intake:u-7`), so the longer reading is tried first. */
+  async function find(text: string, q: string | undefined, page: PageRequest): Promise<Page<Customer>> {
+    const readings = readingsOf(text);
+    if (readings.length === 0) {
+      const problems = [{ pointer: '/query/identifier', message: 'is kind:value' }];
+      throw new ApiError(400, 'invalid_request', 'The request has fields at fault.', { problems });
+    }
+    for (const identifier of readings) {
+      const found = await read.customers({ identifier, ...(q !== undefined && { q }) }, page);
+      if (found.data.length > 0) return found;
+    }
+    return { data: [], nextCursor: null };
+  }
+
+  return [
+    operation({
+      method: 'GET',
+      path: '/customers',
+      scope: 'customers:read',
+      tag,
+      summary: 'List customers',
+      query: z.strictObject({
+        q: z.string().min(1).max(200).optional(),
+        identifier: z
+          .string()
+          .min(1)
+          .max(620)
+          .optional()
+          .meta({ description: '`kind:value`, as in `email:o@example.com`' }),
+        ...pageQuery,
+      }),
+      answer: pageOf(Customer),
+      async handle({ query: { q, identifier, ...page } }) {
+        const request = toPageRequest(page);
+        if (identifier !== undefined) return { body: await find(identifier, q, request) };
+        return { body: await read.customers(present({ q }), request) };
+      },
+    }),
+    operation({
+      method: 'GET',
+      path: '/customers/{id}',
+      scope: 'customers:read',
+      tag,
+      summary: 'Show a customer',
+      params: IdParams,
+      answer: Customer,
+      handle: async ({ params }) => ({ body: await customerOf(params.id) }),
+    }),
+    operation({
+      method: 'GET',
+      path: '/customers/{id}/timeline',
+      scope: 'customers:read',
+      tag,
+      summary: 'List the messages of all tickets of a customer, newest first',
+      params: IdParams,
+      query: PageQuery,
+      answer: pageOf(Message),
+      async handle({ params, query }) {
+        await customerOf(params.id);
+        return { body: await read.timeline(params.id, toPageRequest(query)) };
+      },
+    }),
+    operation({
+      method: 'GET',
+      path: '/customers/{id}/merges',
+      scope: 'customers:read',
+      tag,
+      summary: 'List the merges and splits of a customer',
+      params: IdParams,
+      answer: pageOf(Merge),
+      async handle({ params }) {
+        await customerOf(params.id);
+        return { body: { data: await read.merges(params.id), nextCursor: null } };
+      },
+    }),
+    operation({
+      method: 'POST',
+      path: '/customers/{id}/merge',
+      scope: 'customers:write',
+      tag,
+      summary: 'Merge another customer into this one',
+      description: 'Can be undone by `mergeId`.',
+      params: IdParams,
+      body: z.strictObject({ from: Id }),
+      answer: z.object({ mergeId: Id, customer: Customer }),
+      async handle({ params, body, actor }) {
+        const { mergeId } = await desk.mergeCustomers(body.from, params.id, actor.id);
+        return { body: { mergeId, customer: await customerOf(params.id) } };
+      },
+    }),
+    operation({
+      method: 'POST',
+      path: '/customers/{id}/split',
+      scope: 'customers:write',
+      tag,
+      summary: 'Give identifiers, and the messages that came by them, to a new customer',
+      params: IdParams,
+      body: z.strictObject({ identifiers: z.array(IdentifierRef).min(1).max(100) }),
+      status: 201,
+      answer: Customer,
+      async handle({ params, body, actor }) {
+        const { customerId } = await desk.splitCustomer(params.id, body.identifiers, actor.id);
+        return { body: await customerOf(customerId) };
+      },
+    }),
+    operation({
+      method: 'POST',
+      path: '/merges/{id}/undo',
+      scope: 'customers:write',
+      tag,
+      summary: 'Undo a merge or split of customers',
+      params: IdParams,
+      status: 204,
+      async handle({ params, actor }) {
+        await desk.undoMerge(params.id, actor.id);
+        return {};
+      },
+    }),
+  ];
+}
+
+function readingsOf(text: string): { kind: string; value: string }[] {
+  const parts = text.split(':');
+  return [2, 1].flatMap((length) => {
+    const read = IdentifierRef.safeParse({
+      kind: parts.slice(0, length).join(':'),
+      value: parts.slice(length).join(':'),
+    });
+    return read.success ? [read.data] : [];
+  });
+}

@@ -1,0 +1,104 @@
+import { z } from 'zod';
+import type { Endpoint, Gateway } from '../core/gateway.ts';
+import type { EndpointState } from '../core/rows.ts';
+import { toTime } from '../core/ticket.ts';
+import { TimeText } from './schemas.ts';
+
+const HOUR_MS = 3_600_000;
+/** A channel without anything for this long is quiet. */
+const QUIET_MS = 24 * HOUR_MS;
+/** An error counts until something has worked, or this long. */
+const RECENT_MS = HOUR_MS;
+
+const healthStates = ['setting_up', 'waiting_first', 'healthy', 'quiet', 'degraded', 'needs_reauth', 'paused'] as const;
+
+/** How an endpoint is, with what says so. */
+export const Health = z
+  .object({
+    state: z.enum(healthStates),
+    problem: z.string().nullable().meta({ description: 'Why it could not be opened' }),
+    lastInAt: TimeText.nullable(),
+    lastOutAt: TimeText.nullable(),
+    backlog: z.number().int().meta({ description: 'Tasks that wait for it' }),
+    dead: z.number().int().meta({ description: 'Tasks set aside for a person' }),
+    lagMs: z.number().int().nullable().meta({ description: 'Age of the oldest task that waits' }),
+    failures: z.number().int().meta({ description: 'Failures since the last success' }),
+    lastError: z.string().nullable().meta({ description: 'In the words of the other side' }),
+    lastErrorAt: TimeText.nullable(),
+    pausedUntil: TimeText.nullable(),
+    pauseReason: z.string().nullable(),
+  })
+  .meta({ id: 'Health' });
+type Health = z.output<typeof Health>;
+
+interface Backlog {
+  readonly waiting: number;
+  readonly dead: number;
+  readonly oldestAt: number | null;
+}
+
+const UNKNOWN: Omit<EndpointState, 'endpointId'> = {
+  pausedUntil: null,
+  pauseReason: null,
+  needsReauth: false,
+  disabledAt: null,
+  failures: 0,
+  lastInAt: null,
+  lastOutAt: null,
+  lastError: null,
+  lastErrorAt: null,
+};
+
+/** Reads the evidence once, for as many endpoints as are asked for. */
+export async function readHealth({ store, clock }: Gateway): Promise<(endpoint: Endpoint) => Health> {
+  const [states, backlogs] = await Promise.all([store.read.endpointStates(), store.read.backlog()]);
+  const stateOf = new Map(states.map((state) => [state.endpointId, state]));
+  const backlogOf = new Map(backlogs.map((backlog) => [backlog.endpointId, backlog]));
+  const now = clock.now();
+  return (endpoint) => healthOf(endpoint, stateOf.get(endpoint.id) ?? UNKNOWN, backlogOf.get(endpoint.id), now);
+}
+
+function healthOf(
+  endpoint: Endpoint,
+  state: Omit<EndpointState, 'endpointId'>,
+  backlog: Backlog | undefined,
+  now: number,
+): Health {
+  const time = (ms: number | null) => (ms === null ? null : toTime(ms));
+  const oldestAt = backlog?.oldestAt ?? null;
+  return {
+    state: stateOf(endpoint, state, now),
+    problem: endpoint.problem,
+    lastInAt: time(state.lastInAt),
+    lastOutAt: time(state.lastOutAt),
+    backlog: backlog?.waiting ?? 0,
+    dead: backlog?.dead ?? 0,
+    lagMs: oldestAt === null ? null : Math.max(0, now - oldestAt),
+    failures: state.failures,
+    lastError: state.lastError,
+    lastErrorAt: time(state.lastErrorAt),
+    pausedUntil: time(state.pausedUntil),
+    pauseReason: state.pauseReason,
+  };
+}
+
+/** What a person has to act on comes first. */
+function stateOf(
+  endpoint: Endpoint,
+  state: Omit<EndpointState, 'endpointId'>,
+  now: number,
+): (typeof healthStates)[number] {
+  if (endpoint.problem !== null) return 'setting_up';
+  if (state.needsReauth) return 'needs_reauth';
+  if (isPaused(endpoint, state, now)) return 'paused';
+  const last = endpoint.role === 'channel' ? state.lastInAt : state.lastOutAt;
+  const worked = Math.max(state.lastInAt ?? 0, state.lastOutAt ?? 0);
+  const failed = state.lastErrorAt ?? 0;
+  if (state.failures > 0 || (failed > worked && failed > now - RECENT_MS)) return 'degraded';
+  if (last === null) return 'waiting_first';
+  return last < now - QUIET_MS ? 'quiet' : 'healthy';
+}
+
+function isPaused(endpoint: Endpoint, state: Omit<EndpointState, 'endpointId'>, now: number): boolean {
+  return !endpoint.enabled || state.disabledAt !== null || (state.pausedUntil ?? 0) > now;
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod';
+import { BadPayloadError, NotFoundError } from '../core/errors.ts';
+import type { Gateway, Route } from '../core/gateway.ts';
+import { messageKinds, priorities } from '../core/ticket.ts';
+import { operation } from './operation.ts';
+import type { Operation } from './operation.ts';
+import { Id, IdParams, pageFrom, pageOf, PageQuery, present, toPageRequest } from './schemas.ts';
+
+const tag = 'Routes';
+const Words = z.array(z.string().min(1).max(200)).min(1).max(100);
+
+const When = z.strictObject({
+  channel: Words.optional(),
+  channelType: Words.optional(),
+  kind: z.array(z.enum(messageKinds)).min(1).optional(),
+  language: Words.optional(),
+  priority: z.array(z.enum(priorities)).min(1).optional(),
+  tag: Words.optional(),
+});
+
+const RouteInput = z.strictObject({
+  when: When.default({}).meta({ description: 'All conditions must hold; one holds when any of its values does' }),
+  to: z.array(Id).min(1).max(50).meta({ description: 'Destinations' }),
+});
+const RoutePatch = z.strictObject({ when: When.optional(), to: RouteInput.shape.to.optional() });
+
+const RouteView = z
+  .object({
+    id: z.string(),
+    source: z.string().nullable(),
+    when: z.record(z.string(), z.array(z.string())),
+    to: z.array(z.string()),
+  })
+  .meta({ id: 'Route' });
+
+export function routeOperations({ routes, endpoints, store, clock }: Gateway): Operation[] {
+  function routeOf(id: string): Route {
+    const route = routes.all().find((candidate) => candidate.id === id);
+    if (!route) throw new NotFoundError('There is no such route');
+    return route;
+  }
+
+  function checkDestinations(to: readonly string[]): void {
+    const problems = to.flatMap((id, index) =>
+      endpoints.get(id)?.role === 'destination' ? [] : [{ pointer: `/to/${index}`, message: 'is no destination' }],
+    );
+    if (problems.length > 0) throw new BadPayloadError('The route has unknown destinations', { status: 422, problems });
+  }
+
+  async function audit(actor: string, action: string, target: string): Promise<void> {
+    await store.write([`route:${target}`], (tx) =>
+      tx.audit({ at: clock.now(), actor, action: `route.${action}`, target }),
+    );
+  }
+
+  return [
+    operation({
+      method: 'GET',
+      path: '/routes',
+      scope: 'endpoints:read',
+      tag,
+      summary: 'List the routes: which destination is told what',
+      query: PageQuery,
+      answer: pageOf(RouteView),
+      handle: async ({ query }) => ({ body: pageFrom(routes.all(), toPageRequest(query)) }),
+    }),
+    operation({
+      method: 'POST',
+      path: '/routes',
+      scope: 'endpoints:write',
+      tag,
+      summary: 'Make a route',
+      body: RouteInput,
+      status: 201,
+      answer: RouteView,
+      async handle({ body, actor }) {
+        checkDestinations(body.to);
+        const route = await routes.create({ when: present(body.when), to: body.to });
+        await audit(actor.id, 'created', route.id);
+        return { body: route };
+      },
+    }),
+    operation({
+      method: 'GET',
+      path: '/routes/{id}',
+      scope: 'endpoints:read',
+      tag,
+      summary: 'Show a route',
+      params: IdParams,
+      answer: RouteView,
+      handle: async ({ params }) => ({ body: routeOf(params.id) }),
+    }),
+    operation({
+      method: 'PATCH',
+      path: '/routes/{id}',
+      scope: 'endpoints:write',
+      tag,
+      summary: 'Change a route that was made over the API',
+      params: IdParams,
+      body: RoutePatch,
+      answer: RouteView,
+      async handle({ params, body, actor }) {
+        const { id, when, to } = routeOf(params.id);
+        if (body.to) checkDestinations(body.to);
+        const route = await routes.update(id, { when: body.when ? present(body.when) : when, to: body.to ?? to });
+        await audit(actor.id, 'changed', id);
+        return { body: route };
+      },
+    }),
+    operation({
+      method: 'DELETE',
+      path: '/routes/{id}',
+      scope: 'endpoints:write',
+      tag,
+      summary: 'Remove a route that was made over the API',
+      params: IdParams,
+      status: 204,
+      async handle({ params, actor }) {
+        const { id } = routeOf(params.id);
+        await routes.remove(id);
+        await audit(actor.id, 'removed', id);
+        return {};
+      },
+    }),
+  ];
+}
