@@ -29,6 +29,11 @@ export function createIds(clock: Clock): NewId {
   };
 }
 
+/** No id that is made at `ms` or later sorts before it: bounds a range of ids by time. */
+export function firstId(prefix: IdPrefix, ms: number): string {
+  return `${prefix}_${toBase32(BigInt(Math.max(0, Math.trunc(ms))), 10)}`;
+}
+
 function toBase32(value: bigint, length: number): string {
   let text = '';
   for (let rest = value; text.length < length; rest >>= 5n) text = ALPHABET.charAt(Number(rest & 31n)) + text;

@@ -151,6 +151,8 @@ export interface Task {
   readonly attempts: number;
   /** The outcome of the last try is unknown: look before repeating. */
   readonly uncertain: boolean;
+  /** Tries that the end of the process cut off. */
+  readonly interruptions: number;
   readonly createdAt: number;
 }
 

@@ -148,7 +148,7 @@ export interface Transaction {
   // Change feed and outbox
   insertChange(row: ChangeRow): Promise<number>;
   /** Adds a task at the end of its line; `dueAt` is when it may start once it is the head. */
-  insertTask(row: Omit<Task, 'state' | 'attempts' | 'uncertain'>, dueAt: number): Promise<TaskRefRow>;
+  insertTask(row: Omit<Task, 'state' | 'attempts' | 'uncertain' | 'interruptions'>, dueAt: number): Promise<TaskRefRow>;
   /** The right to work on a task, if it is due, free, the head of its line, and its endpoint not paused. Counts the try. */
   lease(taskId: string, token: string, now: number, until: number): Promise<Lease | undefined>;
   /** Ends a try: nothing happens (false) unless `token` still holds the lease. Makes the next in line due. */

@@ -36,7 +36,7 @@ const CHECK_UP_TO = 256 * 1024 * 1024;
  * Opens the store on SQLite: one connection that writes in groups, one that reads. Throws
  * `PermanentError` with a hint when the folder can't be used, is in use, or the file is broken.
  */
-export function openStore(options: StoreOptions): Store {
+export async function openStore(options: StoreOptions): Promise<Store> {
   const { folder, log } = options;
   const file = options.file ?? join(folder, 'tributary.db');
   prepareFolder(folder);
@@ -44,6 +44,9 @@ export function openStore(options: StoreOptions): Store {
   const writer = openChecked(file, log);
   const reading = openDatabase(file);
   configure(reading);
+
+  // This process owns the file now: whoever held a lease is gone.
+  writer.exec(`UPDATE tasks SET lease_until = 0 WHERE state = 'delivering'`);
 
   const sql = sqlOf(writer);
   const group = createGroupCommit(writer);
@@ -55,7 +58,7 @@ export function openStore(options: StoreOptions): Store {
     ...accessOf(sql),
   };
 
-  ensureSearch(writer);
+  await ensureSearch(sql);
   const db = kyselyOf(reading);
   const search = createSearch({ write: <T>(work: (sql: Sql) => Promise<T>) => group.submit(() => work(sql)), db });
   const blobs = createBlobs(join(folder, 'blobs'));

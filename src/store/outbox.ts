@@ -103,6 +103,7 @@ export function outboxOf(
         `UPDATE tasks SET
            -- A lease that ran out was a try whose outcome nobody recorded.
            uncertain = CASE WHEN state = 'delivering' THEN 1 ELSE uncertain END,
+           interruptions = CASE WHEN state = 'delivering' THEN interruptions + 1 ELSE interruptions END,
            state = 'delivering', lease_token = ?, lease_until = ?, attempts = attempts + 1, tries = tries + 1, updated_at = ?
          WHERE id = ? AND due_at <= ? AND (state = 'waiting' OR (state = 'delivering' AND lease_until <= ?))
            AND NOT EXISTS (SELECT 1 FROM endpoint_states e WHERE e.endpoint_id = tasks.endpoint_id
@@ -167,7 +168,7 @@ export function outboxOf(
 
     async replayTask(taskId, now) {
       const task = await sql.get<{ endpoint_id: string; ticket_id: string | null }>(
-        `UPDATE tasks SET state = 'waiting', attempts = 0, due_at = NULL, updated_at = ?
+        `UPDATE tasks SET state = 'waiting', attempts = 0, interruptions = 0, due_at = NULL, updated_at = ?
          WHERE id = ? AND state IN ('dead', 'needs_check', 'delivered') RETURNING endpoint_id, ticket_id`,
         now,
         taskId,
@@ -277,6 +278,7 @@ function taskOf(row: Row): Task {
     state: column('state'),
     attempts: column('attempts'),
     uncertain: row['uncertain'] === 1,
+    interruptions: column('interruptions'),
     createdAt: column('created_at'),
   };
 }

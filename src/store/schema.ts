@@ -92,7 +92,7 @@ export const migrations: readonly { readonly name: string; readonly statements: 
       `CREATE TABLE tasks (
         id TEXT PRIMARY KEY, kind TEXT NOT NULL, type TEXT NOT NULL, endpoint_id TEXT NOT NULL, ticket_id TEXT,
         message_id TEXT, change_seq BIGINT, attachment_id TEXT, state TEXT NOT NULL, attempts BIGINT NOT NULL,
-        tries BIGINT NOT NULL, uncertain BIGINT NOT NULL, due_at BIGINT, lease_token TEXT, lease_until BIGINT,
+        tries BIGINT NOT NULL, interruptions BIGINT NOT NULL DEFAULT 0, uncertain BIGINT NOT NULL, due_at BIGINT, lease_token TEXT, lease_until BIGINT,
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)`,
       `CREATE INDEX tasks_in_line ON tasks (endpoint_id, ticket_id, id) WHERE state IN ('waiting', 'delivering')`,
       `CREATE INDEX tasks_due ON tasks (endpoint_id, due_at) WHERE state IN ('waiting', 'delivering') AND due_at IS NOT NULL`,

@@ -1,0 +1,123 @@
+import type { Readable } from 'node:stream';
+import type { Clock } from '../core/clock.ts';
+import type { Destination, DestinationType, TicketRef } from '../core/destination.ts';
+import { PermanentError, RateLimitedError, UncertainError } from '../core/errors.ts';
+import type { Endpoint } from '../core/gateway.ts';
+import type { Task } from '../core/rows.ts';
+import type { Store } from '../core/store.ts';
+import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
+
+export interface DeliverDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly endpointOf: (id: string) => Endpoint | undefined;
+  readonly destinationTypeOf: (type: string) => DestinationType | undefined;
+  readonly openAttachment: (id: string) => Promise<Readable>;
+}
+
+/** How long a delivery waits for the files of its message, milliseconds; then it goes without them. */
+const FILES_WAIT_MS = 20_000;
+
+/** Tells an event to a destination that carries events. */
+export function createNotify(deps: DeliverDeps) {
+  return async (task: Task) => {
+    const { destination } = open(deps, task);
+    if (!destination.notify) throw new PermanentError(`${task.endpointId} takes no events`);
+    const change = await deps.store.read.change(task.changeSeq ?? -1);
+    if (!change) throw new PermanentError('the change is gone: the retention has passed');
+    await destination.notify({ id: task.id, change });
+    return { request: `${change.type} #${change.seq}` };
+  };
+}
+
+/**
+ * Carries a message to a destination that keeps tickets: created or appended, decided now, by whether a
+ * link exists. After a try of unknown outcome the far side is asked before anything is repeated.
+ */
+export function createDeliver(deps: DeliverDeps) {
+  return async (task: Task) => {
+    const { destination, type } = open(deps, task);
+    const { store } = deps;
+    const ticket = await store.read.ticket(task.ticketId ?? '');
+    const message = await messageWithFiles(deps, task.messageId ?? '');
+    if (!ticket || !message) throw new PermanentError('the ticket or the message is gone');
+    const asks = task.uncertain && !type.capabilities.idempotent;
+    const delivery = {
+      id: task.id,
+      ticket,
+      message,
+      transcript: await store.read.undelivered(task.endpointId, ticket.id, message.id),
+      open: deps.openAttachment,
+    };
+    const link = ticket.links.find((each) => each.destination === task.endpointId);
+    if (link) {
+      const ref = { externalId: link.externalId, url: link.url ?? undefined };
+      if (asks && (await has(destination, ref, message))) return { request: `already in ${ref.externalId}` };
+      if (!destination.addMessage) throw new PermanentError(`${task.endpointId} can't append to tickets`);
+      await destination.addMessage(ref, delivery);
+      return { request: `appended to ${ref.externalId}` };
+    }
+    const found = asks ? await find(destination, ticket) : undefined;
+    if (!destination.createTicket) throw new PermanentError(`${task.endpointId} can't create tickets`);
+    const ref = found ?? (await destination.createTicket(delivery));
+    await store.write([`link ${ticket.id}`], (tx) => tx.saveLink(task.endpointId, ticket.id, ref, deps.clock.now()));
+    return { request: `${found ? 'found as' : 'created as'} ${ref.externalId}` };
+  };
+}
+
+/** Mirrors a ticket's status, priority or assignee. */
+export function createUpdate(deps: DeliverDeps) {
+  return async (task: Task) => {
+    const { destination } = open(deps, task);
+    const ticket = await deps.store.read.ticket(task.ticketId ?? '');
+    const link = ticket?.links.find((each) => each.destination === task.endpointId);
+    if (!ticket || !link || !destination.update) return { request: 'nothing to update there' };
+    const change = await deps.store.read.change(task.changeSeq ?? -1);
+    const status =
+      change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus | undefined) : undefined;
+    const ref = { externalId: link.externalId, url: link.url ?? undefined };
+    const { priority, assignee } = ticket;
+    await destination.update(ref, { id: task.id, ticket, status: status ?? ticket.status, priority, assignee });
+    return { request: `updated ${ref.externalId}` };
+  };
+}
+
+function open(deps: DeliverDeps, task: Task): { destination: Destination; type: DestinationType } {
+  const endpoint = deps.endpointOf(task.endpointId);
+  const type = endpoint && deps.destinationTypeOf(endpoint.type);
+  if (!endpoint || !type) {
+    throw new PermanentError(`the destination ${task.endpointId} was removed`, {
+      hint: 'Define it again under the same id, then replay this delivery.',
+    });
+  }
+  // Parked, not lost and not counted: it goes on when the destination is open again.
+  if (!endpoint.destination)
+    throw new RateLimitedError(`${task.endpointId} is closed: ${endpoint.problem ?? 'disabled'}`, 60_000);
+  return { destination: endpoint.destination, type };
+}
+
+async function has(destination: Destination, ref: TicketRef, message: Message): Promise<boolean> {
+  if (destination.hasMessage) return destination.hasMessage(ref, message);
+  throw uncertain(`whether this message is in ${ref.externalId} already`);
+}
+
+async function find(destination: Destination, ticket: Ticket): Promise<TicketRef | undefined> {
+  if (destination.findTicket) return destination.findTicket(ticket);
+  throw uncertain(`whether ticket #${ticket.number} was created already`);
+}
+
+function uncertain(what: string): UncertainError {
+  return new UncertainError(`nobody can say ${what}`, {
+    hint: 'Look in the destination; replay the delivery if it is not there.',
+  });
+}
+
+async function messageWithFiles(deps: DeliverDeps, id: string): Promise<Message | undefined> {
+  const until = deps.clock.now() + FILES_WAIT_MS;
+  for (;;) {
+    const message = await deps.store.read.message(id);
+    const waits = message?.attachments.some((attachment) => attachment.state === 'waiting') ?? false;
+    if (!waits || deps.clock.now() >= until) return message;
+    await deps.clock.sleep(250);
+  }
+}

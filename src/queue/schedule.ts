@@ -1,0 +1,38 @@
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Waits between tries, one schedule for everything: 5 s … 2 h, then every 4 h until 72 h have passed. */
+const WAITS = [
+  5 * SECOND,
+  30 * SECOND,
+  2 * MINUTE,
+  10 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  2 * HOUR,
+  ...Array<number>(18).fill(4 * HOUR),
+];
+
+/** Milliseconds until the next try after `attempts` of them, spread by ±20 %; undefined when it was the last. */
+export function retryAfter(attempts: number, random: () => number): number | undefined {
+  const wait = WAITS[attempts - 1];
+  return wait === undefined ? undefined : spread(wait, random);
+}
+
+/** Failures in a row after which an endpoint is taken to be down: its tasks stop spending their tries. */
+export const DOWN_AFTER = 10;
+
+/** How long an endpoint that is down rests before one task asks again, milliseconds: at most ten minutes. */
+export function restAfter(failures: number, random: () => number): number {
+  return spread(WAITS[Math.min(failures - DOWN_AFTER, 3)]!, random);
+}
+
+/** What a vendor asks for, kept within reason: at least the first wait, at most a day. */
+export function clampRetryAfter(asked: number | undefined): number {
+  return Math.min(Math.max(asked ?? 30 * SECOND, WAITS[0]!), 24 * HOUR);
+}
+
+function spread(wait: number, random: () => number): number {
+  return Math.round(wait * (0.8 + random() * 0.4));
+}

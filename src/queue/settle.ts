@@ -1,0 +1,89 @@
+import {
+  AuthExpiredError,
+  BadPayloadError,
+  PermanentError,
+  RateLimitedError,
+  RetryableError,
+  UncertainError,
+} from '../core/errors.ts';
+import type { EndpointState, Lease, TaskResult } from '../core/rows.ts';
+import { clampRetryAfter, DOWN_AFTER, restAfter, retryAfter } from './schedule.ts';
+
+/** What follows from how a try ended. */
+export interface Verdict {
+  readonly result: TaskResult;
+  readonly endpoint: Partial<Omit<EndpointState, 'endpointId'>>;
+}
+
+/** How long an endpoint whose credentials were refused rests before they are tried again. */
+const REAUTH_MS = 15 * 60_000;
+
+/**
+ * The only place that decides what a failure means: again, pause, disable, dead letter, or a person must
+ * look. `error` is undefined after a success.
+ */
+export function settle(
+  error: unknown,
+  lease: Lease,
+  state: EndpointState,
+  clock: { readonly now: number; readonly random: () => number },
+): Verdict {
+  const { now } = clock;
+  if (error === undefined) {
+    return {
+      result: { state: 'delivered' },
+      endpoint: { failures: 0, lastOutAt: now, needsReauth: false, pausedUntil: null, pauseReason: null },
+    };
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  const failed = { lastError: text.slice(0, 1000), lastErrorAt: now };
+  if (error instanceof RateLimitedError) {
+    const pausedUntil = now + clampRetryAfter(error.retryAfterMs);
+    return {
+      result: again(pausedUntil, 'free', false),
+      endpoint: { ...failed, pausedUntil, pauseReason: text.slice(0, 200) },
+    };
+  }
+  if (error instanceof AuthExpiredError) {
+    const pausedUntil = now + REAUTH_MS;
+    return {
+      result: again(pausedUntil, 'free', false),
+      endpoint: { ...failed, pausedUntil, pauseReason: 'credentials refused', needsReauth: true },
+    };
+  }
+  if (error instanceof PermanentError && error.gone) {
+    return { result: again(now, 'free', false), endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' } };
+  }
+  // The far side is there and says no: that is this task's matter, not the endpoint's.
+  if (error instanceof UncertainError) return { result: { state: 'needs_check' }, endpoint: failed };
+  if (error instanceof PermanentError || error instanceof BadPayloadError)
+    return { result: { state: 'dead' }, endpoint: failed };
+  return retry(error, lease, state, { ...clock, failed });
+}
+
+function retry(
+  error: unknown,
+  lease: Lease,
+  state: EndpointState,
+  { now, random, failed }: { now: number; random: () => number; failed: Partial<EndpointState> },
+): Verdict {
+  // What isn't one of ours may have been thrown at any moment, also after the far side had acted.
+  const uncertain = error instanceof RetryableError ? error.outcomeUnknown || lease.task.uncertain : true;
+  const failures = state.failures + 1;
+  if (failures >= DOWN_AFTER) {
+    const pausedUntil = now + restAfter(failures, random);
+    const pauseReason = `${failures} failures in a row; asks again by itself`;
+    return {
+      result: again(pausedUntil, 'free', uncertain),
+      endpoint: { ...failed, failures, pausedUntil, pauseReason },
+    };
+  }
+  const wait = retryAfter(lease.task.attempts, random);
+  const result: TaskResult =
+    wait === undefined ? { state: uncertain ? 'needs_check' : 'dead' } : again(now + wait, 'counts', uncertain);
+  return { result, endpoint: { ...failed, failures } };
+}
+
+function again(dueAt: number, attempt: 'counts' | 'free', uncertain: boolean): TaskResult {
+  return { state: 'waiting', dueAt, countsAttempt: attempt === 'counts', uncertain };
+}

@@ -1,0 +1,150 @@
+import { randomBytes } from 'node:crypto';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/connector.ts';
+import { PermanentError, RetryableError, TributaryError, textOf } from '../core/errors.ts';
+import type { Queue, TaskRef } from '../core/queue.ts';
+import type { AttemptRow, EndpointState, Lease, Task, TaskKind, TaskRefRow } from '../core/rows.ts';
+import type { Store, Transaction } from '../core/store.ts';
+import { settle, type Verdict } from './settle.ts';
+
+/** Carries one task out; resolves with what the far side answered, throws one of the error classes. */
+export type CarryOut = (task: Task) => Promise<{ readonly request?: string; readonly response?: string } | undefined>;
+
+export interface WorkerDeps {
+  readonly store: Store;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly random: () => number;
+  readonly carryOut: Readonly<Record<TaskKind, CarryOut>>;
+  /** Runs in the transaction that ends a try: announces what came of it. Returns tasks that became due. */
+  readonly settled: (tx: Transaction, ending: Ending) => Promise<readonly TaskRefRow[]>;
+  /** Runs after each such commit. */
+  readonly announced: (due: readonly TaskRefRow[]) => void;
+}
+
+/** How a try ended. */
+export interface Ending {
+  readonly task: Task;
+  readonly state: Verdict['result']['state'];
+  readonly error: unknown;
+  /** The endpoint as it was before, and what changes. */
+  readonly before: EndpointState;
+  readonly after: Verdict['endpoint'];
+}
+
+/** A try may take this long before another worker may take the task over, milliseconds. */
+const LEASE_MS = 5 * 60_000;
+/** How often the store is asked for due tasks, and how many ids are taken per endpoint. */
+const SWEEP_MS = 1000;
+const SWEEP_SIZE = 200;
+/** A task that took the process down so many times is set aside. */
+const MAX_INTERRUPTIONS = 10;
+
+/**
+ * Carries out tasks of the outbox: lease, carry out, settle. The sweep finds whatever the queue has
+ * lost; the lease's token stops a worker that wakes up late.
+ */
+export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise<void> } {
+  const { store, queue, clock, log } = deps;
+  const stopping = new AbortController();
+  let sweeping: Promise<void> | undefined;
+
+  async function run(ref: TaskRef): Promise<void> {
+    try {
+      const token = randomBytes(16).toString('hex');
+      const now = clock.now();
+      const lease = await store.write([`task ${ref.id}`], (tx) => tx.lease(ref.id, token, now, now + LEASE_MS));
+      if (lease) await tryOnce(lease);
+    } catch (error) {
+      // The store can't write: the task stays as it is and the sweep brings it back.
+      log.warn({ task: ref.id, error: textOf(error) }, 'a task could not be worked on');
+    }
+  }
+
+  async function tryOnce(lease: Lease): Promise<void> {
+    const { task } = lease;
+    const startedAt = clock.now();
+    let error: unknown;
+    let exchange: Awaited<ReturnType<CarryOut>>;
+    try {
+      // The try was counted before it began, so that a task which takes the process down can't do so for ever.
+      if (task.interruptions >= MAX_INTERRUPTIONS) {
+        throw new PermanentError(`the process ended ${task.interruptions} times while this was carried out`, {
+          hint: 'Look at the log of those moments, then replay it.',
+        });
+      }
+      exchange = await deps.carryOut[task.kind](task);
+    } catch (thrown) {
+      error = thrown ?? new RetryableError('failed without a reason');
+    }
+    const now = clock.now();
+    const due = await store.write([`task ${task.id}`], async (tx) => {
+      const state = await tx.endpointState(task.endpointId);
+      const verdict = settle(error, lease, state, { now, random: deps.random });
+      const attempt = attemptOf(verdict, error, exchange, startedAt, now);
+      const { held, next } = await tx.finish(lease, verdict.result, attempt, now);
+      // Somebody else holds the lease by now: what this worker found out is history only.
+      if (!held) return [];
+      if (worthWriting(state, verdict, now)) await tx.updateEndpointState(task.endpointId, verdict.endpoint);
+      const more = await deps.settled(tx, {
+        task,
+        state: verdict.result.state,
+        error,
+        before: state,
+        after: verdict.endpoint,
+      });
+      return next ? [next, ...more] : more;
+    });
+    deps.announced(due);
+  }
+
+  async function sweep(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        queue.push(await store.read.dueTasks(clock.now(), SWEEP_SIZE));
+      } catch (error) {
+        log.warn({ error: textOf(error) }, 'the sweep failed; it goes on');
+      }
+      await clock.sleep(SWEEP_MS, stopping.signal).catch(() => undefined);
+    }
+  }
+
+  return {
+    start() {
+      queue.start(run);
+      sweeping = sweep();
+    },
+    async stop() {
+      stopping.abort();
+      await sweeping;
+      await queue.stop();
+    },
+  };
+}
+
+/** Every success would otherwise write the endpoint's row; the time of the last one may be seconds old. */
+function worthWriting(state: EndpointState, verdict: Verdict, now: number): boolean {
+  if (verdict.result.state !== 'delivered') return true;
+  return state.failures > 0 || state.needsReauth || state.pausedUntil !== null || now - (state.lastOutAt ?? 0) > 10_000;
+}
+
+function attemptOf(
+  verdict: Verdict,
+  error: unknown,
+  exchange: Awaited<ReturnType<CarryOut>>,
+  startedAt: number,
+  endedAt: number,
+): AttemptRow {
+  const known = error instanceof TributaryError ? error : undefined;
+  return {
+    startedAt,
+    endedAt,
+    outcome: error === undefined ? 'delivered' : (known?.name ?? 'Error'),
+    error: error === undefined ? null : textOf(error).slice(0, 2000),
+    hint: known?.hint ?? null,
+    request: exchange?.request ?? null,
+    response:
+      exchange?.response ?? (known?.response ? `${known.response.status} ${known.response.text}`.slice(0, 2048) : null),
+  };
+}

@@ -1,0 +1,56 @@
+import type { Reader } from '../../core/reader.ts';
+import { toTime, type Change, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
+import { fromJson } from '../sql.ts';
+import type { Db } from './kysely.ts';
+import { distinct } from './page.ts';
+import type { ChangeColumns } from './tables.ts';
+
+type Views<T> = (ids: readonly string[]) => Promise<Map<string, T>>;
+
+/** Where the current state of what a change is about comes from. */
+export interface ChangeSources {
+  readonly db: Db;
+  readonly tickets: Views<Ticket>;
+  readonly messages: Views<Message>;
+  readonly customers: Views<Customer>;
+}
+
+export function changesIn(sources: ChangeSources): Pick<Reader, 'changes' | 'change' | 'lastChange'> {
+  const { db } = sources;
+  return {
+    async changes(after, limit) {
+      const rows = db.selectFrom('changes').selectAll().where('seq', '>', after).orderBy('seq').limit(limit);
+      return toViews(sources, await rows.execute());
+    },
+    async change(seq) {
+      return (await toViews(sources, await db.selectFrom('changes').selectAll().where('seq', '=', seq).execute()))[0];
+    },
+    async lastChange() {
+      const last = db.selectFrom('changes').select('seq').orderBy('seq', 'desc').limit(1);
+      return (await last.executeTakeFirst())?.seq ?? 0;
+    },
+  };
+}
+
+async function toViews(sources: ChangeSources, rows: readonly ChangeColumns[]): Promise<Change[]> {
+  const tickets = await sources.tickets(distinct(rows.map((row) => row.ticket_id)));
+  const messages = await sources.messages(distinct(rows.map((row) => row.message_id)));
+  const customers = await sources.customers(distinct(rows.map((row) => row.customer_id)));
+  return rows.map((row) => ({
+    seq: row.seq,
+    type: row.type,
+    timestamp: toTime(row.at),
+    data: {
+      ...fromJson<Record<string, unknown>>(row.extra),
+      version: row.version,
+      ...present('ticket', tickets, row.ticket_id),
+      ...present('message', messages, row.message_id),
+      ...present('customer', customers, row.customer_id),
+    },
+  }));
+}
+
+function present<T>(name: string, views: ReadonlyMap<string, T>, id: string | null): Record<string, T> {
+  const view = id === null ? undefined : views.get(id);
+  return view === undefined ? {} : { [name]: view };
+}
