@@ -26,7 +26,7 @@ const strong = (description: string) =>
 /** A Standard Webhooks secret: base64 of at least 16 bytes, with or without `whsec_`. */
 export const standardSecret = (description: string) =>
   strong(description)
-    .refine((value) => /^(whsec_)?[A-Za-z0-9+/_-]{22,}={0,2}$/.test(value.reveal()), {
+    .refine((value) => /^[A-Za-z0-9+/_-]{22,}={0,2}$/.test(value.reveal().replace(/^whsec_/, '')), {
       error: `is not whsec_ and base64 of at least 16 bytes: ${REMEDY}`,
     })
     .meta({ description, format: 'password', writeOnly: true });
