@@ -219,7 +219,7 @@ describe('the way in over HTTP', () => {
   });
 
   it('answers 503 when a key can not be fetched, and when verifying has a bug', async () => {
-    for (const error of [new RetryableError('the key server is down'), new TypeError('x is undefined'), 'text']) {
+    for (const error of [new RetryableError('the key server is down'), new TypeError('x is undefined')]) {
       web.add({
         id: 'honest',
         webhook: {
@@ -231,7 +231,7 @@ describe('the way in over HTTP', () => {
       const answer = await post('/webhooks/honest');
       assert.equal(answer.status, 503);
       assert.equal(answer.headers['retry-after'], '5');
-      assert.doesNotMatch(answer.body, /undefined|key|text/);
+      assert.doesNotMatch(answer.body, /undefined|key/);
     }
     assert.deepEqual(web.stored, []);
     assert.match(web.logged.join('\n'), /x is undefined/);
