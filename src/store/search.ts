@@ -4,7 +4,6 @@ import type { Db } from './reader/kysely.ts';
 import { distinct } from './reader/page.ts';
 import { digitsIn, matchOf, wordsIn } from './words.ts';
 import { fromJson, type Sql } from './sql.ts';
-import type { Database } from './sqlite.ts';
 
 /**
  * Search on SQLite: the one part that PostgreSQL does in another way. Each message, ticket and customer is a document of
@@ -41,10 +40,10 @@ const PER_TICKET = 3;
 const TICKETS = 200;
 
 /** Makes the tables; where they are missing, everything is indexed again. */
-export function ensureSearch(database: Database): void {
-  const found = database.prepare(`SELECT 1 AS x FROM sqlite_master WHERE name = 'search'`).get();
-  if (!found) database.prepare('DELETE FROM counters WHERE name = ?').run(POSITION);
-  for (const table of TABLES) database.exec(table);
+export async function ensureSearch(sql: Sql): Promise<void> {
+  const found = await sql.get(`SELECT 1 AS x FROM sqlite_master WHERE name = 'search'`);
+  if (!found) await sql.run('DELETE FROM counters WHERE name = ?', POSITION);
+  for (const table of TABLES) await sql.run(table);
 }
 
 /** Without `said` and `person` the document goes. */
