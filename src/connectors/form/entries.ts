@@ -20,7 +20,6 @@ export interface Entries {
 export interface Limits {
   readonly files: number;
   readonly fileBytes: number;
-  readonly names: number;
 }
 
 /** What is read before any of it is believed. */

@@ -86,7 +86,12 @@ function oneLine(text: string): string {
 function summaryOf(values: ReadonlyMap<string, string>, config: FormConfig): string {
   const texts = textsOf(languageOf(config.language));
   return config.fields
-    .flatMap((field) => (values.has(field.name) ? [`${labelOf(field, texts)}: ${values.get(field.name)}`] : []))
+    .flatMap((field) => {
+      const value = values.get(field.name);
+      if (value === undefined) return [];
+      const shown = field.type === 'checkbox' ? (isTicked(value) ? '✓' : '–') : value;
+      return [`${labelOf(field, texts)}: ${shown}`];
+    })
     .join('\n');
 }
 

@@ -11,7 +11,7 @@ import { LANGUAGE, toEnvelope, withoutQuery } from './envelope.ts';
 import { createRate, isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from './guards.ts';
 import { embedScript } from './look.ts';
 import { formPage, thanksPage } from './page.ts';
-import { kindOf, readEntries } from './read.ts';
+import { kindOf, NO_LIMITS, readEntries } from './read.ts';
 import { languageOf, textsOf } from './texts.ts';
 
 /** Room for the texts beside the files. */
@@ -91,8 +91,14 @@ export const form = defineConnector({
           typed.set(request, entries);
           const problems = problemsOf(entries, config, textsOf(languageFor(request)));
           if (problems.length > 0) {
-            const pointers = problems.map((problem) => problem.pointer).join(', ');
-            throw new BadPayloadError(`not filled in as asked: ${pointers}`, { status: 422, problems });
+            // Names of our own only: others are the sender's words, which belong into no log.
+            const names = config.fields
+              .map(({ name }) => name)
+              .filter((name) => problems.some((one) => one.pointer === `/${name}`));
+            throw new BadPayloadError(`not filled in as asked: ${names.join(', ') || 'a field of the sender'}`, {
+              status: 422,
+              problems,
+            });
           }
         },
 
@@ -133,7 +139,7 @@ export const form = defineConnector({
       },
 
       async normalize(payload) {
-        const entries = await readEntries(payload, config);
+        const entries = await readEntries(payload, config, NO_LIMITS);
         const page = readToken(pageKey, entries.values.get(TOKEN));
         const envelope = toEnvelope(entries, payload, page, config);
         const reason = spamReason(entries, payload, page, { config, publicUrl });
@@ -141,7 +147,7 @@ export const form = defineConnector({
       },
 
       async download(attachment, payload) {
-        const { files } = await readEntries(payload, config);
+        const { files } = await readEntries(payload, config, NO_LIMITS);
         const file = files.find((one) => one.id === attachment.id);
         if (!file) throw new PermanentError(`the post has no file ${attachment.id}`);
         return Readable.from([file.bytes]);

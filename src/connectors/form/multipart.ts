@@ -7,7 +7,7 @@ import type { Draft, Limits } from './entries.ts';
 type File = Draft['files'][number];
 
 /** Reads multipart/form-data. Throws `BadPayloadError`: 413 too much of something, 400 what can't be read. */
-export async function readMultipart(payload: Payload, limits: Limits): Promise<Draft> {
+export async function readMultipart(payload: Payload, limits: Limits & { readonly names: number }): Promise<Draft> {
   const values: [string, string][] = [];
   const files: Promise<File | undefined>[] = [];
   await new Promise<void>((resolve, reject) => {
@@ -33,7 +33,7 @@ export async function readMultipart(payload: Payload, limits: Limits): Promise<D
   return { values, files: (await Promise.all(files)).filter((file) => file !== undefined) };
 }
 
-function createParser(payload: Payload, limits: Limits): busboy.Busboy {
+function createParser(payload: Payload, limits: Limits & { readonly names: number }): busboy.Busboy {
   try {
     return busboy({
       headers: { 'content-type': payload.headers['content-type'] ?? '' },

@@ -10,6 +10,8 @@ import type { FormConfig } from './config.ts';
 
 const MOST_NAMES = 200;
 const LONGEST_NAME = 200;
+/** For what was accepted once: it stays readable when the operator lowers a limit later. */
+export const NO_LIMITS: Limits = { files: Infinity, fileBytes: Infinity };
 /** Text alone is never larger; decoding more would only cost time. */
 const LONGEST_URLENCODED = 1024 * 1024;
 /** Keys that reach into prototypes: left out, as `parseJson` leaves them out. */
@@ -19,12 +21,15 @@ const DROPPED: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'proto
  * Reads JSON, urlencoded or multipart. Throws `BadPayloadError`: 415 another content type or charset, 413 more
  * names, files or bytes than allowed, 400 anything that can't be read or could be read two ways.
  */
-export async function readEntries(payload: Payload, config: FormConfig): Promise<Entries> {
-  const limits: Limits = { files: filesAllowed(config), fileBytes: config.maxFileBytes, names: MOST_NAMES };
+export async function readEntries(
+  payload: Payload,
+  config: FormConfig,
+  limits: Limits = { files: filesAllowed(config), fileBytes: config.maxFileBytes },
+): Promise<Entries> {
   const kind = kindOf(payload);
   const draft =
     kind === 'multipart'
-      ? await readMultipart(payload, limits)
+      ? await readMultipart(payload, { ...limits, names: MOST_NAMES })
       : kind === 'json'
         ? readJson(payload.body, config)
         : { values: readUrlencoded(payload.body), files: [] };
