@@ -23,19 +23,31 @@ function tooLarge(maxBytes: number): BadPayloadError {
   return new BadPayloadError(`the body is larger than ${maxBytes} bytes`, { status: 413 });
 }
 
-/** The bytes of a request, at most `maxBytes`; stops reading with the first one too many. */
+/** Pieces that may be of any size; beyond, they must have `PIECE_BYTES` on average. */
+const FREE_PIECES = 1000;
+const PIECE_BYTES = 64;
+
+/**
+ * The bytes of a request, at most `maxBytes`; stops reading with the first one too many. A megabyte in
+ * chunks of one byte would keep the process busy for seconds, so very many tiny pieces are refused too.
+ */
 export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let body = NOTHING;
     let size = 0;
+    let pieces = 0;
     const stop = (): void => {
       request.off('data', take).off('end', end).off('error', lost).off('close', lost);
     };
+    const refuse = (error: BadPayloadError): void => {
+      stop();
+      request.pause();
+      reject(error);
+    };
     const take = (chunk: Buffer): void => {
-      if (size + chunk.length > maxBytes) {
-        stop();
-        request.pause();
-        return reject(tooLarge(maxBytes));
+      if (size + chunk.length > maxBytes) return refuse(tooLarge(maxBytes));
+      if (++pieces > FREE_PIECES && pieces * PIECE_BYTES > size) {
+        return refuse(new BadPayloadError('the body comes in too many tiny pieces', { status: 400 }));
       }
       body = size === 0 ? chunk : append(body, size, chunk, maxBytes);
       size += chunk.length;
