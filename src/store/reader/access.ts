@@ -36,8 +36,14 @@ export function accessIn(
       const { hash: of, created_at: createdAt, expires_at: expiresAt, ...user } = row;
       return { hash: of, userId: user.id, createdAt, expiresAt, user };
     },
-    users: () => db.selectFrom('users').selectAll().orderBy('id').execute(),
-    idempotent: (key) => db.selectFrom('idempotent').selectAll().where('key', '=', key).executeTakeFirst(),
+    // Copied, since rows of the driver have no prototype, which surprises whoever compares them.
+    async users() {
+      return (await db.selectFrom('users').selectAll().orderBy('id').execute()).map((row) => ({ ...row }));
+    },
+    async idempotent(key) {
+      const row = await db.selectFrom('idempotent').selectAll().where('key', '=', key).executeTakeFirst();
+      return row && { ...row };
+    },
   };
 }
 

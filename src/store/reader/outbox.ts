@@ -80,7 +80,7 @@ export function outboxIn(
           UNION ALL
           SELECT endpoint_id, 0, count(*), NULL FROM tasks WHERE ${SET_ASIDE} GROUP BY endpoint_id
         ) b LEFT JOIN tasks t ON t.id = b.oldest GROUP BY b.endpoint_id ORDER BY b.endpoint_id`.execute(db);
-      return rows;
+      return rows.map((row) => ({ ...row }));
     },
     async cursor(endpointId) {
       const state = db.selectFrom('endpoint_states').select('poll_cursor').where('endpoint_id', '=', endpointId);
