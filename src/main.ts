@@ -1,0 +1,142 @@
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { CommandError, createCli, USAGE } from './cli/cli.ts';
+import type { Cli, Io } from './cli/cli.ts';
+import { connect } from './cli/client.ts';
+import { addAccess, addLists, addSignatures, addTrigger, examples } from './cli/commands.ts';
+import type { Tools } from './cli/commands.ts';
+import { doctor } from './cli/doctor.ts';
+import { checkConfig, exportConfig, init, toProblemText } from './cli/setup.ts';
+import type { InitOptions } from './cli/setup.ts';
+import { start } from './cli/start.ts';
+import type { StartOptions } from './cli/start.ts';
+import { loadConfig } from './config.ts';
+import type { Config } from './config.ts';
+import { connectors } from './connectors/index.ts';
+import { systemClock } from './core/clock.ts';
+import { textOf } from './core/errors.ts';
+import { destinationTypes } from './dispatch/index.ts';
+import { openDatabase } from './store/sqlite.ts';
+
+const processIo: Io = {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  env: process.env,
+  cwd: process.cwd(),
+  clock: systemClock,
+};
+
+/**
+ * The command line. Resolves with the exit code: 0 fine, 1 failed, 2 used wrongly, 3 the gateway or a
+ * part of it is not well. Data goes to stdout, everything else to stderr.
+ */
+export async function main(argv: readonly string[], io: Partial<Io> = {}): Promise<number> {
+  const result = { code: 0 };
+  const program = new Command('tributary');
+  const cli = createCli({ ...processIo, ...io }, () => program.opts<{ json?: boolean }>().json === true);
+  addCommands(program, cli, result);
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return result.code;
+  } catch (error) {
+    return toExitCode(cli, error);
+  }
+}
+
+function toExitCode(cli: Cli, error: unknown): number {
+  // Commander has said what is wrong; help that was asked for is no mistake.
+  if (error instanceof CommanderError)
+    return ['commander.helpDisplayed', 'commander.version'].includes(error.code) ? 0 : USAGE;
+  const known = error instanceof CommandError ? error : new CommandError(textOf(error), { cause: error });
+  cli.say(`${cli.color.red('✖')} ${known.message}${known.remedy ? `\n  ${known.remedy}` : ''}`);
+  if (cli.wantsJson()) cli.print(JSON.stringify({ error: known.message, remedy: known.remedy ?? null }, null, 2));
+  if (!(error instanceof CommandError) && cli.env['LOG_LEVEL'] === 'debug')
+    cli.say(error instanceof Error ? (error.stack ?? '') : '');
+  return known.code;
+}
+
+function addCommands(program: Command, cli: Cli, result: { code: number }): void {
+  const load = () => loadConfig({ env: cli.env, cwd: cli.cwd, connectors, destinationTypes });
+  /** The configuration; without a sound one the command ends. */
+  const config = (): Config => {
+    const loaded = load();
+    if ('config' in loaded) return loaded.config;
+    cli.say(toProblemText(cli, loaded.problems));
+    throw new CommandError(`the configuration has ${loaded.problems.length} problem(s)`, {
+      remedy: 'Check again with: npx tributary config check',
+    });
+  };
+  /** Where the gateway keeps its data, even while the file has mistakes. */
+  const dataDir = () => {
+    const loaded = load();
+    return 'config' in loaded ? loaded.config.dataDir : resolve(cli.cwd, cli.env['DATA_DIR'] ?? 'data');
+  };
+  const client = () => connect(dataDir());
+  const run =
+    <A extends unknown[]>(work: (...args: A) => Promise<number | void> | number | void) =>
+    async (...args: A) => {
+      result.code = (await work(...args)) ?? 0;
+    };
+
+  program
+    .description('Every message a business receives becomes one event in one ticket.')
+    .option('--json', 'answer in JSON')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => cli.stdout.write(text), writeErr: (text) => cli.stderr.write(text) })
+    .showHelpAfterError('(--help says how)')
+    .addHelpText('after', '\nExit codes: 0 fine, 1 failed, 2 used wrongly, 3 not well.\n');
+
+  const tools: Tools = { cli, run, client, config };
+  program
+    .command('start')
+    .description('start the gateway and run until Ctrl-C')
+    .option('--strict-runtime', 'refuse a Node with a vulnerable Brotli decoder')
+    .addHelpText('after', examples('tributary start', 'PORT=9000 DATA_DIR=/var/lib/tributary tributary start'))
+    .action(
+      run((options: StartOptions) => {
+        const settings = config();
+        return start(cli, settings, options, async () =>
+          (await import('./tributary.ts')).startGateway({ config: settings }),
+        );
+      }),
+    );
+  program
+    .command('init')
+    .description('write a first configuration')
+    .option('-y, --yes', 'ask nothing')
+    .option('--port <port>', 'where it listens')
+    .option('--public-url <url>', 'the address that vendors call')
+    .option('--destination <url>', 'an address that is told what happens')
+    .addHelpText('after', examples('tributary init', 'tributary init --yes --public-url https://desk.example.com'))
+    .action(run((options: InitOptions) => init(cli, options)));
+  const configuration = program.command('config').description('check or export the configuration');
+  configuration
+    .command('check')
+    .description('name every problem with its line')
+    .action(run(() => checkConfig(cli, load())));
+  configuration
+    .command('export')
+    .description('print what runs as YAML, secrets as placeholders')
+    .addHelpText('after', examples('tributary config export > config/tributary.yaml'))
+    .action(run(() => exportConfig(cli, client())));
+  program
+    .command('doctor')
+    .description('look at everything that commonly goes wrong')
+    .action(run(() => doctor(cli, { loaded: load(), dataDir: dataDir(), checkDatabase })));
+  addLists(program, tools);
+  addAccess(program, tools);
+  addTrigger(program, tools);
+  addSignatures(program, tools);
+}
+
+/** Reads the whole database; returns what is wrong with it. Only while no gateway runs on it. */
+function checkDatabase(path: string): readonly string[] {
+  const database = openDatabase(path);
+  try {
+    const rows = database.prepare('PRAGMA quick_check(10)').all();
+    return rows.map((row) => Object.values(row as object).join(' ')).filter((text) => text !== 'ok');
+  } finally {
+    database.close();
+  }
+}
