@@ -1,0 +1,3 @@
+import type { DestinationType } from '../core/destination.ts';
+
+export const destinationTypes: readonly DestinationType[] = [];

@@ -1,0 +1,193 @@
+import type { Channel, Connector, Context, Log, Webhook } from './core/connector.ts';
+import type { Clock } from './core/clock.ts';
+import type { Destination, DestinationType } from './core/destination.ts';
+import { BadPayloadError, ConflictError, NotFoundError, textOf } from './core/errors.ts';
+import type { Endpoint, EndpointInput, Endpoints } from './core/gateway.ts';
+import type { EndpointRow } from './core/rows.ts';
+import type { Store } from './core/store.ts';
+import type { Vault } from './core/vault.ts';
+import type { EndpointDefinition } from './config.ts';
+import type { Egress } from './http/http.ts';
+import { maskSettings, parseSettings, unmaskSettings } from './settings.ts';
+
+export interface EndpointsDeps {
+  readonly connectors: readonly Connector[];
+  readonly destinationTypes: readonly DestinationType[];
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly vault: Vault;
+  readonly egress: Egress;
+  readonly store: Store;
+}
+
+/** An endpoint with what only this file needs to know of it. */
+interface Opened extends Endpoint {
+  /** As written, with secrets in clear: for masks that keep the old value. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+type Role = 'channel' | 'destination';
+
+/**
+ * Channels and destinations, from the YAML and from the store, opened. One that can't be opened says why
+ * and leaves the others alone. Made, changed and removed while everything runs.
+ */
+export async function createEndpoints(
+  deps: EndpointsDeps,
+  defined: { readonly channels: readonly EndpointDefinition[]; readonly destinations: readonly EndpointDefinition[] },
+): Promise<Endpoints & { close(): Promise<void> }> {
+  const { store, vault, log } = deps;
+  const opened = new Map<string, Opened>();
+
+  const typeOf = (role: Role, type: string): Connector | DestinationType | undefined =>
+    role === 'channel'
+      ? deps.connectors.find((each) => each.type === type)
+      : deps.destinationTypes.find((each) => each.type === type);
+
+  function contextOf(id: string, hosts: readonly string[]): Context {
+    return {
+      id,
+      webhookUrl: `${deps.publicUrl}/webhooks/${id}`,
+      publicUrl: deps.publicUrl,
+      clock: deps.clock,
+      log: {
+        debug: (fields, text) => {
+          log.debug({ endpoint: id, ...fields }, text);
+        },
+        info: (fields, text) => {
+          log.info({ endpoint: id, ...fields }, text);
+        },
+        warn: (fields, text) => {
+          log.warn({ endpoint: id, ...fields }, text);
+        },
+        error: (fields, text) => {
+          log.error({ endpoint: id, ...fields }, text);
+        },
+      },
+      http: deps.egress.for({ hosts }),
+      key: (purpose) => vault.key(`endpoint ${id} ${purpose}`),
+    };
+  }
+
+  async function open(
+    role: Role,
+    definition: Omit<EndpointDefinition, 'config'> & { config: unknown },
+  ): Promise<Opened> {
+    const { id, type, name, enabled, source, config } = definition;
+    const base = { id, role, type, name, enabled, source, raw: definition.settings };
+    const settings = maskSettings(definition.settings, config) as Record<string, unknown>;
+    const kind = typeOf(role, type);
+    if (!kind) return { ...base, settings, problem: `this version knows no ${role} type ${type}` };
+    if (!enabled) return { ...base, settings, problem: 'switched off' };
+    try {
+      const instance = await kind.open(config, contextOf(id, definition.trustedHosts));
+      const webhook: Webhook | undefined = instance.webhook;
+      const part = role === 'channel' ? { channel: instance as Channel } : { destination: instance as Destination };
+      return { ...base, settings, problem: null, webhook, ...part };
+    } catch (error) {
+      log.error({ endpoint: id, error: textOf(error) }, `the ${role} ${id} can't be opened`);
+      return { ...base, settings, problem: textOf(error) };
+    }
+  }
+
+  async function openStored(row: EndpointRow): Promise<Opened> {
+    const { id, role, type, name, enabled } = row;
+    const base = { id, role, type, name, enabled, source: null };
+    try {
+      const settings = JSON.parse(vault.open(row.sealed, placeOf(id))) as Record<string, unknown>;
+      const kind = typeOf(role, type);
+      const config = kind ? parseSettings(kind.config, settings) : settings;
+      // Whoever has an API key is not the operator: private hosts only through `egress.allow`.
+      return await open(role, { ...base, settings, config, trustedHosts: [] });
+    } catch (error) {
+      return { ...base, settings: {}, raw: {}, problem: textOf(error) };
+    }
+  }
+
+  async function close(endpoint: Opened): Promise<void> {
+    try {
+      await (endpoint.channel ?? endpoint.destination)?.close?.();
+    } catch (error) {
+      log.warn({ endpoint: endpoint.id, error: textOf(error) }, 'an endpoint did not close cleanly');
+    }
+  }
+
+  async function save(endpoint: Opened): Promise<void> {
+    const { id, role, type, name, enabled, raw } = endpoint;
+    const sealed = vault.seal(JSON.stringify(raw), placeOf(id));
+    await store.write([`endpoint ${id}`], (tx) =>
+      tx.saveEndpoint({ id, role, type, name, enabled, sealed, at: deps.clock.now() }),
+    );
+  }
+
+  /** Opens first, so that what can't be opened is neither stored nor in anybody's way. */
+  async function replace(role: Role, input: EndpointInput, old: Opened | undefined): Promise<Opened> {
+    const kind = typeOf(role, input.type);
+    if (!kind) throw unknownType(input.type, role === 'channel' ? deps.connectors : deps.destinationTypes);
+    const config = parseSettings(kind.config, input.settings);
+    const { id, type, name = id, enabled = true, settings } = input;
+    const endpoint = await open(role, { id, type, name, enabled, settings, config, source: null, trustedHosts: [] });
+    if (enabled && endpoint.problem !== null) {
+      throw new BadPayloadError(endpoint.problem, {
+        status: 422,
+        problems: [{ pointer: '/settings', message: endpoint.problem }],
+      });
+    }
+    await save(endpoint);
+    opened.set(id, endpoint);
+    if (old) await close(old);
+    return endpoint;
+  }
+
+  function changeable(id: string): Opened {
+    const endpoint = opened.get(id);
+    if (!endpoint) throw new NotFoundError(`there is no endpoint ${id}`);
+    if (endpoint.source !== null) {
+      throw new ConflictError(`${id} is defined in ${endpoint.source}`, { hint: 'Change it there and restart.' });
+    }
+    return endpoint;
+  }
+
+  for (const definition of defined.channels) opened.set(definition.id, await open('channel', definition));
+  for (const definition of defined.destinations) opened.set(definition.id, await open('destination', definition));
+  for (const row of await store.read.endpoints()) {
+    if (opened.has(row.id))
+      log.warn({ endpoint: row.id }, 'the file defines an endpoint of the same id: the file wins');
+    else opened.set(row.id, await openStored(row));
+  }
+
+  return {
+    connectors: deps.connectors,
+    destinationTypes: deps.destinationTypes,
+    all: (role) => [...opened.values()].filter((each) => role === undefined || each.role === role),
+    get: (id) => opened.get(id),
+    async create(role, input) {
+      if (opened.has(input.id)) throw new ConflictError(`there is an endpoint ${input.id} already`);
+      return replace(role, input, undefined);
+    },
+    async update(id, patch) {
+      const old = changeable(id);
+      const settings = patch.settings ? (unmaskSettings(patch.settings, old.raw) as Record<string, unknown>) : old.raw;
+      return replace(old.role, { id, type: old.type, name: old.name, enabled: old.enabled, ...patch, settings }, old);
+    },
+    async remove(id) {
+      const old = changeable(id);
+      await store.write([`endpoint ${id}`], (tx) => tx.deleteEndpoint(id));
+      opened.delete(id);
+      await close(old);
+    },
+    async close() {
+      await Promise.all([...opened.values()].map(close));
+    },
+  };
+}
+
+function placeOf(id: string): string {
+  return `endpoints|${id}|sealed`;
+}
+
+function unknownType(type: string, known: readonly { readonly type: string }[]): BadPayloadError {
+  const message = `there is no type ${type}; known are ${known.map((each) => each.type).join(', ')}`;
+  return new BadPayloadError(message, { status: 422, problems: [{ pointer: '/type', message }] });
+}

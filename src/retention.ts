@@ -1,0 +1,52 @@
+import type { Clock } from './core/clock.ts';
+import type { Log } from './core/connector.ts';
+import { textOf } from './core/errors.ts';
+import type { Store } from './core/store.ts';
+
+const HOUR = 3_600_000;
+/** How long answers are kept for `Idempotency-Key`. */
+const IDEMPOTENT_MS = 24 * HOUR;
+/** Rows that one transaction deletes at most, so that nobody waits for it. */
+const BATCH = 500;
+
+/** Lets go of what has been kept long enough, in small batches, every hour. */
+export function createRetention(deps: {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly limits: { readonly payloadsMs: number; readonly tasksMs: number };
+}): { stop(): Promise<void> } {
+  const stopping = new AbortController();
+
+  async function sweep(): Promise<void> {
+    const now = deps.clock.now();
+    const limits = {
+      payloadsBefore: now - deps.limits.payloadsMs,
+      tasksBefore: now - deps.limits.tasksMs,
+      idempotentBefore: now - IDEMPOTENT_MS,
+      batch: BATCH,
+    };
+    let gone = BATCH;
+    while (gone > 0 && !stopping.signal.aborted) {
+      gone = await deps.store.write(['retention'], (tx) => tx.sweepRetention(limits));
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await deps.clock.sleep(HOUR, stopping.signal).catch(() => undefined);
+      if (stopping.signal.aborted) return;
+      await sweep().catch((error: unknown) => {
+        deps.log.warn({ error: textOf(error) }, 'the retention sweep failed; it comes again');
+      });
+    }
+  }
+
+  const running = run();
+  return {
+    async stop() {
+      stopping.abort();
+      await running;
+    },
+  };
+}

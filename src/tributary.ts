@@ -1,0 +1,270 @@
+import { randomBytes } from 'node:crypto';
+import { rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createApi } from './api/api.ts';
+import type { Config } from './config.ts';
+import { connectors } from './connectors/index.ts';
+import { systemClock, type Clock } from './core/clock.ts';
+import type { Log } from './core/connector.ts';
+import { PermanentError, textOf } from './core/errors.ts';
+import type { Gateway } from './core/gateway.ts';
+import { createIds } from './core/id.ts';
+import { Secret } from './core/secret.ts';
+import { createVault } from './core/vault.ts';
+import { createDeliver, createNotify, createUpdate } from './dispatch/deliver.ts';
+import { createDownload, openAttachment } from './dispatch/files.ts';
+import { destinationTypes } from './dispatch/index.ts';
+import { createReply } from './dispatch/reply.ts';
+import { targetsOf } from './dispatch/routes.ts';
+import { announceEnding } from './dispatch/settled.ts';
+import { createEndpoints } from './endpoints.ts';
+import { createFeed } from './feed.ts';
+import { createHttp } from './http/http.ts';
+import { createLog } from './log.ts';
+import { createAnnouncer } from './normalizer/announce.ts';
+import { createDesk } from './normalizer/desk.ts';
+import { createIntake } from './normalizer/receive.ts';
+import { createOutbox } from './outbox.ts';
+import { createEmbeddedQueue } from './queue/embedded.ts';
+import { createWorker } from './queue/worker.ts';
+import { createRetention } from './retention.ts';
+import { createRoutes } from './routes.ts';
+import { loadSecretKey } from './secret-key.ts';
+import { openStore } from './store/open.ts';
+import { VERSION } from './version.ts';
+import { createRefusals } from './webhooks/refusals.ts';
+import { hardenServer, httpServerOptions } from './webhooks/server.ts';
+import { createWebhooks } from './webhooks/webhooks.ts';
+
+/** A gateway that is running in this process. */
+export interface RunningGateway {
+  /** Where it listens, without a slash at the end. */
+  readonly url: string;
+  readonly gateway: Gateway;
+  /** The link that makes the first admin; undefined when there is one. */
+  setupLink(): Promise<string | undefined>;
+  /** A key with every scope, for this run only: what the command line uses. */
+  readonly token: string;
+  /** Takes nothing in any more, finishes what is in flight, hands back the rest. */
+  close(): Promise<void>;
+}
+
+/** Tasks of one endpoint that are worked on at the same time. */
+const PER_ENDPOINT = 8;
+/** How long requests and tasks that are in flight may take once it stops, milliseconds. */
+const STOP_MS = 15_000;
+
+/**
+ * Puts the parts together; the only file that knows all of them. Throws `PermanentError` with a hint
+ * when it can't start. `clock` and `log` are the system's when left out.
+ */
+export async function startGateway(options: {
+  readonly config: Config;
+  readonly clock?: Clock;
+  readonly log?: Log;
+}): Promise<RunningGateway> {
+  const { config, clock = systemClock, log = createLog(config.log) } = options;
+  const { dataDir, server: address } = config;
+  // Undone in reverse, whether it stops or can't start.
+  const undo: (() => Promise<void> | void)[] = [];
+  try {
+    return await start(config, clock, log, undo);
+  } catch (error) {
+    await undoAll(undo, log);
+    throw startError(error, dataDir, address);
+  }
+}
+
+async function start(
+  config: Config,
+  clock: Clock,
+  log: Log,
+  undo: (() => Promise<void> | void)[],
+): Promise<RunningGateway> {
+  const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
+  const newId = createIds(clock);
+  const typeOf = (id: string) => endpoints?.get(id)?.type ?? id;
+  const store = await openStore({ folder: config.dataDir, file: config.store.path, log, typeOf });
+  undo.push(() => store.close());
+
+  const server = createServer(httpServerOptions);
+  hardenServer(server, { trustProxy: config.server.trustProxy });
+  // It must listen before its address is known; until everything stands, whoever calls is asked to come back.
+  let handle = (_request: IncomingMessage, response: ServerResponse): void => {
+    response.writeHead(503, { 'retry-after': '1' }).end();
+  };
+  server.on('request', (request, response) => {
+    handle(request, response);
+  });
+  const url = await listen(server, config.server);
+  undo.push(() => closeServer(server));
+  const publicUrl = config.server.publicUrl ?? url;
+
+  const egress = createHttp({ allow: config.egress.allow, clock, userAgent: `Tributary/${VERSION}` });
+  undo.push(() => {
+    egress.close();
+  });
+  const endpoints = await createEndpoints(
+    { connectors, destinationTypes, publicUrl, clock, log, vault, egress, store },
+    config,
+  );
+  undo.push(() => endpoints.close());
+  const routes = await createRoutes({ store, newId, clock, endpoints }, config.routes);
+
+  const queue = createEmbeddedQueue({ perEndpoint: PER_ENDPOINT });
+  const feed = createFeed({ read: store.read, log });
+  const announced = (due: Parameters<typeof queue.push>[0]) => {
+    queue.push(due);
+    feed.poke();
+  };
+  const endpointOf = endpoints.get;
+  const destinationTypeOf = (type: string) => destinationTypes.find((each) => each.type === type);
+  const announcing = {
+    newId,
+    clock,
+    store,
+    announced,
+    endpointOf,
+    targetsOf: (facts: Parameters<typeof targetsOf>[0]) =>
+      targetsOf(facts, { routes: routes.all(), endpointOf, destinationTypeOf }),
+  };
+  const policy = config.tickets;
+  const intake = createIntake({
+    ...announcing,
+    log,
+    policy,
+    country: undefined,
+    proofKey: vault.key('ticket numbers'),
+    threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
+  });
+  const desk = createDesk({ ...announcing, country: undefined });
+
+  const delivering = {
+    store,
+    clock,
+    endpointOf,
+    destinationTypeOf,
+    openAttachment: (id: string) => openAttachment(store, id),
+  };
+  const worker = createWorker({
+    store,
+    queue,
+    clock,
+    log,
+    random: Math.random,
+    carryOut: {
+      notify: createNotify(delivering),
+      deliver: createDeliver(delivering),
+      update: createUpdate(delivering),
+      reply: createReply(delivering),
+      download: createDownload(delivering),
+    },
+    settled: async (tx, ending) => {
+      const announcer = createAnnouncer(tx, announcing);
+      await announceEnding(tx, announcer.change, ending);
+      return announcer.due;
+    },
+    announced,
+  });
+
+  const refusals = createRefusals(clock);
+  const gateway: Gateway = {
+    version: VERSION,
+    publicUrl,
+    clock,
+    log,
+    store,
+    intake,
+    desk,
+    endpoints,
+    routes,
+    outbox: createOutbox({ store, clock, announced }),
+    refusals,
+    onChange: feed.listen,
+  };
+  const token = `trb_${randomBytes(32).toString('base64url')}`;
+  const api = createApi(gateway, {
+    fullKeys: [new Secret(token), ...(config.adminApiKey ? [config.adminApiKey] : [])],
+    consoleDir: fileURLToPath(new URL('./console', import.meta.url)),
+    trustProxy: config.server.trustProxy,
+    ready: async () => ({ ok: true, detail: await store.health() }),
+  });
+  undo.push(() => {
+    api.close();
+  });
+  const webhooks = createWebhooks({ endpoints, intake, refusals, clock, log, trustProxy: config.server.trustProxy });
+  handle = (request, response) => {
+    if (!webhooks(request, response)) api.app(request, response);
+  };
+  const sockets = api.attachSockets(server);
+  undo.push(() => sockets.close());
+
+  worker.start();
+  undo.push(() => worker.stop());
+  const retention = createRetention({ store, clock, log, limits: config.retention });
+  undo.push(() => retention.stop());
+
+  const card = join(config.dataDir, 'gateway.json');
+  writeFileSync(card, `${JSON.stringify({ url, token, pid: process.pid })}\n`, { mode: 0o600 });
+  undo.push(() => {
+    rmSync(card, { force: true });
+  });
+  return { url, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
+}
+
+async function listen(server: Server, { host, port }: Config['server']): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port: actual } = server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+}
+
+/** Lets answers that are being made go out, then ends what is left. */
+async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  server.closeIdleConnections();
+  const late = setTimeout(() => {
+    server.closeAllConnections();
+  }, STOP_MS);
+  await closed;
+  clearTimeout(late);
+}
+
+async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {
+  for (let step = undo.pop(); step; step = undo.pop()) {
+    try {
+      await step();
+    } catch (error) {
+      log.warn({ error: textOf(error) }, 'a part did not stop cleanly');
+    }
+  }
+}
+
+function startError(error: unknown, dataDir: string, { host, port }: Config['server']): unknown {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new PermanentError(`port ${port} on ${host} is in use`, {
+      cause: error,
+      hint: `Stop what listens there, or choose another port: PORT=${port + 1} npm start`,
+    });
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return new PermanentError(`can't listen on ${host}:${port}: ${textOf(error)}`, {
+      cause: error,
+      hint: 'Set HOST and PORT.',
+    });
+  }
+  return error instanceof Error ? error : new Error(`can't start with ${dataDir}: ${textOf(error)}`);
+}
