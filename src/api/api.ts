@@ -34,8 +34,8 @@ import { attachSockets } from './sockets.ts';
 import { ticketOperations } from './tickets.ts';
 
 export interface ApiOptions {
-  /** A key with every scope, from the environment. */
-  readonly adminApiKey?: Secret | undefined;
+  /** Keys with every scope that no store holds: from the environment, and this run's own for the command line. */
+  readonly fullKeys: readonly Secret[];
   /** Where the built console lies. */
   readonly consoleDir: string;
   /** Whether store, queue and channels are usable. */
@@ -61,7 +61,7 @@ const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20 };
 /** The REST API, its description, the console and its sockets, over what the gateway lends. */
 export function createApi(gateway: Gateway, options: ApiOptions): Api {
   const newId = createIds(gateway.clock);
-  const access = createAccess(gateway, options.adminApiKey);
+  const access = createAccess(gateway, options.fullKeys);
   const setUp = createSetUp(gateway, access, newId);
   const operations = operationsOf(gateway, { access, setUp, newId });
   const metrics = createMetrics(gateway);
@@ -75,14 +75,14 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
   app.set('query parser', 'simple');
   app.set('trust proxy', [...(options.trustProxy ?? [])]);
   app.use(giveRequestId, metrics.count, secureHeaders(gateway), noteAtDebug(gateway));
-  mountOperators(app, { gateway, access, metrics, ready: options.ready });
+  mountOperators(app, { gateway, access, metrics, ready: () => options.ready() });
   mountOperations(app, operations, {
     gateway,
     access,
     idempotency: createIdempotency(gateway),
     limit: limit(counts[0], (actor) => (actor ? perMinute.known : perMinute.unknown)),
   });
-  mountDocs(app, toOpenApi(operations, gateway.version));
+  mountDocs(app, () => toOpenApi(operations, gateway.version));
   setUp.mount(
     app,
     limit(counts[1], () => perMinute.setUp),

@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Express } from 'express';
 
 const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
@@ -16,12 +16,16 @@ const START =
   "SwaggerUIBundle({ url: '/openapi.json', dom_id: '#swagger-ui', deepLinking: true, validatorUrl: null });\n";
 
 /** The API described: the document for machines, a page for people. Both work offline. */
-export function mountDocs(app: Express, openApi: object): void {
-  const document = JSON.stringify(openApi);
-  const folder = dirname(fileURLToPath(import.meta.resolve('swagger-ui-dist/package.json')));
+export function mountDocs(app: Express, describe: () => object): void {
+  // Takes a while to make, and starting must not wait for it.
+  let document: string | undefined;
+  const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
   app.get('/openapi.json', (_request, response) => {
-    response.set('cache-control', 'no-cache').type('application/json').end(document);
+    response
+      .set('cache-control', 'no-cache')
+      .type('application/json')
+      .end((document ??= JSON.stringify(describe())));
   });
   app.get('/docs/api', (_request, response) => {
     response.set({ 'content-security-policy': POLICY, 'cache-control': 'no-cache' }).type('html').end(PAGE);

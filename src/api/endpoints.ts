@@ -10,11 +10,9 @@ import { IdParams, pageFrom, pageOf, PageQuery, present, TimeText, toPageRequest
 const tag = 'Endpoints';
 type Role = Endpoint['role'];
 
-const Settings = z
-  .record(z.string().max(200), z.unknown())
-  .meta({
-    description: 'As its type wants them (`GET /catalogue`). Secrets come masked; a mask sent back keeps the value',
-  });
+const Settings = z.record(z.string().max(200), z.unknown()).meta({
+  description: 'As its type wants them (`GET /catalogue`). Secrets come masked; a mask sent back keeps the value',
+});
 
 const EndpointView = z
   .object({

@@ -91,12 +91,16 @@ function stateOf(
   if (endpoint.problem !== null) return 'setting_up';
   if (state.needsReauth) return 'needs_reauth';
   if (isPaused(endpoint, state, now)) return 'paused';
+  if (isDegraded(state, now)) return 'degraded';
   const last = endpoint.role === 'channel' ? state.lastInAt : state.lastOutAt;
-  const worked = Math.max(state.lastInAt ?? 0, state.lastOutAt ?? 0);
-  const failed = state.lastErrorAt ?? 0;
-  if (state.failures > 0 || (failed > worked && failed > now - RECENT_MS)) return 'degraded';
   if (last === null) return 'waiting_first';
   return last < now - QUIET_MS ? 'quiet' : 'healthy';
+}
+
+function isDegraded(state: Omit<EndpointState, 'endpointId'>, now: number): boolean {
+  const worked = Math.max(state.lastInAt ?? 0, state.lastOutAt ?? 0);
+  const failed = state.lastErrorAt ?? 0;
+  return state.failures > 0 || (failed > worked && failed > now - RECENT_MS);
 }
 
 function isPaused(endpoint: Endpoint, state: Omit<EndpointState, 'endpointId'>, now: number): boolean {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { createDocument } from 'zod-openapi';
-import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
+import type { ZodOpenApiOperationObject } from 'zod-openapi';
 import { z } from 'zod';
 import { BASE } from './mount.ts';
 import { takesBody } from './operation.ts';
@@ -25,7 +25,7 @@ export function toOpenApi(operations: readonly Operation[], version: string): ob
     servers: [{ url: '/' }],
     tags: [...new Set(operations.map(({ tag }) => tag))].map((name) => ({ name })),
     security: [{ key: [] }, { session: [] }],
-    paths: paths as ZodOpenApiPathsObject,
+    paths,
     components: {
       securitySchemes: {
         key: { type: 'http', scheme: 'bearer', description: 'An API key: `trb_…`' },
