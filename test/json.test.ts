@@ -57,6 +57,11 @@ describe('reading JSON from strangers', () => {
     }
   });
 
+  it('stops reading where more is closed than was opened', () => {
+    // Read on, it would be the engine that refuses it, and says where.
+    assert.equal(refusal('{}}').message, 'the body is not JSON');
+  });
+
   it('stops at 64 levels, however deep it goes', () => {
     for (const [open, close] of [
       ['[', ']'],
