@@ -1,6 +1,5 @@
 import type { Agent, ClientRequest } from 'node:http';
 import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
 import nodeFetch, { Response } from 'node-fetch';
 import type { RequestInit } from 'node-fetch';
 import type { HttpRequest } from '../core/connector.ts';
@@ -60,15 +59,15 @@ function requestOf(...[input, init = {}]: FetchArguments): {
   body: unknown;
   signal: AbortSignal | undefined;
 } {
-  const source = input instanceof Request ? new Request(input, init) : init;
+  const source = input instanceof Request ? new Request(input, init) : bare(init);
   const headers = new Headers(source.headers);
   const { body } = source;
   return {
-    request: {
+    request: bare({
       method: (source.method ?? 'GET').toUpperCase() as NonNullable<HttpRequest['method']>,
       url: input instanceof Request ? input.url : String(input),
       headers: Object.fromEntries(headers),
-    },
+    }),
     // node-fetch knows Node's streams only.
     body: body instanceof globalThis.ReadableStream ? Readable.fromWeb(body) : body,
     signal: source.signal ?? undefined,

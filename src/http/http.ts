@@ -6,6 +6,7 @@ import { createAgents, systemResolve } from './agents.ts';
 import { lentFetch, stream } from './fetch.ts';
 import { createGuard } from './guard.ts';
 import type { Limits, Outlet } from './request.ts';
+import { bare } from './request.ts';
 import { send } from './send.ts';
 
 const LIMITS: Limits = {
@@ -55,8 +56,9 @@ export function createHttp(options: HttpOptions): Egress {
       const outlet: Outlet = { agents, limits, userAgent, clock };
       return {
         agents,
-        send: (request) => send(outlet, request),
-        stream: (request) => stream(outlet, request),
+        // Only what the caller wrote himself: what is left out must not be found on Object.prototype.
+        send: (request) => send(outlet, bare(request)),
+        stream: (request) => stream(outlet, bare(request)),
         // Its Response has a Node stream as body where the built-in one has a web stream; SDKs that take a fetch take both.
         fetch: ((...given) => lentFetch(outlet, ...given)) as (...given: Parameters<typeof fetch>) => Promise<never>,
       };
