@@ -75,7 +75,7 @@ const store = z
     (text) => /^(postgres(ql)?:|sqlite:(?!:)\S)/i.test(text),
     refuse('is not a store', 'Write sqlite:./data/tributary.db, or leave it out.'),
   )
-  .meta({ description: 'The database: sqlite:<file>. Default: tributary.db in the data folder.' });
+  .meta({ description: 'The database: `sqlite:` and a file. Default: tributary.db in the data folder.' });
 
 const queue = z
   .string()
@@ -153,8 +153,11 @@ export const ConfigInFile = z.strictObject({
     .prefault({}),
   log: z
     .strictObject({
-      level: z.enum(logLevels).default('info'),
-      format: z.enum(['auto', 'pretty', 'json']).default('auto'),
+      level: z.enum(logLevels).default('info').meta({ description: 'The least that is logged.' }),
+      format: z
+        .enum(['auto', 'pretty', 'json'])
+        .default('auto')
+        .meta({ description: 'auto: pretty on a terminal, else JSON.' }),
     })
     .prefault({}),
   tickets: z

@@ -32,16 +32,22 @@ const processIo: Io = {
  * part of it is not well. Data goes to stdout, everything else to stderr.
  */
 export async function main(argv: readonly string[], io: Partial<Io> = {}): Promise<number> {
-  const result = { code: 0 };
-  const program = new Command('tributary');
-  const cli = createCli({ ...processIo, ...io }, () => program.opts<{ json?: boolean }>().json === true);
-  addCommands(program, cli, result);
+  const { program, cli, result } = createProgram(io);
   try {
     await program.parseAsync(argv, { from: 'user' });
     return result.code;
   } catch (error) {
     return toExitCode(cli, error);
   }
+}
+
+/** The commands, and what they write to. */
+export function createProgram(io: Partial<Io> = {}) {
+  const result = { code: 0 };
+  const program = new Command('tributary');
+  const cli = createCli({ ...processIo, ...io }, () => program.opts<{ json?: boolean }>().json === true);
+  addCommands(program, cli, result);
+  return { program, cli, result };
 }
 
 function toExitCode(cli: Cli, error: unknown): number {

@@ -104,26 +104,17 @@ function checkFolder(folder: string): Check[] {
 const PRIVATE = ['tributary.db', 'tributary.db-wal', 'tributary.db-shm', 'secret.key', 'gateway.json'];
 
 /** Nobody else on the machine may read what is kept. */
-function checkModes({ cwd }: Cli, { dataDir, loaded }: Patient): Check[] {
-  const config = 'config' in loaded ? loaded.config.file : undefined;
-  const files = [
-    dataDir,
-    ...PRIVATE.map((name) => join(dataDir, name)),
-    resolve(cwd, '.env'),
-    ...(config ? [resolve(cwd, config)] : []),
-  ];
+function checkModes({ cwd }: Cli, { dataDir }: Patient): Check[] {
+  const files = [dataDir, ...PRIVATE.map((name) => join(dataDir, name)), resolve(cwd, '.env')];
   const open = files.filter((file) => ((statSync(file, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0);
-  // The file itself may be public where all its secrets come out of the environment.
-  const grave = open.filter((file) => file.startsWith(dataDir));
   if (open.length === 0)
     return [{ name: 'file rights', state: 'ok', text: 'data and secrets are for their owner only' }];
-  const remedy = `chmod go= ${open.join(' ')}`;
   return [
     {
       name: 'file rights',
-      state: grave.length > 0 ? 'failed' : 'warning',
+      state: 'failed',
       text: `others may read ${open.join(', ')}`,
-      remedy,
+      remedy: `chmod go= ${open.join(' ')}`,
     },
   ];
 }

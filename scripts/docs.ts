@@ -1,0 +1,81 @@
+// Writes what can be said by machine: the JSON Schema of the configuration, the table of settings, the list of
+// commands. `--check` writes nothing and fails when something no longer says what the code does.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Command } from 'commander';
+import { format, resolveConfig } from 'prettier';
+import { toConfigJsonSchema } from '../src/config-schema.ts';
+import { connectors } from '../src/connectors/index.ts';
+import { destinationTypes } from '../src/dispatch/index.ts';
+import { createProgram } from '../src/main.ts';
+
+const root = join(fileURLToPath(import.meta.url), '..', '..');
+
+interface Schema {
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+/** One row for each setting of the file, groups opened up. */
+function toRows(schema: Schema, path: string): string[] {
+  return Object.entries(schema.properties ?? {}).flatMap(([key, each]) => {
+    const name = path ? `${path}.${key}` : key;
+    if (each.properties) return toRows(each, name);
+    const preset = each.default === undefined ? '' : `\`${JSON.stringify(each.default)}\``;
+    return each.description ? [`| \`${name}\` | ${each.description} | ${preset} |`] : [];
+  });
+}
+
+function toSection(command: Command, path: string): string {
+  const name = `${path} ${command.name()}`.trim();
+  if (command.commands.length > 0) return command.commands.map((each) => toSection(each, name)).join('\n\n');
+  printed.length = 0;
+  // Not the width of whoever runs this.
+  command.configureHelp({ helpWidth: 100 }).outputHelp();
+  const help = printed.join('').trim();
+  return `### \`${name}\`\n\n\`\`\`text\n${help}\n\`\`\``;
+}
+
+function replaceBetween(text: string, marker: string, content: string): string {
+  const [before, rest = ''] = text.split(`<!-- ${marker} -->`);
+  const after = rest.split(`<!-- /${marker} -->`)[1];
+  if (after === undefined) throw new Error(`The marker ${marker} is missing.`);
+  return `${before ?? ''}<!-- ${marker} -->\n\n${content}\n\n<!-- /${marker} -->${after}`;
+}
+
+const read = (name: string) => {
+  try {
+    return readFileSync(join(root, name), 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+const schema = toConfigJsonSchema({ connectors, destinationTypes }) as Schema;
+const settings = ['| setting | meaning | default |', '| --- | --- | --- |', ...toRows(schema, '')].join('\n');
+const printed: string[] = [];
+const { program } = createProgram({ stdout: { write: (text) => printed.push(text) } });
+const commands = program.commands.map((command) => toSection(command, 'tributary'));
+
+const style = await resolveConfig(join(root, 'package.json'));
+const toPage = (name: string, marker: string, content: string) =>
+  format(replaceBetween(read(name), marker, content), { ...style, parser: 'markdown' });
+
+const pages: Readonly<Record<string, string>> = {
+  'config/tributary.schema.json': `${JSON.stringify(schema, null, 2)}\n`,
+  'docs/configuration.md': await toPage('docs/configuration.md', 'settings', settings),
+  'docs/cli.md': await toPage('docs/cli.md', 'commands', commands.join('\n\n')),
+};
+
+const stale = Object.entries(pages).filter(([name, text]) => read(name) !== text);
+if (process.argv.includes('--check')) {
+  for (const [name] of stale) process.stderr.write(`${name} no longer says what the code does: npm run docs\n`);
+  process.exitCode = stale.length > 0 ? 1 : 0;
+} else {
+  for (const [name, text] of stale) {
+    writeFileSync(join(root, name), text);
+    process.stderr.write(`wrote ${name}\n`);
+  }
+}
