@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { sql, type SelectQueryBuilder } from 'kysely';
 import { firstId } from '../../core/id.ts';
 import type { Reader } from '../../core/reader.ts';
@@ -15,7 +16,9 @@ export interface LedgerSources {
 }
 
 /** Most events that one page of a text search walks through; the cursor goes on behind them. */
-const WALKED = 100_000;
+const WALKED = 200_000;
+/** Payloads that are counted at a time. */
+const SLICE = 5000;
 /** How much earlier than its arrival an event's id may have been made, by processes whose clocks differ. */
 const SKEW_MS = 5 * 60_000;
 
@@ -52,20 +55,18 @@ export function ledgerIn({ db, blobs }: LedgerSources): Pick<Reader, 'events' | 
       return toPayload(payload, source && (await bodyOf(source, blobs)));
     },
     async balance(from, to) {
-      // One statement, so that what is filed meanwhile is in both sums or in neither.
-      const { rows } = await sql<{ outcome: Outcome | null; units: number | null }>`
-        SELECT NULL AS outcome, sum(units) AS units FROM payloads WHERE received_at >= ${from} AND received_at < ${to}
-        UNION ALL
-        SELECT e.outcome, count(*) FROM payloads p JOIN events e ON e.payload_id = p.id
-        WHERE p.received_at >= ${from} AND p.received_at < ${to} AND e.replay_of IS NULL GROUP BY e.outcome`.execute(
-        db,
-      );
-      const unitsOf = (outcome: Outcome | null) => rows.find((found) => found.outcome === outcome)?.units ?? 0;
-      const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, unitsOf(outcome)])) as Record<
-        Outcome,
-        number
-      >;
-      const received = unitsOf(null);
+      const counts = Object.fromEntries(outcomes.map((outcome) => [outcome, 0])) as Record<Outcome, number>;
+      let received = 0;
+      for (let start = from; start < to;) {
+        const end = await endOfSlice(db, start, to);
+        for (const { outcome, units } of await countSlice(db, start, end)) {
+          if (outcome === null) received += units ?? 0;
+          else counts[outcome] += units ?? 0;
+        }
+        start = end;
+        // Others get their turn: a ledger of years takes seconds.
+        await nextTurn();
+      }
       return {
         received,
         outcomes: counts,
@@ -101,6 +102,27 @@ async function endOfWalk(db: Db, before: string | undefined): Promise<string | u
   let ids = db.selectFrom('events').select('id');
   if (before !== undefined) ids = ids.where('id', '<', before);
   return (await ids.orderBy('id', 'desc').limit(1).offset(WALKED).executeTakeFirst())?.id;
+}
+
+/** Where a slice of some thousand payloads ends. */
+async function endOfSlice(db: Db, start: number, to: number): Promise<number> {
+  const arrivals = db.selectFrom('payloads').select('received_at').where('received_at', '>=', start);
+  const rest = arrivals.where('received_at', '<', to).orderBy('received_at').limit(1).offset(SLICE);
+  const end = (await rest.executeTakeFirst())?.received_at ?? to;
+  return Math.max(end, start + 1);
+}
+
+/**
+ * Units received (without an outcome) and events written for payloads of a span of time. One statement, so that what is
+ * filed meanwhile is in both sums or in neither.
+ */
+async function countSlice(db: Db, from: number, to: number) {
+  const { rows } = await sql<{ outcome: Outcome | null; units: number | null }>`
+    SELECT NULL AS outcome, sum(units) AS units FROM payloads WHERE received_at >= ${from} AND received_at < ${to}
+    UNION ALL
+    SELECT e.outcome, count(*) FROM payloads p JOIN events e ON e.payload_id = p.id
+    WHERE p.received_at >= ${from} AND p.received_at < ${to} AND e.replay_of IS NULL GROUP BY e.outcome`.execute(db);
+  return rows;
 }
 
 async function bodyOf(row: PayloadColumns, blobs: Blobs): Promise<Buffer | undefined> {

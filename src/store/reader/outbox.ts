@@ -23,7 +23,9 @@ export function outboxIn(
       if (filter.ticket !== undefined) query = query.where('ticket_id', '=', filter.ticket);
       if (filter.state !== undefined) query = query.where('state', '=', filter.state);
       if (filter.state === 'dead' || filter.state === 'needs_check') query = query.where(SET_ASIDE);
-      if (filter.state === 'waiting' || filter.state === 'delivering') query = query.where(OPEN);
+      if (filter.state === 'waiting' || filter.state === 'delivering') {
+        query = query.where('id', '>=', oldestOpen(db));
+      }
       if (filter.since !== undefined) {
         query = query.where('created_at', '>=', filter.since).where('id', '>=', firstId('tsk', filter.since));
       }
@@ -87,6 +89,19 @@ export function outboxIn(
       return (await state.executeTakeFirst())?.poll_cursor ?? undefined;
     },
   };
+}
+
+/**
+ * Id of the oldest task that isn't done: a list of open ones that went further back would walk through all that were
+ * ever delivered. Grouped as the index is, since the planner otherwise looks for the smallest id in the wrong one.
+ */
+function oldestOpen(db: Db) {
+  const lines = db
+    .selectFrom('tasks')
+    .select(sql<string>`min(id)`.as('id'))
+    .where(OPEN)
+    .groupBy('endpoint_id');
+  return db.selectFrom(lines.as('oldest')).select(sql<string>`min(oldest.id)`.as('id'));
 }
 
 type StateColumns = Omit<Tables['endpoint_states'], 'endpoint_id'>;
