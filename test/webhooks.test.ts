@@ -375,6 +375,14 @@ describe('the way in over HTTP', () => {
       assert.equal((await sendRaw(web.port, head)).status, 429);
     });
 
+    it('counts what it stopped reading as if it had read all of it', async () => {
+      await start({ limits: { ...small, refused: { burst: 10, perSecond: 1 } } });
+      const body = `${'1\r\nx\r\n'.repeat(1100)}0\r\n\r\n`;
+      const chunked = () => post('/webhooks/honest', body, { 'transfer-encoding': 'chunked' });
+      assert.equal((await chunked()).status, 400);
+      assert.equal((await chunked()).status, 429);
+    });
+
     it('lets honest senders send as much as they like', async () => {
       await start({ limits: small });
       for (let i = 0; i < 10; i++) assert.equal((await web.honest()).status, 200);

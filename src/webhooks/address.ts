@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP, isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
-export type IsTrusted = (address: string) => boolean;
+type IsTrusted = (address: string) => boolean;
 
 /** Whether an address belongs to one of the proxies: `10.0.0.0/8`, `fd00::/8` or single addresses. */
 export function createIsTrusted(proxies: readonly string[]): IsTrusted {

@@ -8,7 +8,7 @@ export interface AllowanceLimits {
 }
 
 /** What strangers may cost us, by name. Only those who have spent something are remembered. */
-export interface Allowance {
+interface Allowance {
   /** Milliseconds until the name may spend again; 0 when it may now. */
   waitOf(name: string): number;
   spend(name: string, cost: number): void;

@@ -38,7 +38,7 @@ const CARRYING: ReadonlySet<string> = new Set(['GET', 'POST', 'PUT', 'DELETE']);
 const ASKING: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 const POST: readonly string[] = ['POST'];
 
-export interface WebhooksDeps {
+interface WebhooksDeps {
   readonly endpoints: { get(id: string): Endpoint | undefined };
   readonly intake: Pick<Intake, 'receive'>;
   readonly refusals: Refusals;
@@ -125,12 +125,12 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
     return problem(405, { allow: allowOf(webhook, route) });
   }
 
-  function refusalOf(webhook: Webhook, request: WebhookRequest, error: unknown): HttpAnswer {
-    const { endpointId: endpoint, remoteAddress, body } = request;
+  function refusalOf(webhook: Webhook, request: WebhookRequest, error: unknown, bytes: number): HttpAnswer {
+    const { endpointId: endpoint, remoteAddress } = request;
     if (error instanceof BadPayloadError) {
       const status = isRefusal(error.status) ? error.status : 401;
       deps.refusals.note(request, status, error.message);
-      refused.spend(counterOf(remoteAddress), 1 + body.length / 65_536);
+      refused.spend(counterOf(remoteAddress), 1 + bytes / 65_536);
       return readable(webhook, request, error, problem(status));
     }
     if (error instanceof RateLimitedError) {
@@ -161,11 +161,15 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
     let asked = headOf(route, request);
     let answer: HttpAnswer;
     let fallback = UNAVAILABLE;
+    let bytes = 0;
     try {
       if (request.rawHeaders.length > 2 * MAX_HEADERS) throw new BadPayloadError('too many headers', { status: 431 });
       admit(webhook, asked);
       if (carries(webhook, route, asked.method)) {
-        const body = await readBody(request, webhook.maxBytes ?? MAX_BYTES);
+        // Until it is known: what is refused while it is read costs as much as the largest.
+        bytes = webhook.maxBytes ?? MAX_BYTES;
+        const body = await readBody(request, bytes);
+        bytes = body.length;
         asked = { ...asked, body, receivedAt: deps.clock.now() };
         answer = await file(webhook, asked);
         fallback = STORED;
@@ -174,7 +178,7 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
       }
     } catch (error) {
       if (error instanceof HungUpError) return;
-      answer = refusalOf(webhook, asked, error);
+      answer = refusalOf(webhook, asked, error, bytes);
       fallback = problem(answer.status, retryAfterOf(answer));
     }
     try {
