@@ -18,12 +18,15 @@ const GROUP = 128;
  */
 export function createGroupCommit(database: Database): {
   submit<T>(run: () => Promise<T>): Promise<T>;
+  /** Jobs taken so far. */
+  jobs(): number;
   /** Resolves when nothing is waiting any more; later jobs are refused. */
   close(): Promise<void>;
 } {
   let waiting: Job[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
+  let jobs = 0;
 
   async function drain(): Promise<void> {
     // Gives requests that arrive in the same turn of the event loop the chance to share the commit.
@@ -59,10 +62,12 @@ export function createGroupCommit(database: Database): {
     submit<T>(run: () => Promise<T>): Promise<T> {
       if (closed) return Promise.reject(new RetryableError('the store is closed'));
       return new Promise<T>((resolve, reject) => {
+        jobs++;
         waiting.push({ run, resolve: resolve as (value: unknown) => void, reject });
         running ??= drain();
       });
     },
+    jobs: () => jobs,
     async close() {
       closed = true;
       await running;

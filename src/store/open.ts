@@ -5,6 +5,7 @@ import type { Log } from '../core/connector.ts';
 import type { Store, Transaction } from '../core/store.ts';
 import { accessOf } from './access.ts';
 import { createBlobs } from './blobs.ts';
+import { startChores } from './chores.ts';
 import { filingOf } from './filing.ts';
 import { createGroupCommit } from './group.ts';
 import { lockFolder } from './lock.ts';
@@ -74,20 +75,15 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       `the database is older than it was: ${watermark.seen - last} changes are missing. Was a copy put back, or tributary.db-wal removed?`,
     );
   }
-  // Search and watermark follow at a distance: neither belongs into anybody's commit.
-  const chores = setInterval(() => {
-    void read
-      .lastChange()
-      .then((seq) => {
-        watermark.note(seq);
-        watermark.flush();
-      })
-      .then(() => search.index(500))
-      .catch((error: unknown) => {
-        log.warn({ error: textOf(error) }, 'search index is behind');
-      });
-  }, 1000);
-  chores.unref();
+  const chores = startChores({
+    index: search.index,
+    jobs: group.jobs,
+    log,
+    async note() {
+      watermark.note(await read.lastChange());
+      watermark.flush();
+    },
+  });
 
   return {
     // One process owns the file and its writer runs one job after the other, so locks are kept by construction.
@@ -107,7 +103,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       };
     },
     async close() {
-      clearInterval(chores);
+      await chores.stop();
       await group.close();
       watermark.note(await read.lastChange());
       watermark.flush();

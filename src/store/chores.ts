@@ -1,0 +1,55 @@
+import type { Log } from '../core/connector.ts';
+import { textOf } from '../core/errors.ts';
+
+/** Changes indexed in one go: bounds how long the process does nothing else. */
+const SLICE = 50;
+const IDLE_MS = 250;
+
+/**
+ * What the store does beside its work: the search index and the watermark follow the change feed at a
+ * distance, since neither belongs into anybody's commit. While messages are being filed this takes at
+ * most a tenth of the time; what it falls behind it makes up afterwards, or when somebody searches.
+ */
+export function startChores(deps: {
+  /** Takes up to so many changes into the index; how many there were. */
+  readonly index: (limit: number) => Promise<number>;
+  /** Jobs that the writer has taken so far. */
+  readonly jobs: () => number;
+  readonly note: () => Promise<void>;
+  readonly log: Log;
+}): { stop(): Promise<void> } {
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> = Promise.resolve();
+
+  async function slice(): Promise<void> {
+    const before = deps.jobs();
+    const start = performance.now();
+    let done = 0;
+    try {
+      await deps.note();
+      done = await deps.index(SLICE);
+    } catch (error) {
+      deps.log.warn({ error: textOf(error) }, 'the search index is behind');
+    }
+    const took = performance.now() - start;
+    const busy = deps.jobs() - before > 2;
+    if (!stopped) schedule(done === 0 ? IDLE_MS : busy ? Math.max(took * 9, 20) : 1);
+  }
+
+  function schedule(ms: number): void {
+    timer = setTimeout(() => {
+      running = slice();
+    }, ms);
+    timer.unref();
+  }
+
+  schedule(IDLE_MS);
+  return {
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
