@@ -170,6 +170,7 @@ describe('Who may do what in the API', () => {
   it('ends a key at once when it is revoked', async () => {
     const made = await api.call('POST', '/keys', { body: { name: 'CRM', scopes: ['tickets:read'] } });
     assert.equal((await api.call('GET', '/tickets', { key: made.json.key })).status, 200);
+    assert.equal(api.gateway.state.keys.get(made.json.id)?.lastUsedAt, api.gateway.clock.now());
     assert.equal((await api.call('DELETE', `/keys/${made.json.id}`)).status, 204);
     assert.equal((await api.call('GET', '/tickets', { key: made.json.key })).status, 401);
     assert.equal((await api.call('DELETE', `/keys/${made.json.id}`)).status, 404);

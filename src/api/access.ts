@@ -1,7 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { textOf } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
-import type { UserRow } from '../core/rows.ts';
+import type { KeyRow, UserRow } from '../core/rows.ts';
 import { equalSecrets } from '../core/secret.ts';
 import type { Secret } from '../core/secret.ts';
 import { roleScopes } from './scopes.ts';
@@ -35,6 +36,7 @@ export interface Access {
 }
 
 export const SESSION_MS = 14 * 24 * 3_600_000;
+const NOTED_EVERY_MS = 60_000;
 const KEY = /^trb_([a-z0-9]{12})_([A-Za-z0-9_-]{43})$/;
 /** Compared against when there is no such key, so that both cases take as long. */
 const NO_HASH = '0'.repeat(64);
@@ -42,6 +44,7 @@ const NO_HASH = '0'.repeat(64);
 export function createAccess(gateway: Gateway, fullKeys: readonly Secret[]): Access {
   const { store, clock, log } = gateway;
   const listeners = new Set<() => void>();
+  const usedAt = new Map<string, number>();
 
   // The public address may only be known once the port is: read it when it is needed.
   function toCookie(value: string, maxAgeMs: number): string {
@@ -63,7 +66,20 @@ export function createAccess(gateway: Gateway, fullKeys: readonly Secret[]): Acc
       log.warn({ prefix }, 'refused an API key that is wrong or revoked');
       return undefined;
     }
+    noteUse(row);
     return { id: `key:${row.id}`, name: row.name, scopes: row.scopes };
+  }
+
+  /** For the list of keys, where one sees which are still used; nothing waits for it. */
+  function noteUse(row: KeyRow): void {
+    const now = clock.now();
+    if (now - (usedAt.get(row.id) ?? row.lastUsedAt ?? 0) < NOTED_EVERY_MS) return;
+    usedAt.set(row.id, now);
+    store
+      .write([`key:${row.id}`], (tx) => tx.saveKey({ ...row, lastUsedAt: now }))
+      .catch((error: unknown) =>
+        log.warn({ prefix: row.prefix, error: textOf(error) }, 'could not note that a key is used'),
+      );
   }
 
   async function ofSession(token: string): Promise<Actor | undefined> {

@@ -220,7 +220,10 @@ function fakeStore({ state, clock }: Parts): Store {
     idempotent: async (key) => state.idempotent.get(key),
   });
   const tx = partly<Transaction>({
-    saveKey: async (row) => void state.keys.set(row.id, row),
+    async saveKey(row) {
+      const { lastUsedAt } = row;
+      state.keys.set(row.id, { ...(state.keys.get(row.id) ?? row), lastUsedAt });
+    },
     async revokeKey(id, at) {
       const row = state.keys.get(id);
       if (row) state.keys.set(id, { ...row, revokedAt: at });
