@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createRate } from '../src/connectors/form/guards.ts';
+import { fakeClock } from './fakes/clock.ts';
 import { assertRejected, envelopeOf, good, openForm as open, OWN, part, parts, SHOP } from './fakes/form.ts';
 
 const urlencoded = { 'content-type': 'application/x-www-form-urlencoded' };
@@ -167,6 +170,20 @@ describe('What a form refuses to read', () => {
     );
   });
 
+  it('is a multipart body that breaks off, without anything left behind that fails later', async () => {
+    const { multipart } = await open();
+    const stray: unknown[] = [];
+    const note = (reason: unknown) => stray.push(reason);
+    process.on('unhandledRejection', note);
+    const header = '--b\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n';
+    for (const rest of [`\r\nhalf a fi`, `X: ${'y'.repeat(100_000)}\r\n\r\nx\r\n--b--`]) {
+      assert.equal((await multipart(`${header}\r\nx\r\n${header}${rest}`)).status, 400);
+    }
+    await wait(50);
+    process.off('unhandledRejection', note);
+    assert.deepEqual(stray, []);
+  });
+
   it('is more posts in a minute than one address may send', async () => {
     const { json, clock } = await open({ spam: { perMinute: 3 } });
     const from = async (remoteAddress: string | undefined) => (await json(good, {}, { remoteAddress })).status;
@@ -183,8 +200,21 @@ describe('What a form refuses to read', () => {
     assert.equal(await from('203.0.113.7'), 429);
     await clock.advance(1);
     assert.equal(await from('203.0.113.7'), 200);
+    for (let i = 0; i < 3; i++) await from('203.0.113.7');
+    assert.equal(await from('203.0.113.7'), 429);
     clock.jump(-3_600_000);
     assert.equal(await from('203.0.113.7'), 200, 'a clock set back locks nobody out');
+  });
+});
+
+describe('The count of posts', () => {
+  it('takes no more memory than for ten thousand addresses', () => {
+    const rate = createRate(1, fakeClock());
+    assert.equal(rate.allows('203.0.113.7'), true);
+    assert.equal(rate.allows('203.0.113.7'), false);
+    for (let i = 0; i < 10_000; i++) rate.allows(`10.0.${i >> 8}.${i & 255}`);
+    assert.equal(rate.allows('203.0.113.7'), true, 'the one seen longest ago is forgotten');
+    assert.equal(rate.allows('10.0.39.15'), false, 'the latest are known');
   });
 });
 

@@ -11,7 +11,7 @@ import { LANGUAGE, toEnvelope, withoutQuery } from './envelope.ts';
 import { createRate, isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from './guards.ts';
 import { embedScript } from './look.ts';
 import { formPage, thanksPage } from './page.ts';
-import { kindOf, NO_LIMITS, readEntries } from './read.ts';
+import { NO_LIMITS, readEntries } from './read.ts';
 import { languageOf, textsOf } from './texts.ts';
 
 /** Room for the texts beside the files. */
@@ -74,7 +74,6 @@ export const form = defineConnector({
         maxBytes: filesAllowed(config) * config.maxFileBytes + TEXT_BYTES,
 
         async verify(request) {
-          kindOf(request);
           if (originOf(request, publicUrl, config.allowedOrigins) === 'foreign') {
             throw new BadPayloadError('posted from a site that is not allowed', {
               status: 403,

@@ -18,7 +18,7 @@ export async function readMultipart(payload: Payload, limits: Limits & { readonl
     });
     parser.on('file', (name: string | undefined, stream, info: { filename?: string; mimeType: string }) => {
       const file = collect(stream, { field: name ?? '', name: info.filename, mediaType: info.mimeType });
-      // A broken body ends both the part and the whole; here the whole is what counts.
+      // Where a broken body ends the whole, nobody waits for the part any more.
       file.catch(reject);
       files.push(file);
     });
@@ -38,7 +38,7 @@ function createParser(payload: Payload, limits: Limits & { readonly names: numbe
     return busboy({
       headers: { 'content-type': payload.headers['content-type'] ?? '' },
       defParamCharset: 'utf8',
-      // Each limit is one more than allowed, because busboy reports a limit that is just reached.
+      // Each is one more than allowed: busboy reports limits that are just reached, and cuts files; what is over is refused.
       limits: {
         fields: limits.names + 1,
         fieldSize: 256 * 1024,
@@ -54,7 +54,7 @@ function createParser(payload: Payload, limits: Limits & { readonly names: numbe
 
 /** The bytes of a part; undefined for the empty part that a browser sends where no file was chosen. */
 async function collect(
-  stream: AsyncIterable<Buffer> & { readonly truncated?: boolean },
+  stream: AsyncIterable<Buffer>,
   about: { field: string; name: string | undefined; mediaType: string },
 ): Promise<File | undefined> {
   const chunks: Buffer[] = [];
@@ -63,7 +63,6 @@ async function collect(
   } catch (error) {
     throw badRequest(`the multipart body can't be read: ${textOf(error)}`);
   }
-  if (stream.truncated) throw tooLarge('a file is too large');
   const bytes = Buffer.concat(chunks);
   if (!about.name && bytes.length === 0) return undefined;
   return { field: about.field, name: about.name ?? '', mediaType: about.mediaType, bytes };

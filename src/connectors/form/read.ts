@@ -46,7 +46,7 @@ export async function readEntries(
 }
 
 /** Which of the three it is written in, by its content type. */
-export function kindOf(payload: Payload): 'json' | 'urlencoded' | 'multipart' {
+function kindOf(payload: Payload): 'json' | 'urlencoded' | 'multipart' {
   const [type = '', ...parameters] = (payload.headers['content-type'] ?? '').split(';').map((part) => part.trim());
   const charset = parameters.find((part) => /^charset=/i.test(part))?.slice('charset='.length);
   const kind = type.toLowerCase();
