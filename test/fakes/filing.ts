@@ -1,0 +1,116 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
+import type { Endpoint, Intake } from '../../src/core/gateway.ts';
+import { createIds } from '../../src/core/id.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Target } from '../../src/normalizer/announce.ts';
+import { createDesk } from '../../src/normalizer/desk.ts';
+import { createIntake } from '../../src/normalizer/receive.ts';
+import { openStore } from '../../src/store/open.ts';
+import { fakeClock, type FakeClock } from './clock.ts';
+import type { Desk } from '../../src/core/gateway.ts';
+
+const HOUR = 3_600_000;
+export const PROOF_KEY = Buffer.alloc(32, 9);
+
+/** The way in without HTTP: a real store, and channels whose payloads are the items themselves. */
+export interface Filing {
+  readonly store: Store;
+  readonly intake: Intake;
+  readonly desk: Desk;
+  readonly clock: FakeClock;
+  readonly folder: string;
+  /** Files items as one payload of a channel; answers with one outcome each. */
+  file(
+    items: ItemInput | readonly ItemInput[],
+    channel?: string,
+  ): Promise<readonly { outcome: string; ticketId?: string; ticketNumber?: number }[]>;
+  close(): Promise<void>;
+}
+
+const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
+
+export async function openFiling(
+  options: { readonly targets?: readonly Target[]; readonly threads?: 'person' | 'topic' } = {},
+): Promise<Filing> {
+  const folder = mkdtempSync(join(tmpdir(), 'tributary-filing-'));
+  const clock = fakeClock();
+  const store = await openStore({ folder, log: silent, typeOf: () => 'test' });
+  const newId = createIds(clock);
+  const endpointOf = (id: string): Endpoint => ({
+    id,
+    role: 'channel',
+    type: 'test',
+    name: id,
+    enabled: true,
+    source: null,
+    settings: {},
+    problem: null,
+    channel: {
+      normalize: (payload) => JSON.parse(payload.body.toString()) as ItemInput[],
+      reply: async () => undefined,
+    },
+  });
+  const announcing = {
+    newId,
+    clock,
+    store,
+    endpointOf,
+    announced: () => undefined,
+    targetsOf: () => options.targets ?? [],
+  };
+  const intake = createIntake({
+    ...announcing,
+    log: silent,
+    policy: { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR },
+    proofKey: PROOF_KEY,
+    threadsOf: () => options.threads ?? 'person',
+    country: 'UA',
+  });
+  return {
+    store,
+    intake,
+    clock,
+    folder,
+    desk: createDesk({ ...announcing, country: 'UA' }),
+    async file(items, channel = 'chat') {
+      const body = Buffer.from(JSON.stringify(Array.isArray(items) ? items : [items]));
+      const payload = {
+        endpointId: channel,
+        receivedAt: clock.now(),
+        method: 'POST',
+        url: `/webhooks/${channel}`,
+        headers: {},
+        body,
+      };
+      return (await intake.receive(payload)).items;
+    },
+    async close() {
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+let count = 0;
+
+/** A message of a person; `from` are identifiers as `kind|value|trust`. */
+export function message(
+  from: string | readonly string[],
+  rest: Partial<Omit<EnvelopeInput, 'kind'>> = {},
+): EnvelopeInput {
+  const identifiers = [from].flat().map((each) => {
+    const [kind = '', value = '', trust = 'verified'] = each.split('|');
+    return { kind, value, trust: trust as 'verified' };
+  });
+  return {
+    kind: 'message',
+    externalId: `m-${++count}`,
+    occurredAt: Date.parse('2026-11-22T10:00:00Z'),
+    sender: { identifiers },
+    text: 'Де моє замовлення?',
+    ...rest,
+  };
+}
