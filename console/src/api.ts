@@ -1,0 +1,116 @@
+import type { Change, Customer, Message, Priority, Ticket, TicketStatus } from '../../src/core/ticket.ts';
+
+/** A channel that an answer could take. `reason` says why not, or what is special. */
+export interface ReplyChannel {
+  readonly channel: string;
+  readonly type: string;
+  readonly allowed: boolean;
+  readonly reason: string | null;
+  /** RFC 3339. */
+  readonly until: string | null;
+}
+
+export type TicketView = Ticket & { readonly replyChannels: readonly ReplyChannel[] };
+
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface Session {
+  /** `user:usr_…` */
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ChannelView {
+  readonly id: string;
+  readonly type: string;
+  readonly enabled: boolean;
+}
+
+/** A refused or failed call; `status` is 0 when nothing was answered at all. */
+export class ApiFailure extends Error {
+  readonly status: number;
+
+  constructor(status: number, text: string) {
+    super(text);
+    this.name = 'ApiFailure';
+    this.status = status;
+  }
+}
+
+interface Call {
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly body?: object;
+  /** Makes a repeated POST count once. */
+  readonly key?: string;
+}
+
+/** Calls of our own API: it comes from the same installation, so its answers have the shape that it documents. */
+async function call<T>(path: string, { method = 'GET', query = {}, body, key }: Call = {}): Promise<T> {
+  const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]));
+  const search = new URLSearchParams(given).toString();
+  let response: Response;
+  try {
+    response = await fetch(`/api/v1${path}${search && `?${search}`}`, {
+      method,
+      headers: {
+        ...(body && { 'content-type': 'application/json' }),
+        ...(key !== undefined && { 'idempotency-key': key }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+  } catch {
+    throw new ApiFailure(0, '');
+  }
+  // Without a session the same address answers with the way to sign in.
+  if (response.status === 401) location.reload();
+  if (!response.ok) throw new ApiFailure(response.status, await problemOf(response));
+  return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+async function problemOf(response: Response): Promise<string> {
+  try {
+    const { detail, hint } = (await response.json()) as { detail?: unknown; hint?: unknown };
+    return [detail, hint].filter((part) => typeof part === 'string').join(' ');
+  } catch {
+    return `HTTP ${response.status}`;
+  }
+}
+
+const at = (id: string) => `/tickets/${encodeURIComponent(id)}`;
+
+export const api = {
+  session: () => call<Session>('/session'),
+  signOut: () => call<undefined>('/session', { method: 'DELETE' }),
+  channels: () => call<Page<ChannelView>>('/channels', { query: { limit: '200' } }),
+  /** The end of the change feed. */
+  async position(): Promise<number> {
+    return Number((await call<{ readonly nextCursor: string }>('/changes')).nextCursor);
+  },
+  tickets: (query: {
+    readonly q: string;
+    readonly status: readonly TicketStatus[];
+    readonly cursor?: string;
+  }): Promise<Page<Ticket>> =>
+    call('/tickets', { query: { q: query.q, status: query.status.join(','), cursor: query.cursor, limit: '50' } }),
+  ticket: (id: string) => call<TicketView>(at(id)),
+  customer: (id: string) => call<Customer>(`/customers/${encodeURIComponent(id)}`),
+  messages: (id: string, cursor: string | null): Promise<Page<Message>> =>
+    call(`${at(id)}/messages`, { query: { limit: '200', cursor: cursor ?? undefined } }),
+  update: (id: string, patch: { readonly status?: TicketStatus; readonly priority?: Priority }) =>
+    call<Ticket>(at(id), { method: 'PATCH', body: patch }),
+  reply: (id: string, reply: { readonly text: string; readonly channel: string }, key: string) =>
+    call<Message>(`${at(id)}/replies`, { method: 'POST', body: reply, key }),
+  note: (id: string, note: { readonly text: string }, key: string) =>
+    call<Message>(`${at(id)}/notes`, { method: 'POST', body: note, key }),
+};
+export type Api = typeof api;
+export type { Change, Customer, Message, Priority, Ticket, TicketStatus };
+
+/** A key that nobody else makes. `crypto.randomUUID` is missing where the page came over plain HTTP. */
+export function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,129 @@
+import { ApiFailure } from './api.ts';
+import type { Api, Change, Customer, Message, Priority, TicketStatus, TicketView } from './api.ts';
+import { createCell } from './cell.ts';
+
+export interface Conversation {
+  readonly id: string;
+  readonly ticket?: TicketView;
+  readonly customer?: Customer;
+  /** Oldest first. */
+  readonly messages: readonly Message[];
+  readonly loading: boolean;
+  /** HTTP status of why it can't be shown; 0 when nothing was answered. */
+  readonly failed?: number;
+}
+
+/** What changes who may be answered how is looked up a moment later, once for many changes. */
+const PAUSE_MS = 300;
+/** Changes after which messages may belong to another ticket, or tickets to another person. */
+const REGROUPED: ReadonlySet<string> = new Set(['ticket.merged', 'customer.merged', 'customer.split']);
+
+/** The ticket that is open, with its messages, kept up to date. */
+export function createConversation(api: Api) {
+  const state = createCell<Conversation | undefined>(undefined);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let turn = 0;
+
+  const isOpen = (id: string) => state.get()?.id === id;
+
+  function amend(id: string, change: Partial<Conversation>): void {
+    const now = state.get();
+    if (now?.id === id) state.set({ ...now, ...change });
+  }
+
+  async function allMessages(id: string): Promise<readonly Message[]> {
+    const messages: Message[] = [];
+    let cursor: string | null = null;
+    do {
+      const page = await api.messages(id, cursor);
+      messages.push(...page.data);
+      cursor = page.nextCursor;
+    } while (cursor !== null && isOpen(id));
+    return messages;
+  }
+
+  async function read(id: string): Promise<void> {
+    const mine = ++turn;
+    try {
+      const [ticket, messages] = await Promise.all([api.ticket(id), allMessages(id)]);
+      if (mine !== turn) return;
+      const now = state.get()?.messages ?? [];
+      // What came by itself while this was on its way is newer.
+      const later = now.filter((message) => !messages.some((one) => one.id === message.id) && message.ticketId === id);
+      amend(id, { ticket, messages: [...messages, ...later], loading: false });
+      const customer = await api.customer(ticket.customer.id);
+      if (mine === turn) amend(id, { customer });
+    } catch (error) {
+      if (mine === turn && !state.get()?.ticket) {
+        amend(id, { loading: false, failed: error instanceof ApiFailure ? error.status : 0 });
+      }
+    }
+  }
+
+  function readTicketSoon(id: string): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      api.ticket(id).then(
+        (ticket) => {
+          amend(id, { ticket });
+        },
+        () => undefined,
+      );
+    }, PAUSE_MS);
+  }
+
+  /** Puts a message in its place: over the one it replaces, or at the end. */
+  function take(message: Message): void {
+    const now = state.get();
+    if (now?.id !== message.ticketId) return;
+    const index = now.messages.findIndex(({ id }) => id === message.id);
+    const messages = index < 0 ? [...now.messages, message] : now.messages.with(index, message);
+    state.set({ ...now, messages });
+  }
+
+  return {
+    state,
+
+    open(id: string | undefined): void {
+      if (id === state.get()?.id) return;
+      turn++;
+      clearTimeout(timer);
+      state.set(id === undefined ? undefined : { id, messages: [], loading: true });
+      if (id !== undefined) void read(id);
+    },
+
+    refresh(): void {
+      const now = state.get();
+      if (now) void read(now.id);
+    },
+
+    /** Takes in a change of the feed. */
+    apply({ type, data: { ticket, message } }: Change): void {
+      const now = state.get();
+      if (!now) return;
+      const left = message && message.ticketId !== now.id && now.messages.some(({ id }) => id === message.id);
+      if (left || REGROUPED.has(type)) return void read(now.id);
+      if (message) take(message);
+      if (ticket?.id !== now.id || !now.ticket) return;
+      state.set({ ...(state.get() ?? now), ticket: { ...now.ticket, ...ticket } });
+      readTicketSoon(now.id);
+    },
+
+    async update(patch: { readonly status?: TicketStatus; readonly priority?: Priority }): Promise<void> {
+      const now = state.get();
+      if (!now?.ticket) return;
+      const ticket = await api.update(now.id, patch);
+      const view = state.get()?.ticket;
+      if (view) amend(now.id, { ticket: { ...view, ...ticket } });
+    },
+
+    async reply(id: string, reply: { readonly text: string; readonly channel: string }, key: string): Promise<void> {
+      take(await api.reply(id, reply, key));
+    },
+
+    async note(id: string, text: string, key: string): Promise<void> {
+      take(await api.note(id, { text }, key));
+    },
+  };
+}
+export type Conversations = ReturnType<typeof createConversation>;

@@ -1,0 +1,100 @@
+import { useEffect, useState } from 'preact/hooks';
+import type { ChannelView } from './api.ts';
+import { useCell } from './cell.ts';
+import { useParts, useTexts } from './parts.ts';
+
+/** Why there is nothing in the list, and what to do about it. */
+export function EmptyList() {
+  const { inbox, route } = useParts();
+  const { t } = useTexts();
+  const { q, status } = useCell(route.place);
+  const { failed } = useCell(inbox.state);
+  if (failed) {
+    return (
+      <div class="empty">
+        <p>{t.empty.broken}</p>
+        <button onClick={() => inbox.refresh()}>{t.empty.again}</button>
+      </div>
+    );
+  }
+  if (q === '' && status === 'all') return null;
+  return (
+    <div class="empty">
+      <p>{q ? t.empty.nothingFound : t.empty.nothingHere}</p>
+      {status !== 'all' && <button onClick={() => route.go({ status: 'all' })}>{t.empty.everywhere}</button>}
+    </div>
+  );
+}
+
+/** Beside the list while no ticket is open. */
+export function NoTicket() {
+  const { inbox, route } = useParts();
+  const { t } = useTexts();
+  const { q, status } = useCell(route.place);
+  const { tickets, loading, failed } = useCell(inbox.state);
+  const isFiltered = q !== '' || !['all', 'unsolved'].includes(status);
+  if (loading || failed) return null;
+  if (tickets.length > 0 || isFiltered) return <p class="choose">{t.empty.choose}</p>;
+  return <FirstMessage />;
+}
+
+/** How the first message gets here. */
+function FirstMessage() {
+  const { api } = useParts();
+  const { t } = useTexts();
+  const [forms, setForms] = useState<readonly ChannelView[] | undefined>();
+  useEffect(() => {
+    api.channels().then(
+      ({ data }) => {
+        setForms(data.filter(({ type, enabled }) => type === 'form' && enabled));
+      },
+      () => {
+        setForms([]);
+      },
+    );
+  }, [api]);
+  if (!forms) return null;
+  const [form] = forms;
+  return (
+    <div class="first">
+      <span class="waiting" aria-hidden="true" />
+      <h2>{t.empty.title}</h2>
+      {form ? <FormLines address={`${location.origin}/forms/${form.id}`} /> : <p>{t.empty.noForm}</p>}
+    </div>
+  );
+}
+
+function FormLines({ address }: { readonly address: string }) {
+  const { t } = useTexts();
+  const line = `curl ${address} -H 'content-type: application/json' -d '{"name":"Olena","email":"olena@example.com","message":"Where is my order 4512?"}'`;
+  return (
+    <>
+      <p>{t.empty.text}</p>
+      <p>
+        <a class="button" href={address} target="_blank" rel="noopener">
+          {t.empty.open}
+        </a>
+      </p>
+      <p class="address">{address}</p>
+      <p>{t.empty.or}</p>
+      <div class="code">
+        <pre tabIndex={0}>{line}</pre>
+        {'clipboard' in navigator && <Copy text={line} />}
+      </div>
+    </>
+  );
+}
+
+function Copy({ text }: { readonly text: string }) {
+  const { t } = useTexts();
+  const [done, setDone] = useState(false);
+  const copy = () => {
+    navigator.clipboard.writeText(text).then(
+      () => {
+        setDone(true);
+      },
+      () => undefined,
+    );
+  };
+  return <button onClick={copy}>{done ? t.empty.copied : t.empty.copy}</button>;
+}

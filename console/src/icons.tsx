@@ -1,0 +1,33 @@
+const paths = {
+  alert: 'M8 5v4M8 11.5v.01M8 1.5 15 14H1z',
+  back: 'M10 3 5 8l5 5',
+  call: 'M3 2.5h3l1.2 3.2L5.6 7a8 8 0 0 0 3.4 3.4l1.3-1.6 3.2 1.2v3A1.2 1.2 0 0 1 12.2 14 11 11 0 0 1 2 3.8 1.2 1.2 0 0 1 3 2.5z',
+  chat: 'M2 3h12v8H7l-3 3v-3H2z',
+  check: 'M3 8.5 6.5 12 13 4.5',
+  checks: 'M1.5 8.5 5 12l6-7.5M8.5 12 15 4.5',
+  clip: 'M13 7.5 7.7 12.8a3 3 0 0 1-4.3-4.3L9 3a2 2 0 0 1 2.9 2.9L6.6 11.2a.9.9 0 0 1-1.3-1.3l4.5-4.6',
+  clock: 'M8 4.5V8l2.5 1.5M8 1.8a6.2 6.2 0 1 0 0 12.4A6.2 6.2 0 0 0 8 1.8z',
+  form: 'M3 1.8h10v12.4H3zM5.5 5h5M5.5 8h5M5.5 11h3',
+  mail: 'M1.8 3.5h12.4v9H1.8zM2 4l6 5 6-5',
+  note: 'M2.5 2.5h11v7l-4 4h-7zM13.5 9.5h-4v4',
+  phone: 'M4.5 1.8h7v12.4h-7zM7.5 12h1',
+  plug: 'M5.5 1.8V5M10.5 1.8V5M3.5 5h9v2.5a4.5 4.5 0 0 1-9 0zM8 12v2.5',
+  search: 'M7 2.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9zM10.3 10.3 14 14',
+  star: 'M8 1.8 9.9 6l4.4.5-3.3 3 .9 4.5L8 11.8 4.1 14l.9-4.5-3.3-3L6.1 6z',
+} as const;
+export type IconName = keyof typeof paths;
+
+/** A picture beside a word that says the same. */
+export function Icon({ name }: { readonly name: IconName }) {
+  return (
+    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+      <path d={paths[name]} />
+    </svg>
+  );
+}
+
+const byType: Readonly<Record<string, IconName>> = { form: 'form', webhook: 'plug', email: 'mail', sms: 'phone' };
+
+export function iconOf(channelType: string): IconName {
+  return Object.hasOwn(byType, channelType) ? (byType[channelType] ?? 'chat') : 'chat';
+}

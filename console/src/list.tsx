@@ -1,0 +1,153 @@
+import { useEffect, useRef } from 'preact/hooks';
+import type { Ticket } from './api.ts';
+import { useCell } from './cell.ts';
+import { EmptyList } from './empty.tsx';
+import { Icon, iconOf } from './icons.tsx';
+import { useParts, useTexts } from './parts.ts';
+import { addressOf, statusChoices } from './route.ts';
+import type { StatusChoice } from './route.ts';
+import { isUnread } from './seen.ts';
+import { longTime, shortTime } from './time.ts';
+
+/** Further down than this somebody is reading. */
+const TOP = 8;
+
+/** The list of tickets with its search. */
+export function List() {
+  const { inbox } = useParts();
+  const { t } = useTexts();
+  const { tickets, waiting, loading, more } = useCell(inbox.state);
+  const scroller = useRef<HTMLDivElement>(null);
+  const pointed = useRef(false);
+
+  const settle = () => {
+    const reading = (scroller.current?.scrollTop ?? 0) > TOP;
+    if (pointed.current || reading) inbox.hold();
+    else inbox.release();
+  };
+  const point = (state: 'in' | 'out') => (event: PointerEvent) => {
+    // A finger leaves nothing behind to keep still for.
+    pointed.current = state === 'in' && event.pointerType === 'mouse';
+    settle();
+  };
+  const showFresh = () => {
+    inbox.release();
+    scroller.current?.scrollTo({ top: 0 });
+  };
+
+  return (
+    <section class="list" aria-label={t.inbox}>
+      <Filters />
+      {waiting > 0 && (
+        <button class="pill" onClick={showFresh}>
+          {t.fresh(waiting)} <span aria-hidden="true">↑</span>
+        </button>
+      )}
+      <div class="rows" ref={scroller} onScroll={settle} onPointerEnter={point('in')} onPointerLeave={point('out')}>
+        {tickets.length === 0 && !loading ? <EmptyList /> : null}
+        <ul aria-busy={loading}>
+          {tickets.map((ticket) => (
+            <Row key={ticket.id} ticket={ticket} />
+          ))}
+        </ul>
+        {more && (
+          <button class="more" onClick={() => inbox.readMore()}>
+            {t.more}
+          </button>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function Filters() {
+  const { route } = useParts();
+  const { t } = useTexts();
+  const { q, status } = useCell(route.place);
+  const box = useRef<HTMLInputElement>(null);
+
+  // The box is not drawn anew while it is typed in: only another address changes what it says.
+  useEffect(() => {
+    if (box.current && box.current.value !== q) box.current.value = q;
+  }, [q]);
+
+  return (
+    <form class="filters" role="search" onSubmit={(event) => event.preventDefault()}>
+      <label class="search">
+        <Icon name="search" />
+        <input
+          ref={box}
+          id="search"
+          type="search"
+          maxLength={200}
+          placeholder={t.search}
+          aria-label={t.search}
+          onInput={(event) => route.amend({ q: event.currentTarget.value })}
+        />
+      </label>
+      <select
+        aria-label={t.statusFilter}
+        value={status}
+        onChange={(event) => route.go({ status: event.currentTarget.value as StatusChoice })}
+      >
+        {statusChoices.map((choice) => (
+          <option key={choice} value={choice}>
+            {choice === 'unsolved' || choice === 'all' ? t.choices[choice] : t.statuses[choice]}
+          </option>
+        ))}
+      </select>
+    </form>
+  );
+}
+
+function Row({ ticket }: { readonly ticket: Ticket }) {
+  const { route, seen } = useParts();
+  const { t, language } = useTexts();
+  const place = useCell(route.place);
+  const unread = isUnread(ticket, useCell(seen.marks));
+  const { id, number, subject, status, priority, channel, customer, updatedAt } = ticket;
+  const at = ticket.lastMessageAt ?? updatedAt;
+
+  const open = (event: MouseEvent) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+    event.preventDefault();
+    route.go({ ticket: id });
+  };
+
+  return (
+    <li>
+      <a
+        class={unread ? 'row unread' : 'row'}
+        href={addressOf({ ...place, ticket: id })}
+        aria-current={place.ticket === id ? 'true' : undefined}
+        data-ticket={id}
+        onClick={open}
+      >
+        <span class="mark">{unread && <span class="dot" role="img" aria-label={t.unread} />}</span>
+        <span class="who" dir="auto">
+          {customer.name ?? t.unnamed}
+        </span>
+        <time dateTime={at} title={longTime(at, language)}>
+          {shortTime(at, language)}
+        </time>
+        <span class="subject" dir="auto">
+          {subject || t.noSubject}
+        </span>
+        <span class="facts">
+          <span class="number">#{number}</span>
+          <span class="channel">
+            <Icon name={iconOf(channel.type)} /> <span>{channel.id}</span>
+          </span>
+          {(priority === 'high' || priority === 'urgent') && (
+            <span class="priority" data-priority={priority}>
+              <Icon name="alert" /> {t.priorities[priority]}
+            </span>
+          )}
+          <span class="status" data-status={status}>
+            {t.statuses[status]}
+          </span>
+        </span>
+      </a>
+    </li>
+  );
+}

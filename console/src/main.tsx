@@ -1,0 +1,93 @@
+import { render } from 'preact';
+import { api } from './api.ts';
+import type { Change } from './api.ts';
+import { App } from './app.tsx';
+import { createCell } from './cell.ts';
+import { createConversation } from './conversation.ts';
+import { createInbox } from './inbox.ts';
+import { keptForGood } from './kept.ts';
+import { createLive } from './live.ts';
+import { PartsContext } from './parts.ts';
+import type { Box, Parts } from './parts.ts';
+import { createRoute } from './route.ts';
+import { createSeen } from './seen.ts';
+import { createSpeaker } from './speaker.ts';
+import { languageOf, textsOf } from './texts.ts';
+import type { Language } from './texts.ts';
+
+/** Changes that say: a customer has done something. */
+const ARRIVALS: ReadonlySet<string> = new Set(['message.received', 'review.received', 'call.missed', 'call.ended']);
+
+/** Puts the parts together and keeps them in step with the feed. */
+async function createParts(): Promise<Parts> {
+  const language = createCell<Language>(languageOf([keptForGood.read('language'), ...navigator.languages]));
+  const texts = () => textsOf(language.get());
+  // The position comes first: what happens while the lists are read is sent again behind it.
+  const [after, session] = await Promise.all([api.position(), api.session()]);
+  const route = createRoute();
+  const inbox = createInbox(api);
+  const conversation = createConversation(api);
+  const seen = createSeen();
+  const speaker = createSpeaker((count, last) => texts().arrived(count, last));
+
+  const changed = (change: Change) => {
+    const { ticket, message } = change.data;
+    if (ticket) inbox.take(ticket);
+    conversation.apply(change);
+    if (!ticket || message?.direction !== 'inbound' || !ARRIVALS.has(change.type)) return;
+    seen.expect(ticket);
+    speaker.hear(ticket.customer.name ?? texts().unnamed);
+  };
+  const readAll = () => {
+    inbox.refresh();
+    conversation.refresh();
+  };
+  const live = createLive({
+    after,
+    changed,
+    reset: readAll,
+    // When the session is over, asking leads to the sign-in page.
+    refused: () => void api.session().catch(() => undefined),
+  });
+
+  const show = () => {
+    const { ticket, q, status } = route.place.get();
+    inbox.show({ q, status });
+    conversation.open(ticket);
+  };
+  route.place.watch(show);
+  show();
+  return {
+    ...{ api, session, live, route, inbox, conversation, seen, language },
+    shortcuts: createCell<'on' | 'off'>(keptForGood.read('shortcuts') === 'off' ? 'off' : 'on'),
+    spoken: speaker.spoken,
+    box: createCell<Box>('reply'),
+  };
+}
+
+async function start(root: Element): Promise<void> {
+  try {
+    const parts = await createParts();
+    render(
+      <PartsContext.Provider value={parts}>
+        <App />
+      </PartsContext.Provider>,
+      root,
+    );
+  } catch {
+    render(<Broken />, root);
+  }
+}
+
+function Broken() {
+  const { empty } = textsOf(languageOf(navigator.languages));
+  return (
+    <div class="empty" role="alert">
+      <p>{empty.broken}</p>
+      <button onClick={() => location.reload()}>{empty.again}</button>
+    </div>
+  );
+}
+
+const root = document.getElementById('console');
+if (root) void start(root);

@@ -1,0 +1,119 @@
+import type { Message, Priority, TicketStatus } from './api.ts';
+import type { StatusChoice } from './route.ts';
+import { en } from './texts-en.ts';
+import { ru } from './texts-ru.ts';
+import { uk } from './texts-uk.ts';
+
+type DeliveryState = NonNullable<Message['delivery']>['state'];
+type Rule = Message['threadedBy']['rule'];
+
+/** Everything that the console says, in one language. */
+export interface Texts {
+  readonly inbox: string;
+  readonly search: string;
+  readonly statusFilter: string;
+  readonly choices: Readonly<Record<Extract<StatusChoice, 'unsolved' | 'all'>, string>>;
+  readonly statuses: Readonly<Record<TicketStatus, string>>;
+  readonly priorities: Readonly<Record<Priority, string>>;
+  readonly status: string;
+  readonly priority: string;
+  /** Of a pill: that many tickets with something new. */
+  readonly fresh: (count: number) => string;
+  /** Read out: messages that have come, and from whom the last one is. */
+  readonly arrived: (count: number, last: string) => string;
+  readonly more: string;
+  readonly unread: string;
+  readonly unnamed: string;
+  readonly noSubject: string;
+  readonly kinds: Readonly<Record<Message['kind'], string>>;
+  readonly you: string;
+  readonly colleague: string;
+  readonly program: string;
+  readonly unverified: string;
+  readonly unverifiedWhy: string;
+  readonly deleted: string;
+  readonly automatic: string;
+  readonly details: string;
+  readonly fullText: string;
+  readonly rules: Readonly<Record<Rule, string>>;
+  readonly evidence: string;
+  readonly received: string;
+  readonly externalId: string;
+  readonly revision: string;
+  readonly deliveries: Readonly<Record<DeliveryState, string>>;
+  readonly fileWaiting: string;
+  readonly fileFailed: string;
+  readonly call: string;
+  readonly outcomes: Readonly<Record<NonNullable<Message['call']>['outcome'], string>>;
+  readonly seconds: (count: number) => string;
+  readonly rating: (rating: number, most: number) => string;
+  readonly messages: string;
+  readonly mergedInto: string;
+  readonly reply: string;
+  readonly note: string;
+  readonly replyVia: string;
+  readonly replyLabel: string;
+  readonly noteLabel: string;
+  readonly noteHint: string;
+  readonly noWay: string;
+  readonly until: (time: string) => string;
+  readonly send: string;
+  readonly sending: string;
+  readonly saveNote: string;
+  readonly sendHint: string;
+  readonly failed: (why: string) => string;
+  readonly noAnswer: string;
+  readonly back: string;
+  readonly live: string;
+  readonly reconnecting: (time: string) => string;
+  readonly empty: {
+    readonly title: string;
+    readonly text: string;
+    readonly open: string;
+    readonly or: string;
+    readonly copy: string;
+    readonly copied: string;
+    readonly noForm: string;
+    readonly nothingFound: string;
+    readonly nothingHere: string;
+    readonly everywhere: string;
+    readonly choose: string;
+    readonly missing: string;
+    readonly broken: string;
+    readonly again: string;
+  };
+  readonly keys: {
+    readonly title: string;
+    readonly on: string;
+    readonly close: string;
+    readonly move: string;
+    readonly open: string;
+    readonly back: string;
+    readonly reply: string;
+    readonly note: string;
+    readonly search: string;
+    readonly send: string;
+    readonly help: string;
+  };
+  readonly language: string;
+  readonly signOut: string;
+  readonly api: string;
+}
+
+export const languages = { uk: 'Українська', ru: 'Русский', en: 'English' } as const;
+export type Language = keyof typeof languages;
+
+const byLanguage: Readonly<Record<Language, Texts>> = { uk, ru, en };
+
+export function textsOf(language: Language): Texts {
+  return byLanguage[language];
+}
+
+/** The first of the wished languages that we have, else English. */
+export function languageOf(wishes: readonly (string | undefined)[]): Language {
+  for (const wish of wishes) {
+    const tag = wish?.toLowerCase().split('-')[0];
+    if (tag === 'uk' || tag === 'ru' || tag === 'en') return tag;
+  }
+  return 'en';
+}

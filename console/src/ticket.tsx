@@ -1,0 +1,199 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Answer } from './answer.tsx';
+import type { Customer, Priority, TicketStatus, TicketView } from './api.ts';
+import { useCell } from './cell.ts';
+import type { Conversation } from './conversation.ts';
+import { NoTicket } from './empty.tsx';
+import { problemText } from './failure.ts';
+import { Icon, iconOf } from './icons.tsx';
+import { MessageView } from './message.tsx';
+import { useParts, useTexts } from './parts.ts';
+
+const statuses: readonly TicketStatus[] = ['new', 'open', 'pending', 'solved', 'closed'];
+const priorities: readonly Priority[] = ['low', 'normal', 'high', 'urgent'];
+
+/** One ticket: what it is, what was said, and the box to answer in. */
+export function TicketPane() {
+  const { conversation, seen } = useParts();
+  const open = useCell(conversation.state);
+  const ticket = open?.ticket;
+
+  useEffect(() => {
+    const look = () => {
+      if (ticket && document.visibilityState === 'visible') seen.see(ticket);
+    };
+    look();
+    document.addEventListener('visibilitychange', look);
+    return () => {
+      document.removeEventListener('visibilitychange', look);
+    };
+  }, [ticket, seen]);
+
+  if (!open) {
+    return (
+      <section class="ticket nothing">
+        <NoTicket />
+      </section>
+    );
+  }
+  return (
+    <section class="ticket" key={open.id}>
+      {ticket ? <Opened open={open} ticket={ticket} /> : <Unopened open={open} />}
+    </section>
+  );
+}
+
+function Unopened({ open }: { readonly open: Conversation }) {
+  const { conversation } = useParts();
+  const { t } = useTexts();
+  if (open.loading) return <Header>{''}</Header>;
+  return (
+    <>
+      <Header>{''}</Header>
+      <div class="empty">
+        <p>{open.failed === 404 ? t.empty.missing : t.empty.broken}</p>
+        {open.failed !== 404 && <button onClick={() => conversation.refresh()}>{t.empty.again}</button>}
+      </div>
+    </>
+  );
+}
+
+function Opened({ open, ticket }: { readonly open: Conversation; readonly ticket: TicketView }) {
+  const { t } = useTexts();
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    heading.current?.focus({ preventScroll: true });
+  }, [ticket.id]);
+  return (
+    <>
+      <Header>
+        <h1 ref={heading} tabIndex={-1} dir="auto">
+          <span class="number">#{ticket.number}</span> {ticket.subject || t.noSubject}
+        </h1>
+        <div class="line">
+          <Who ticket={ticket} customer={open.customer} />
+          <Controls ticket={ticket} />
+        </div>
+        {ticket.mergedInto !== null && (
+          <p class="merged">
+            {t.mergedInto} <a href={`/t/${encodeURIComponent(ticket.mergedInto)}`}>{t.empty.open}</a>
+          </p>
+        )}
+      </Header>
+      <Messages open={open} />
+      {ticket.mergedInto === null && <Answer ticket={ticket} />}
+    </>
+  );
+}
+
+function Header({ children }: { readonly children: ComponentChildren }) {
+  const { route } = useParts();
+  const { t } = useTexts();
+  return (
+    <header class="head">
+      <button class="back" aria-label={t.back} onClick={() => route.go({ ticket: undefined })}>
+        <Icon name="back" />
+      </button>
+      <div class="about">{children}</div>
+    </header>
+  );
+}
+
+function Who({ ticket, customer }: { readonly ticket: TicketView; readonly customer: Customer | undefined }) {
+  const { t } = useTexts();
+  const reachable = (customer?.identifiers ?? []).filter(({ kind }) => kind === 'email' || kind === 'phone');
+  return (
+    <ul class="who">
+      <li class="name" dir="auto">
+        {ticket.customer.name ?? t.unnamed}
+      </li>
+      {reachable.slice(0, 4).map(({ kind, value, trust }) => (
+        <li key={`${kind} ${value}`} title={trust === 'verified' ? undefined : t.unverified}>
+          <Icon name={kind === 'email' ? 'mail' : 'call'} /> <span>{value}</span>
+          {trust !== 'verified' && <span class="doubt">?</span>}
+        </li>
+      ))}
+      <li>
+        <Icon name={iconOf(ticket.channel.type)} /> <span>{ticket.channel.id}</span>
+      </li>
+    </ul>
+  );
+}
+
+function Controls({ ticket }: { readonly ticket: TicketView }) {
+  const { conversation } = useParts();
+  const { t } = useTexts();
+  const [problem, setProblem] = useState<string | undefined>();
+  const change = (patch: { readonly status?: TicketStatus; readonly priority?: Priority }) => {
+    setProblem(undefined);
+    conversation.update(patch).catch((error: unknown) => {
+      setProblem(problemText(error, t));
+      // The box shows what it was set to: draw again what holds.
+      conversation.refresh();
+    });
+  };
+  return (
+    <div class="controls">
+      <label>
+        <span>{t.status}</span>
+        <select
+          value={ticket.status}
+          data-status={ticket.status}
+          onChange={(event) => change({ status: event.currentTarget.value as TicketStatus })}
+        >
+          {statuses.map((status) => (
+            <option key={status} value={status}>
+              {t.statuses[status]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>{t.priority}</span>
+        <select
+          value={ticket.priority}
+          onChange={(event) => change({ priority: event.currentTarget.value as Priority })}
+        >
+          {priorities.map((priority) => (
+            <option key={priority} value={priority}>
+              {t.priorities[priority]}
+            </option>
+          ))}
+        </select>
+      </label>
+      {problem !== undefined && (
+        <p class="problem" role="alert">
+          {problem}
+        </p>
+      )}
+    </div>
+  );
+}
+
+/** Follows the end of the conversation, unless somebody has scrolled up to read. */
+function Messages({ open }: { readonly open: Conversation }) {
+  const { t } = useTexts();
+  const scroller = useRef<HTMLDivElement>(null);
+  const atEnd = useRef(true);
+  const count = open.messages.length;
+  useEffect(() => {
+    const element = scroller.current;
+    if (element && atEnd.current) element.scrollTop = element.scrollHeight;
+  }, [count]);
+  const settle = () => {
+    const element = scroller.current;
+    if (element) atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 80;
+  };
+  return (
+    <div class="messages" ref={scroller} onScroll={settle} tabIndex={0} role="region" aria-label={t.messages}>
+      <ol>
+        {open.messages.map((message) => (
+          <li key={message.id}>
+            <MessageView message={message} />
+          </li>
+        ))}
+      </ol>
+    </div>
+  );
+}
