@@ -172,7 +172,10 @@ describe('hostile HTTP', () => {
     it('answers a body of a hundred times the limit and hangs up on it (B05)', async () => {
       let sent = 0;
       async function* endless() {
-        yield bytesOf({ path: '/webhooks/counted', headers: { 'content-length': String(100 * LIMIT) } });
+        yield bytesOf({
+          path: '/webhooks/counted',
+          headers: { connection: 'keep-alive', 'content-length': String(100 * LIMIT) },
+        });
         for (; sent < 100; sent++) yield Buffer.alloc(LIMIT, 'x');
       }
       const answer = await sendRaw(web.port, endless());
@@ -186,7 +189,10 @@ describe('hostile HTTP', () => {
     it('stops a body of unknown length at the limit and hangs up (B06)', async () => {
       let sent = 0;
       async function* endless() {
-        yield bytesOf({ path: '/webhooks/counted', headers: { 'transfer-encoding': 'chunked' } });
+        yield bytesOf({
+          path: '/webhooks/counted',
+          headers: { connection: 'keep-alive', 'transfer-encoding': 'chunked' },
+        });
         for (; sent < 1000; sent++) yield `10000\r\n${'x'.repeat(65_536)}\r\n`;
       }
       const answer = await sendRaw(web.port, endless(), { waitMs: 5000 });

@@ -5,6 +5,7 @@ import type { Receipt, Webhook } from '../src/core/connector.ts';
 import { BadPayloadError, PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import type { WebhookRequest } from '../src/core/payload.ts';
 import { Secret } from '../src/core/secret.ts';
+import { createAllowance } from '../src/webhooks/allowance.ts';
 import { createRefusals } from '../src/webhooks/refusals.ts';
 import { fakeClock } from './fakes/clock.ts';
 import { bytesOf, call, sendRaw } from './fakes/raw-http.ts';
@@ -408,6 +409,46 @@ describe('the way in over HTTP', () => {
       for (const { status } of await Promise.all(waiting)) assert.equal(status, 200);
       assert.equal((await web.honest()).status, 200);
     });
+  });
+
+  describe('what strangers may cost', () => {
+    const limits = { burst: 10, perSecond: 1 };
+
+    it('shuts nobody out for long after one enormous request', async () => {
+      const clock = fakeClock();
+      const allowance = createAllowance(limits, clock);
+      allowance.spend('a', 1_000_000);
+      assert.equal(allowance.waitOf('a'), 10_001);
+      await clock.advance(10_001);
+      assert.equal(allowance.waitOf('a'), 0);
+    });
+
+    it('takes nothing more when the clock jumps back', () => {
+      const clock = fakeClock();
+      const allowance = createAllowance(limits, clock);
+      allowance.spend('a', 5);
+      clock.jump(-3_600_000);
+      assert.equal(allowance.waitOf('a'), 0);
+      allowance.spend('a', 5);
+      assert.equal(allowance.waitOf('a'), 1);
+    });
+
+    it('remembers 10,000 senders and forgets who spent longest ago', () => {
+      const allowance = createAllowance(limits, fakeClock());
+      for (let i = 0; i <= 10_000; i++) allowance.spend(`s${i}`, 10);
+      assert.equal(allowance.waitOf('s0'), 0);
+      assert.ok(allowance.waitOf('s1') > 0);
+    });
+  });
+
+  it('serves with limits of its own, not those of Node', async () => {
+    const { headersTimeout, requestTimeout, keepAliveTimeout, maxHeadersCount } = web.server;
+    assert.deepEqual([headersTimeout, requestTimeout, keepAliveTimeout, maxHeadersCount], [10_000, 30_000, 5_000, 100]);
+    await start({ connections: { connections: 2 } });
+    const others = [connect(web.port, '127.0.0.1'), connect(web.port, '127.0.0.1')];
+    await Promise.all(others.map((socket) => once(socket, 'connect')));
+    assert.equal((await web.honest()).status, 0, 'there are too many');
+    for (const socket of others) socket.destroy();
   });
 
   describe('the record of what was refused', () => {

@@ -25,9 +25,9 @@ export interface ServerLimits {
 }
 
 /**
- * Bounds what one sender can hold, and answers what isn't HTTP plainly. Call it before anybody listens
- * for connections. When an address has too many of them, its oldest idle one makes room for the new one;
- * when none is idle, the new one is closed.
+ * Bounds what one sender can hold open. When an address has too many connections, its oldest idle one makes
+ * room for the new one; when none is idle, the new one is closed. What isn't HTTP, Node itself answers with
+ * 400, 408 or 431.
  */
 export function hardenServer(server: Server, limits: ServerLimits = {}): void {
   const perAddress = limits.perAddress ?? 1_000;
@@ -36,7 +36,6 @@ export function hardenServer(server: Server, limits: ServerLimits = {}): void {
 
   server.maxConnections = limits.connections ?? 10_000;
   server.maxHeadersCount = MAX_HEADERS;
-  server.on('clientError', answerPlainly);
   // No listener would mean that the connection is closed without a word.
   server.on('connect', (_request, socket: Socket) => close(socket, '405 Method Not Allowed\r\nAllow: GET, POST'));
 
@@ -66,18 +65,6 @@ function firstIdle(sockets: ReadonlySet<Socket>): Socket | undefined {
     if (socket.bytesRead === 0 || (socket.timeout ?? 0) > 0) return socket;
   }
   return undefined;
-}
-
-const ANSWERS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  HPE_CHUNK_EXTENSIONS_OVERFLOW: '413 Content Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
-};
-
-function answerPlainly(error: NodeJS.ErrnoException, socket: unknown): void {
-  const connection = socket as Socket;
-  if (!connection.writable || error.code === 'ECONNRESET') return void connection.destroy();
-  close(connection, ANSWERS[error.code ?? ''] ?? '400 Bad Request');
 }
 
 function close(socket: Socket, status: string): void {
