@@ -10,14 +10,18 @@ const WORDS = 12;
  * make no difference; `й` and `ї` stay letters of their own.
  */
 export function fold(text: string): string {
-  return text
-    .normalize('NFKC')
+  return plain(text)
     .toLowerCase()
     .replace(/['’‘ʼʹ′`\u00ad\u200b-\u200d\ufeff]/g, '')
     .replace(/[\u00df-\u024f\u1e00-\u1eff]/g, (letter) => letter.normalize('NFD').charAt(0))
     .replace(/[\u0300-\u036f]/g, '')
     .replaceAll('ё', 'е')
     .replaceAll('ґ', 'г');
+}
+
+/** Compatibility forms of letters and digits; signs only separate words, since `№` would become `No`. */
+function plain(text: string): string {
+  return text.replace(/\p{So}/gu, ' ').normalize('NFKC');
 }
 
 export function wordsIn(text: string): string[] {
@@ -42,7 +46,7 @@ function numbersIn(run: string): string[] {
  * front, since `+380 67 …` is written `067 …` at home.
  */
 export function digitsIn(text: string): string[] {
-  const numbers = (text.normalize('NFKC').match(RUN) ?? []).flatMap(numbersIn);
+  const numbers = (plain(text).match(RUN) ?? []).flatMap(numbersIn);
   return numbers.flatMap((number) =>
     Array.from({ length: number.length - FEWEST + 1 }, (_, start) => number.slice(start)),
   );
@@ -54,7 +58,7 @@ export function digitsIn(text: string): string[] {
  */
 export function matchOf(q: string): string | undefined {
   const phones: string[] = [];
-  const rest = q.normalize('NFKC').replace(RUN, (run) => {
+  const rest = plain(q).replace(RUN, (run) => {
     const [number, ...others] = numbersIn(run);
     if (number === undefined || others.length > 0) return run;
     // At home, a number starts with 0 or 8 where the country code would stand.
