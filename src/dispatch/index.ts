@@ -1,3 +1,5 @@
 import type { DestinationType } from '../core/destination.ts';
+import { webhook } from './webhook/webhook.ts';
 
-export const destinationTypes: readonly DestinationType[] = [];
+/** Every kind of destination, one line each. */
+export const destinationTypes: readonly DestinationType[] = [webhook];
