@@ -184,7 +184,7 @@ const MASK = '••••';
 /** Masked secrets become variables named after their place. */
 function withPlaceholders(value: unknown, path: string, names: Map<string, string>): unknown {
   if (typeof value === 'string') {
-    if (!value.startsWith(MASK)) return value.replaceAll('${', '$${');
+    if (!value.startsWith(MASK)) return value.replaceAll('${', () => '$${');
     const name = path
       .replace(/[^A-Za-z0-9]+/g, '_')
       .replace(/([a-z])([A-Z])/g, '$1_$2')

@@ -103,7 +103,7 @@ function banner(
 
 /** What went wrong at the start, with one thing to do about it. */
 function whyNot(error: unknown, { server }: Settings): CommandError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = codeOf(error);
   if (code === 'EADDRINUSE') {
     const pid = pidOn(server.port);
     return new CommandError(`port ${server.port} on ${server.host} is taken${pid ? ` by process ${pid}` : ''}`, {
@@ -111,7 +111,7 @@ function whyNot(error: unknown, { server }: Settings): CommandError {
       remedy: `${pid ? `Stop it (kill ${pid}), or` : 'Stop what listens there, or'} take another port: PORT=${server.port + 1} npm start`,
     });
   }
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+  if (!(error instanceof TributaryError) && (code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
     return new CommandError(`can't start (${code}): ${textOf(error)}`, {
       cause: error,
       remedy: 'Check HOST, PORT (below 1024 needs privileges) and the rights on the data folder.',
@@ -119,6 +119,12 @@ function whyNot(error: unknown, { server }: Settings): CommandError {
   }
   const remedy = error instanceof TributaryError ? error.hint : 'Run `npx tributary doctor`.';
   return new CommandError(textOf(error), { cause: error, remedy });
+}
+
+/** `EADDRINUSE` and the like, of the error or of what caused it. */
+function codeOf(error: unknown): unknown {
+  if (!(error instanceof Error)) return undefined;
+  return 'code' in error ? error.code : codeOf(error.cause);
 }
 
 /** The process that listens on a port, where Linux tells. */
