@@ -49,8 +49,12 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
   const { store, queue, clock, log } = deps;
   const stopping = new AbortController();
   let sweeping: Promise<void> | undefined;
+  /** What this process is working on: a clock that jumps must not make it take its own lease over. */
+  const active = new Set<string>();
 
   async function run(ref: TaskRef): Promise<void> {
+    if (active.has(ref.id)) return;
+    active.add(ref.id);
     try {
       const token = randomBytes(16).toString('hex');
       const now = clock.now();
@@ -59,6 +63,8 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     } catch (error) {
       // The store can't write: the task stays as it is and the sweep brings it back.
       log.warn({ task: ref.id, error: textOf(error) }, 'a task could not be worked on');
+    } finally {
+      active.delete(ref.id);
     }
   }
 
