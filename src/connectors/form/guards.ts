@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import ip from 'ipaddr.js';
+import { isIPv6 } from 'node:net';
 import type { Clock } from '../../core/clock.ts';
 import type { Payload } from '../../core/payload.ts';
 import { equalSecrets } from '../../core/secret.ts';
@@ -135,8 +135,12 @@ export function createRate(perMinute: number, clock: Clock): { allows(address: s
 }
 
 /** An IPv4 address, or the /64 of an IPv6 one: one subscriber has that many addresses. */
-function networkOf(address: string | undefined): string {
-  if (address === undefined || !ip.isValid(address)) return 'unknown';
-  const parsed = ip.process(address);
-  return parsed.kind() === 'ipv4' ? parsed.toString() : parsed.toByteArray().slice(0, 8).join('.');
+function networkOf(address = 'unknown'): string {
+  if (!isIPv6(address)) return address;
+  const mapped = /^::ffff:(\d[\d.]+)$/i.exec(address)?.[1];
+  if (mapped) return mapped;
+  const [front = [], back = []] = address.split('::').map((side) => (side === '' ? [] : side.split(':')));
+  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
+  const groups = [...front, ...zeros, ...back].slice(0, 4);
+  return groups.map((group) => parseInt(group, 16)).join(':');
 }
