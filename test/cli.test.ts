@@ -302,7 +302,7 @@ describe('the command line', () => {
           const { stdout } = await run(args, { cwd, stdin, now: NOW });
           assert.equal((JSON.parse(stdout) as Record<string, string>)['webhook-signature'], expected, args.join(' '));
         }
-        const refused = await run(['sign', 'body', '--secret', SECRET], { cwd });
+        const refused = await run(['sign', 'body', '--secret', SECRET], { cwd, stdin: SECRET });
         assert.equal(refused.code, 2);
         assert.ok(!refused.stderr.includes(SECRET) && !refused.stdout.includes(SECRET));
         assert.equal((await run(['sign', 'body'], { cwd })).code, 2);
