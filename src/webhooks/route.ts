@@ -12,9 +12,6 @@ export interface Route {
 const WEBHOOKS = '/webhooks/';
 const FORMS = '/forms/';
 
-/** As the configuration allows them; anything else names no endpoint, so nothing here is ever decoded. */
-const ENDPOINT = /^[a-z0-9][a-z0-9_-]{0,62}$/;
-
 /** Reads a request's target. `unknown`: below our paths, but nothing; undefined: not ours, somebody else may answer. */
 export function routeOf(target: string): Route | 'unknown' | undefined {
   if (target.startsWith(WEBHOOKS)) return webhookOf(target);
@@ -26,7 +23,6 @@ function webhookOf(target: string): Route | 'unknown' {
   const slash = target.indexOf('/', WEBHOOKS.length);
   const endOfId = slash < 0 || slash > end ? end : slash;
   const endpointId = target.slice(WEBHOOKS.length, endOfId);
-  if (!ENDPOINT.test(endpointId)) return 'unknown';
   if (endOfId + 1 >= end) return { endpointId, token: undefined, place: 'webhook', url: target };
   const token = decode(target.slice(endOfId + 1, end));
   if (token === undefined) return 'unknown';
@@ -35,7 +31,6 @@ function webhookOf(target: string): Route | 'unknown' {
 
 function formOf(target: string): Route | 'unknown' {
   const [endpointId = '', ...rest] = target.slice(FORMS.length, endOfPath(target)).split('/', 3);
-  if (!ENDPOINT.test(endpointId)) return 'unknown';
   const name = rest.join('/');
   if (name !== '' && name !== 'embed.js') return 'unknown';
   return { endpointId, token: undefined, place: name === '' ? 'form' : 'script', url: target };
