@@ -3,7 +3,7 @@
 //   npm run new:connector viber
 //   npm run new:destination acme-desk
 import { createHmac, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -67,38 +67,37 @@ export function writePlugin(root: string, kind: Kind, name: string): string[] {
   return [...Object.keys(files), `${index} (one line)`];
 }
 
-/** Every file by its path. Template `a.b.txt` is the file `a.b`; three of them belong elsewhere. */
+/** Every file by its path. A template `a.txt` is the file `a` of the folder, but for two: the code and the page. */
 function filesOf(root: string, kind: Kind, name: string): Record<string, string> {
-  const { folder, docs } = KINDS[kind];
-  const home = `${folder}/${name}`;
+  const home = `${KINDS[kind].folder}/${name}`;
+  const elsewhere: Record<string, string> = {
+    'plugin.ts': `${home}/${name}.ts`,
+    'page.md': `${KINDS[kind].docs}/${name}.md`,
+  };
+  const templates = join(root, 'scripts/templates', kind);
+  const paths = readdirSync(templates, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.txt'));
+  const read = (path: string) => readFileSync(join(templates, path), 'utf8');
+  const words = wordsOf(name, kind === 'connector' ? read('fixtures/messages/body.json.txt') : '');
+  return Object.fromEntries(
+    paths.sort().map((path) => {
+      const file = path.slice(0, -'.txt'.length).replaceAll('\\', '/');
+      return [elsewhere[file] ?? `${home}/${file}`, fill(read(path), words)];
+    }),
+  );
+}
+
+/** What the templates call things; `signed` is the fixture that has to be signed with the new secret. */
+function wordsOf(name: string, signed: string): Record<string, string> {
   const secret = randomBytes(24).toString('hex');
-  const words = {
+  const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
+  return {
     folder: name,
     type: name.replaceAll('-', '_'),
     camel: camelOf(name),
-    title: name
-      .split('-')
-      .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
-      .join(' '),
+    title: name.split('-').map(capital).join(' '),
     header: `x-${name}-signature`,
     secret,
-  };
-  const template = (file: string, more = {}) =>
-    fill(readFileSync(join(root, 'scripts/templates', kind, `${file}.txt`), 'utf8'), { ...words, ...more });
-  const common = {
-    [`${home}/${name}.ts`]: template('plugin.ts'),
-    [`${home}/README.md`]: template('README.md'),
-    [`${home}/example.yaml`]: template('example.yaml'),
-    [`${docs}/${name}.md`]: template('page.md'),
-  };
-  if (kind === 'destination') return common;
-  const body = template('body.json');
-  const signature = createHmac('sha256', secret).update(body).digest('hex');
-  return {
-    ...common,
-    [`${home}/fixtures/messages/body.json`]: body,
-    [`${home}/fixtures/messages/payload.json`]: template('payload.json', { signature }),
-    [`${home}/fixtures/messages/items.json`]: template('items.json'),
+    signature: createHmac('sha256', secret).update(signed).digest('hex'),
   };
 }
 

@@ -67,8 +67,8 @@ const mistakes: Record<string, Mistake> = {
   },
 };
 
-/** Follows docs/adding-a-connector.md in a copy of the repository, as a stranger would. */
-describe('The kit for a new connector', function () {
+/** Follows docs/adding-a-connector.md and docs/adding-a-destination.md in a copy of the repository, as a stranger would. */
+describe('The kit for a new connector or destination', function () {
   this.timeout(180_000);
   let copy: string;
   let results: readonly { readonly fullTitle: string; readonly err: { readonly message?: string } }[];
@@ -116,8 +116,17 @@ describe('The kit for a new connector', function () {
     );
   });
 
+  it('writes a destination that passes its suite as it stands', () => {
+    const written = run('--import=tsx', 'scripts/new-plugin.ts', 'destination', 'sample-desk');
+    assert.equal(written.status, 0, written.output);
+    const only = ['-g', 'Every destination sample-desk'];
+    const { status, output } = run('node_modules/mocha/bin/mocha.js', 'test/destinations.test.ts', ...only);
+    assert.equal(status, 0, output);
+    assert.match(output, /1[5-9] passing|2\d passing/);
+  });
+
   it('writes code that compiles', () => {
-    const files = [plugin('sample-chat')];
+    const files = [plugin('sample-chat'), 'src/dispatch/sample-desk/sample-desk.ts'];
     writeFileSync(join(copy, 'tsconfig.kit.json'), JSON.stringify({ extends: './tsconfig.json', include: [], files }));
     const { status, output } = run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.kit.json');
     assert.equal(status, 0, output);
