@@ -258,6 +258,8 @@ describe('Who may do what in the API', () => {
 
     it('falls back to no cookie when the header is wrong', async () => {
       assert.equal((await api.call('GET', '/session', { cookie, key: 'wrong' })).status, 401);
+      const headers = { authorization: 'Basic YTpi' };
+      assert.equal((await api.call('GET', '/session', { cookie, headers })).status, 401);
     });
 
     it('ends when its time is over', async () => {

@@ -99,9 +99,6 @@ function readBody(operation: Operation): RequestHandler {
   const read = express.raw({ inflate: false, limit: operation.maxBytes ?? MAX_BYTES, type: () => true });
   return (request, response, next) => {
     if (operation.method === 'GET') return next();
-    if (request.headers['content-encoding'] !== undefined) {
-      throw new ApiError(415, 'unsupported_media_type', 'Content-Encoding is not accepted: send the body as it is.');
-    }
     const type = request.headers['content-type'];
     const json = type === undefined ? !hasBody(request) : /^application\/json(; *charset="?utf-8"?)?$/i.test(type);
     if (!json) throw new ApiError(415, 'unsupported_media_type', 'The body must be application/json in UTF-8.');

@@ -104,7 +104,12 @@ function unavailable(code: string, retryAfterMs = 5000): Omit<Mapped, 'text' | '
 function ofExpress(error: unknown): Mapped | undefined {
   const status = error instanceof Error && 'status' in error ? error.status : undefined;
   if (status === 413) return { status, code: 'too_large', text: 'The body is too large.' };
-  if (status === 415) return { status, code: 'unsupported_media_type', text: 'The body must be sent as it is.' };
+  if (status === 415)
+    return {
+      status,
+      code: 'unsupported_media_type',
+      text: 'Content-Encoding is not accepted: send the body as it is.',
+    };
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return { status: 400, code: 'invalid_request', text: 'The request can’t be read.' };
   }
