@@ -146,9 +146,3 @@ export async function readStdin({ stdin }: Pick<Io, 'stdin'>): Promise<Buffer> {
   }
   return Buffer.concat(chunks);
 }
-
-export function toCount(text: string, name: string, most: number): number {
-  const count = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
-  if (count >= 1 && count <= most) return count;
-  throw new CommandError(`${name} is not a whole number from 1 to ${most}`, { code: USAGE });
-}
