@@ -33,7 +33,7 @@ import { createWorker } from './queue/worker.ts';
 import { createRetention } from './retention.ts';
 import { createRoutes } from './routes.ts';
 import { loadSecretKey } from './secret-key.ts';
-import { openStore } from './store/open.ts';
+import { openStore, type OpenDatabase } from './store/open.ts';
 import { VERSION } from './version.ts';
 import { createRefusals } from './webhooks/refusals.ts';
 import { hardenServer, httpServerOptions } from './webhooks/server.ts';
@@ -65,13 +65,15 @@ export async function startGateway(options: {
   readonly config: Config;
   readonly clock?: Clock;
   readonly log?: Log;
+  /** How the database file is opened; tests make one that fails at a chosen moment. */
+  readonly openDatabase?: OpenDatabase;
 }): Promise<RunningGateway> {
-  const { config, clock = systemClock, log = createLog(config.log) } = options;
+  const { config, clock = systemClock, log = createLog(config.log), openDatabase } = options;
   const { dataDir, server: address } = config;
   // Undone in reverse, whether it stops or can't start.
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await start(config, clock, log, undo);
+    return await start({ config, clock, log, openDatabase }, undo);
   } catch (error) {
     await undoAll(undo, log);
     throw startError(error, dataDir, address);
@@ -79,15 +81,18 @@ export async function startGateway(options: {
 }
 
 async function start(
-  config: Config,
-  clock: Clock,
-  log: Log,
+  {
+    config,
+    clock,
+    log,
+    openDatabase,
+  }: { config: Config; clock: Clock; log: Log; openDatabase: OpenDatabase | undefined },
   undo: (() => Promise<void> | void)[],
 ): Promise<RunningGateway> {
   const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
   const newId = createIds(clock);
   const typeOf = (id: string) => endpoints?.get(id)?.type ?? id;
-  const store = await openStore({ folder: config.dataDir, file: config.store.path, log, typeOf });
+  const store = await openStore({ folder: config.dataDir, file: config.store.path, log, typeOf, openDatabase });
   undo.push(() => store.close());
 
   const server = createServer(httpServerOptions);

@@ -12,7 +12,14 @@ export function redactHeaders(headers: Readonly<Record<string, string>>): Record
 
 /** A path with its query, the values of credentials taken out. */
 export function redactUrl(url: string): string {
-  return url.replace(/([?&])([^=&#]*)=([^&#]*)/g, (whole, mark: string, name: string) =>
-    SECRET_NAME.test(name) ? `${mark}${name}=${REDACTED}` : whole,
-  );
+  const start = url.indexOf('?');
+  if (start < 0) return url;
+  const pairs = url
+    .slice(start + 1)
+    .split('&')
+    .map((pair) => {
+      const name = pair.split('=', 1)[0] ?? '';
+      return SECRET_NAME.test(name) ? `${name}=${REDACTED}` : pair;
+    });
+  return `${url.slice(0, start)}?${pairs.join('&')}`;
 }

@@ -140,9 +140,11 @@ export function toPhone(text: string, country: string | undefined): string | und
 /** A file name to show: no folders, nothing invisible, at most 200 characters, never empty. */
 export function fileName(name: string): string {
   const last = cleanLine(name).replace(/\\/g, '/').split('/').pop() ?? '';
+  let end = last.length;
+  while (end > 0 && ' .'.includes(last[end - 1]!)) end--;
   const plain = last
+    .slice(0, end)
     .replace(/^[\s.-]+/, '')
-    .replace(/[\s.]+$/, '')
     .replace(/[<>:"|?*]/g, '_');
   if (plain.length <= 200) return plain || 'file';
   const dot = plain.lastIndexOf('.');

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { PermanentError } from '../core/errors.ts';
-import { migrations } from './schema.ts';
+import { migrations, type Migration } from './schema.ts';
 import { pragmaOf, type Database } from './sqlite.ts';
 
 /**
@@ -8,16 +8,16 @@ import { pragmaOf, type Database } from './sqlite.ts';
  * version up, so one that is cut off is done again. Data is copied beside the file first; a file from a
  * newer version is left alone.
  */
-export function migrate(database: Database, path: string): void {
+export function migrate(database: Database, path: string, known: readonly Migration[] = migrations): void {
   const version = Number(pragmaOf(database, 'user_version') ?? 0);
-  if (version > migrations.length) {
+  if (version > known.length) {
     throw new PermanentError(`the database ${path} was written by a newer version (schema ${version})`, {
-      hint: `This version knows schema ${migrations.length}. Install the newer version again, or restore the copy made before the upgrade.`,
+      hint: `This version knows schema ${known.length}. Install the newer version again, or restore the copy made before the upgrade.`,
     });
   }
-  if (version === migrations.length) return;
+  if (version === known.length) return;
   if (version > 0) copyBefore(database, `${path}.before-${version + 1}`);
-  for (const [index, migration] of migrations.entries()) {
+  for (const [index, migration] of known.entries()) {
     if (index < version) continue;
     database.exec('BEGIN IMMEDIATE');
     try {

@@ -16,7 +16,7 @@ import { createReader } from './reader/reader.ts';
 import { kyselyOf } from './reader/kysely.ts';
 import { createSearch, ensureSearch } from './search.ts';
 import type { Sql } from './sql.ts';
-import { configure, openDatabase, pragmaOf, sqlOf, type Database } from './sqlite.ts';
+import { configure, openDatabase as openFile, pragmaOf, sqlOf, type Database } from './sqlite.ts';
 import { ticketsOf } from './tickets.ts';
 import { createWatermark } from './watermark.ts';
 
@@ -28,7 +28,11 @@ export interface StoreOptions {
   readonly log: Log;
   /** Type of a configured endpoint, for views. */
   readonly typeOf: (endpointId: string) => string;
+  /** How a database file is opened; tests make one that fails at a chosen moment. */
+  readonly openDatabase?: OpenDatabase;
 }
+
+export type OpenDatabase = (path: string) => Database;
 
 /** Databases up to this size are checked page by page at every start. */
 const CHECK_UP_TO = 256 * 1024 * 1024;
@@ -38,11 +42,11 @@ const CHECK_UP_TO = 256 * 1024 * 1024;
  * `PermanentError` with a hint when the folder can't be used, is in use, or the file is broken.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { folder, log } = options;
+  const { folder, log, openDatabase = openFile } = options;
   const file = options.file ?? join(folder, 'tributary.db');
   prepareFolder(folder);
   const lock = lockFolder(folder);
-  const writer = openChecked(file, log);
+  const writer = openChecked(openDatabase, file, log);
   const reading = openDatabase(file);
   configure(reading);
 
@@ -108,6 +112,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
       watermark.note(await read.lastChange());
       watermark.flush();
       await db.destroy();
+      // The file alone holds everything now, whatever becomes of what lies beside it.
+      writer.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       writer.close();
       lock.release();
     },
@@ -127,7 +133,7 @@ function prepareFolder(folder: string): void {
   }
 }
 
-function openChecked(file: string, log: Log): Database {
+function openChecked(openDatabase: OpenDatabase, file: string, log: Log): Database {
   try {
     const database = openDatabase(file);
     chmodSync(file, 0o600);

@@ -1,9 +1,15 @@
+/** One step from one released schema to the next, in one transaction. */
+export interface Migration {
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
 /**
  * The schema, one text for both databases, in three column types: TEXT, BIGINT, BYTEA. Ids are made by
  * the program and sort by time; times are epoch milliseconds; yes and no are 1 and 0. What was released
  * is never edited: a change is a new entry at the end.
  */
-export const migrations: readonly { readonly name: string; readonly statements: readonly string[] }[] = [
+export const migrations: readonly Migration[] = [
   {
     name: '0001 spine',
     statements: [
