@@ -197,6 +197,7 @@ describe('A webhook channel with a vendor’s own HMAC', () => {
     'in upper case': `sha256=${mac.toString('hex').toUpperCase()}`,
     'in base64 instead of hex': `sha256=${mac.toString('base64')}`,
     'behind another prefix': `sha1=${mac.toString('hex')}`,
+    'behind another prefix of the same length': `sha512=${mac.toString('hex')}`,
     'without its prefix': mac.toString('hex'),
     'with a line feed behind it': `sha256=${mac.toString('hex')}\n`,
     'by another algorithm': `sha256=${hmac('sha1', KEY, body).toString('hex')}`,
@@ -369,10 +370,11 @@ describe('A mapping', () => {
     const item = await message('{"user":"u","text":"Hello"}', {
       mapping: {
         from,
-        text: '/text',
+        text: ['/toString', '/hasOwnProperty', '/text'],
         fields: { a: '/toString', b: '/text/length', c: '/constructor/name', d: '/hasOwnProperty' },
       },
     });
+    assert.equal(item.text, 'Hello');
     assert.deepEqual(item.fields, {});
   });
 
