@@ -75,6 +75,20 @@ describe('reading from a store with 20,000 tickets', () => {
     }
   });
 
+  it('reads what is set aside or open by the small index that holds nothing else', async () => {
+    const { read } = base;
+    const uses = async (index: string, work: () => Promise<unknown>) => {
+      const plans = await plansOf(work);
+      assert.ok(
+        plans.some((plan) => plan.includes(`USING INDEX ${index}`)),
+        plans.join('\n'),
+      );
+    };
+    await uses('events_unfiled', () => read.events({ outcome: 'quarantined' }, page));
+    await uses('tasks_set_aside', () => read.deliveries({ state: 'dead' }, page));
+    await uses('tasks_in_line', () => read.deliveries({ state: 'waiting' }, page));
+  });
+
   async function queriesOf(work: () => Promise<unknown>): Promise<string[]> {
     base.queries();
     await work();
