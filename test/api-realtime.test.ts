@@ -135,6 +135,18 @@ describe('What happens, as it happens', () => {
       );
     });
 
+    it('hears once what it has read already when the news of it comes late', async () => {
+      const real = api.gateway.onChange.bind(api.gateway);
+      const late = (listener: (change: Change) => void) =>
+        real((change) => void setTimeout(listener, A_MOMENT, change));
+      Object.assign(api.gateway, { onChange: late });
+      const { socket, seen } = await connected({ token: ADMIN_KEY });
+      api.gateway.change();
+      socket.emit('subscribe', { after: 0 });
+      await wait(A_MOMENT * 2);
+      assert.deepEqual(seen, [1]);
+    });
+
     it('is told to start afresh when it missed too much, or comes from another time', async () => {
       for (let i = 0; i < 5010; i++) api.gateway.change();
       const { socket, seen } = await connected({ token: ADMIN_KEY });

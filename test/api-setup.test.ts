@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { setTimeout as wait } from 'node:timers/promises';
 import { PUBLIC_URL, startApi } from './fakes/api.ts';
 import type { Reply, StartedApi } from './fakes/api.ts';
 
@@ -54,6 +55,16 @@ describe('The set-up link and the console page', () => {
 
   it('makes one admin when two links are used at the same time', async () => {
     const links = [await api.api.setupLink(), await api.api.setupLink()];
+    const { read } = api.gateway.store;
+    const users = read.users;
+    // Long enough for both to see that there is nobody yet.
+    Object.assign(read, {
+      users: async () => {
+        const found = await users();
+        await wait(50);
+        return found;
+      },
+    });
     const done = await Promise.all(links.map((link) => use(tokenOf(link))));
     assert.deepEqual(done.map(({ status }) => status).sort(), [303, 403]);
     assert.equal(api.gateway.state.users.size, 1);
