@@ -64,7 +64,7 @@ function createRequest(): Buffer {
       id: `u-${n % 1000}`,
       name: 'Олена Коваль',
       email: `customer${n % 1000}@example.com`,
-      phone: '+380671234567',
+      phone: `+38067${String(1_000_000 + (n % 1000))}`,
     },
     subject: 'Замовлення 4512',
     text: `Доброго дня! Де моє замовлення ${n}? `.repeat(18),

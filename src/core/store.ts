@@ -134,7 +134,8 @@ export interface Transaction {
   ): Promise<{ seq: number; version: number }>;
   /** Returns the new version. */
   updateTicket(id: string, patch: TicketPatch, at: number): Promise<number>;
-  thread(endpointId: string, externalId: string): Promise<string | undefined>;
+  /** The current ticket of a vendor's thread. */
+  ticketOfThread(endpointId: string, externalId: string): Promise<TicketRow | undefined>;
   saveThread(endpointId: string, externalId: string, ticketId: string): Promise<void>;
   threadOf(endpointId: string, ticketId: string): Promise<string | undefined>;
   /** The customer's ticket with the latest message since `since` that isn't solved or closed. */

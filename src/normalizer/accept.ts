@@ -72,7 +72,8 @@ async function acceptEnvelope(
 ): Promise<Accepted> {
   const known = await tx.findMessage(source.endpointId, envelope.externalId);
   if (known) return acceptAgain(tx, announcer, known, envelope, source);
-  const echo = await tx.messageOfPart(source.endpointId, envelope.externalId);
+  // Only what goes out can be an echo of an answer of ours.
+  const echo = envelope.direction === 'outbound' && (await tx.messageOfPart(source.endpointId, envelope.externalId));
   if (echo) {
     const { ticketId, id: messageId } = echo;
     return {

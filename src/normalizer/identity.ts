@@ -1,5 +1,6 @@
 import type { Identifier, Party } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
+import type { IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Announcer } from './announce.ts';
 
@@ -21,12 +22,14 @@ export async function resolveCustomer(
   deps: { readonly newId: NewId; readonly now: number },
 ): Promise<Recognised> {
   const by = (trust: Identifier['trust']) => sender.identifiers.filter((each) => each.trust === trust);
-  const verified = by('verified');
-  const observed = by('observed');
+  const look = (identifiers: readonly Identifier[]) =>
+    Promise.all(identifiers.map(async (each) => ({ ...each, row: await tx.identifier(each.kind, each.value) })));
+  const verified = await look(by('verified'));
+  const observed = await look(by('observed'));
   const found =
     verified.length > 0
       ? await ownerOfVerified(tx, announcer, verified, deps)
-      : ((await ownerOfObserved(tx, observed)) ??
+      : (observed.find((each) => each.row)?.row?.customerId ??
         (observed.length > 0 ? undefined : await claimant(tx, by('claimed'))));
   const customerId = found ?? (await createCustomer(tx, announcer, sender, deps));
   if (found) await completeCustomer(tx, found, sender, deps.now);
@@ -40,15 +43,17 @@ export async function resolveCustomer(
   return { customerId, verified: verified.length > 0 };
 }
 
+/** An identifier as it came, and as it is known. */
+type Known = Identifier & { readonly row: IdentifierRow | undefined };
+
 async function ownerOfVerified(
   tx: Transaction,
   announcer: Announcer,
-  verified: readonly Identifier[],
+  verified: readonly Known[],
   deps: { readonly newId: NewId; readonly now: number },
 ): Promise<string | undefined> {
   const owners = new Set<string>();
-  for (const { kind, value } of verified) {
-    const row = await tx.identifier(kind, value);
+  for (const { row } of verified) {
     if (row && (row.trust === 'verified' || !(await isProven(tx, row.customerId)))) owners.add(row.customerId);
   }
   const [winner, ...losers] = [...owners].sort();
@@ -65,14 +70,6 @@ async function ownerOfVerified(
 /** Whether anything but spoofable values is known of a customer. */
 async function isProven(tx: Transaction, customerId: string): Promise<boolean> {
   return (await tx.identifiersOf(customerId)).some((row) => row.trust === 'verified');
-}
-
-async function ownerOfObserved(tx: Transaction, observed: readonly Identifier[]): Promise<string | undefined> {
-  for (const { kind, value } of observed) {
-    const row = await tx.identifier(kind, value);
-    if (row) return row.customerId;
-  }
-  return undefined;
 }
 
 async function claimant(tx: Transaction, claimed: readonly Identifier[]): Promise<string | undefined> {
@@ -103,21 +100,24 @@ async function completeCustomer(tx: Transaction, id: string, sender: Party, now:
   if (name !== undefined || locale !== undefined) await tx.updateCustomer(id, { name, locale }, now);
 }
 
-async function keepVerified(tx: Transaction, identifier: Identifier, customerId: string, now: number): Promise<void> {
-  const { kind, value } = identifier;
-  const row = await tx.identifier(kind, value);
+/** Ownership after a join has changed, so what was known before it counts only for the same owner. */
+async function keepVerified(
+  tx: Transaction,
+  { kind, value, row }: Known,
+  customerId: string,
+  now: number,
+): Promise<void> {
   if (row?.customerId === customerId && row.trust === 'verified') return;
   await tx.saveIdentifier({ kind, value, trust: 'verified', customerId }, now);
 }
 
 async function keepObserved(
   tx: Transaction,
-  { kind, value }: Identifier,
+  { kind, value, row }: Known,
   customerId: string,
   mayOwn: boolean,
   now: number,
 ): Promise<void> {
-  const row = await tx.identifier(kind, value);
   if (row?.customerId === customerId) return;
   if (!row && mayOwn) await tx.saveIdentifier({ kind, value, trust: 'observed', customerId }, now);
   else await tx.saveClaim(customerId, kind, value, now);

@@ -115,8 +115,7 @@ async function byThread(
   externalId: string | undefined,
 ): Promise<Found | undefined> {
   if (externalId === undefined) return undefined;
-  const id = await tx.thread(endpointId, externalId);
-  const ticket = id === undefined ? undefined : await tx.ticket(id);
+  const ticket = await tx.ticketOfThread(endpointId, externalId);
   return ticket && { ticket, rule: 'thread', evidence: `thread ${externalId}` };
 }
 

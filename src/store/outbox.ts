@@ -54,11 +54,9 @@ export function outboxOf(
 
   return {
     async insertChange(row) {
-      const last = await sql.get<{ seq: number }>('SELECT coalesce(max(seq), 0) AS seq FROM changes');
-      const seq = last!.seq + 1;
-      await sql.run(
-        `INSERT INTO changes (seq, type, at, version, ticket_id, message_id, customer_id, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-        seq,
+      const inserted = await sql.get<{ seq: number }>(
+        `INSERT INTO changes (seq, type, at, version, ticket_id, message_id, customer_id, extra)
+         SELECT coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM changes RETURNING seq`,
         row.type,
         row.at,
         row.version,
@@ -67,7 +65,7 @@ export function outboxOf(
         row.customerId ?? null,
         toJson(row.extra),
       );
-      return seq;
+      return inserted!.seq;
     },
 
     async insertTask(row, dueAt) {

@@ -81,9 +81,11 @@ export const migrations: readonly Migration[] = [
         tags TEXT NOT NULL, fields TEXT NOT NULL, language TEXT, message_count BIGINT NOT NULL, last_seq BIGINT NOT NULL,
         version BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, last_message_at BIGINT,
         last_inbound_at BIGINT, closed_at BIGINT, merged_into TEXT)`,
-      `CREATE INDEX tickets_by_customer ON tickets (customer_id, last_message_at)`,
+      // Every message moves its ticket in an index that holds a time, so there is one of these only.
       `CREATE INDEX tickets_by_update ON tickets (updated_at, id)`,
-      `CREATE INDEX tickets_by_status ON tickets (status, updated_at, id)`,
+      `CREATE INDEX tickets_by_customer ON tickets (customer_id)`,
+      `CREATE INDEX tickets_by_assignee ON tickets (assignee, updated_at, id) WHERE assignee IS NOT NULL`,
+      `CREATE INDEX tickets_by_team ON tickets (team, updated_at, id) WHERE team IS NOT NULL`,
       `CREATE TABLE threads (
         endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, ticket_id TEXT NOT NULL,
         PRIMARY KEY (endpoint_id, external_id))`,

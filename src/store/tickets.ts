@@ -12,7 +12,7 @@ export function ticketsOf(
   | 'insertTicket'
   | 'nextSeq'
   | 'updateTicket'
-  | 'thread'
+  | 'ticketOfThread'
   | 'saveThread'
   | 'threadOf'
   | 'recentOpenTicket'
@@ -88,13 +88,15 @@ export function ticketsOf(
       if (!row) throw new Error(`ticket ${id} is gone`);
       return row.version;
     },
-    async thread(endpointId, externalId) {
-      const row = await sql.get<{ ticket_id: string }>(
-        'SELECT ticket_id FROM threads WHERE endpoint_id = ? AND external_id = ?',
-        endpointId,
-        externalId,
+    async ticketOfThread(endpointId, externalId) {
+      return ticketOf(
+        await sql.get(
+          `SELECT tickets.* FROM threads JOIN tickets ON tickets.id = threads.ticket_id
+           WHERE threads.endpoint_id = ? AND threads.external_id = ?`,
+          endpointId,
+          externalId,
+        ),
       );
-      return row?.ticket_id;
     },
     async saveThread(endpointId, externalId, ticketId) {
       await sql.run(
