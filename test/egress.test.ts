@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
-import { networkInterfaces } from 'node:os';
+import net from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import nock from 'nock';
 import type { Http } from '../src/core/connector.ts';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
@@ -125,10 +129,27 @@ describe('the guarded way out', () => {
       });
       assert.match(error.message, /may not be called/, host);
     }
-    const socket = http.request({ socketPath: '/nowhere.sock', agent: agents.http });
-    const error = await new Promise<Error>((resolve) => socket.on('error', resolve).end());
-    assert.match(error.message, /may not be called/);
     assert.equal(canary.connections(), before);
+  });
+
+  it('reaches no Unix socket through the lent agents', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tributary-'));
+    let reached = 0;
+    const inside = net.createServer((socket) => {
+      reached++;
+      socket.destroy();
+    });
+    try {
+      inside.listen(join(folder, 's'));
+      await once(inside, 'listening');
+      const { agents } = open({ hosts: [canary.host] });
+      const target = { socketPath: join(folder, 's'), host: '127.0.0.1', port: canary.port, agent: agents.http };
+      await new Promise((resolve) => http.request(target).on('error', resolve).on('response', resolve).end());
+      assert.equal(reached, 0);
+    } finally {
+      inside.close();
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('reaches an IPv6 address of this machine only when it is named', async function () {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import http from 'node:http';
 import { createServer } from 'node:https';
 import { once } from 'node:events';
 import net from 'node:net';
@@ -365,6 +366,24 @@ describe('calls to others', () => {
       await assert.rejects(answer.text());
     });
 
+    it('lets a far end answer while it is still being written to', async () => {
+      const early = http.createServer((request, response) => {
+        response.writeHead(200).write('{"ok":');
+        setTimeout(() => request.resume(), 50);
+        setTimeout(() => response.end('true}'), 400);
+      });
+      const port = await listen(early);
+      try {
+        const out = open({ firstByteMs: 100 }, `127.0.0.1:${port}`);
+        const body = Buffer.alloc(20 * 1024 * 1024);
+        const { json } = await out.send({ method: 'POST', url: `http://127.0.0.1:${port}/`, body });
+        assert.deepEqual(json, { ok: true });
+      } finally {
+        early.closeAllConnections();
+        early.close();
+      }
+    });
+
     it('waits as long as the caller says, and no longer', async () => {
       far.behave('hang');
       const error = await failure(RetryableError, open({ firstByteMs: 10 }).send({ url: far.origin, timeoutMs: 80 }));
@@ -372,9 +391,8 @@ describe('calls to others', () => {
     });
 
     it('waits a limited time for a connection that is never secured', async () => {
-      const silent = net.createServer().listen(0, '127.0.0.1');
-      await once(silent, 'listening');
-      const { port } = silent.address() as AddressInfo;
+      const silent = net.createServer();
+      const port = await listen(silent);
       try {
         const url = `https://127.0.0.1:${port}/`;
         const error = await failure(RetryableError, open({ connectMs: 50 }, `127.0.0.1:${port}`).send({ url }));
@@ -390,9 +408,8 @@ describe('calls to others', () => {
       const impostor = createServer(selfSigned, (_request, response) => {
         requests++;
         response.end();
-      }).listen(0, '127.0.0.1');
-      await once(impostor, 'listening');
-      const { port } = impostor.address() as AddressInfo;
+      });
+      const port = await listen(impostor);
       try {
         const out = open({}, `127.0.0.1:${port}`);
         for (const call of [
@@ -484,3 +501,9 @@ describe('calls to others', () => {
     });
   });
 });
+
+async function listen(server: net.Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}

@@ -44,7 +44,7 @@ function guarded<A extends http.Agent>(
   agent.createConnection = (options, done) => {
     const target = { host: normalHost(options.host ?? ''), port: Number(options.port) };
     const isRefused = isIP(target.host) === 0 ? !isName(target.host) : !guard(target, target.host);
-    if (options.socketPath || isRefused) {
+    if (isRefused) {
       done?.(refusal(), undefined as never);
       return undefined;
     }

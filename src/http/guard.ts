@@ -47,7 +47,7 @@ const CARRIERS = [
 
 export function createGuard(rules: Rules): Guard {
   const allow = rules.allow.map(entryOf);
-  const hosts = rules.hosts.map((text) => ({ ...entryOf(text), network: undefined }));
+  const hosts = rules.hosts.map(entryOf);
   const isWebPort = (port: number) => rules.webPorts.includes(port);
 
   const isNamed = (host: string, port: number) =>

@@ -18,8 +18,6 @@ export async function send(outlet: Outlet, request: HttpRequest): Promise<HttpRe
   try {
     const { status, headers, data: body } = await axios.request<Readable>(axiosConfig(outlet, request, call));
     call.answered();
-    // axios stops listening to the signal once the headers are here.
-    call.signal.addEventListener('abort', () => body.destroy(call.signal.reason as Error));
     const answer = { status, headers: headersOf(Object.entries(headers)), body };
     if (status < 200 || status > 299) throw await refusalOf(request, answer, outlet.clock.now());
     return await readAnswer(request, answer);
