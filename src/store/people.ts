@@ -1,4 +1,4 @@
-import { PermanentError } from '../core/errors.ts';
+import { ConflictError, PermanentError } from '../core/errors.ts';
 import type { CustomerRow, IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import { fromJson, type Sql } from './sql.ts';
@@ -19,6 +19,7 @@ export function peopleOf(
   | 'customer'
   | 'insertCustomer'
   | 'updateCustomer'
+  | 'completeCustomer'
   | 'identifier'
   | 'identifiersOf'
   | 'saveIdentifier'
@@ -37,8 +38,26 @@ export function peopleOf(
   const ids = async (text: string, ...values: string[]) =>
     (await sql.all<{ id: string }>(text, ...values)).map((row) => row.id);
 
-  const claimsOf = (customerId: string) =>
-    sql.all<{ kind: string; value: string }>('SELECT kind, value FROM claims WHERE customer_id = ?', customerId);
+  /** Claims that the other one doesn't make himself: what both claim stays with both, so that it can be undone. */
+  const claimsOnlyOf = (customerId: string, other: string) =>
+    sql.all<{ kind: string; value: string }>(
+      `SELECT kind, value FROM claims c WHERE customer_id = ? AND NOT EXISTS
+         (SELECT 1 FROM claims o WHERE o.kind = c.kind AND o.value = c.value AND o.customer_id = ?)`,
+      customerId,
+      other,
+    );
+
+  /** Messages of a customer whose author carries an identifier. */
+  async function messagesBy(customerId: string, kind: string, value: string): Promise<string[]> {
+    const pair = JSON.stringify({ kind, value }).slice(1, -1);
+    const rows = await sql.all<{ id: string; author: string }>(
+      `SELECT id, author FROM messages WHERE customer_id = ? AND author LIKE ? ESCAPE '\\'`,
+      customerId,
+      `%${pair.replace(/[\\%_]/g, '\\$&')}%`,
+    );
+    // LIKE takes upper and lower case for the same in one database and not in the other; ids differ by case.
+    return rows.filter((row) => row.author.includes(pair)).map((row) => row.id);
+  }
 
   /** Gives everything listed to another customer. */
   async function move(moved: Moved, from: string, to: string): Promise<void> {
@@ -116,6 +135,18 @@ export function peopleOf(
         id,
       );
     },
+    async completeCustomer(id, { name, locale }, at) {
+      await sql.run(
+        `UPDATE customers SET name = coalesce(name, ?), locale = coalesce(locale, ?), version = version + 1, updated_at = ?
+         WHERE id = ? AND ((name IS NULL AND ? = 1) OR (locale IS NULL AND ? = 1))`,
+        name ?? null,
+        locale ?? null,
+        at,
+        id,
+        name === undefined ? 0 : 1,
+        locale === undefined ? 0 : 1,
+      );
+    },
     identifier: (kind, value) =>
       sql.get<IdentifierRow>(
         'SELECT kind, value, trust, customer_id AS "customerId" FROM identifiers WHERE kind = ? AND value = ?',
@@ -158,7 +189,7 @@ export function peopleOf(
     async moveCustomer(from, to, evidence, mergeId, at) {
       const moved: Moved = {
         identifiers: (await identifiersOf(from)).map(({ kind, value }) => ({ kind, value })),
-        claims: await claimsOf(from),
+        claims: await claimsOnlyOf(from, to),
         tickets: await ids('SELECT id FROM tickets WHERE customer_id = ?', from),
         messages: await ids('SELECT id FROM messages WHERE customer_id = ?', from),
       };
@@ -174,6 +205,16 @@ export function peopleOf(
         mergeId,
       );
       if (!merge || merge.undone_at !== null) return undefined;
+      const winner = await sql.get<{ merged_into: string | null }>(
+        'SELECT merged_into FROM customers WHERE id = ?',
+        merge.winner,
+      );
+      // What moved has moved on with the winner: undoing this alone would bring nothing back.
+      if (winner?.merged_into != null) {
+        throw new ConflictError(`${merge.winner} was merged into ${winner.merged_into} since`, {
+          hint: 'Undo that merge first.',
+        });
+      }
       await move(fromJson<Moved>(merge.moved)!, merge.winner, merge.loser);
       await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
       await sql.run(
@@ -188,7 +229,6 @@ export function peopleOf(
     async splitCustomer(from, to, identifiers, mergeId, at) {
       const moved: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
       for (const { kind, value } of identifiers) {
-        const pair = JSON.stringify([{ kind, value }]).slice(2, -2);
         const owned = await sql.get(
           'SELECT 1 AS x FROM identifiers WHERE kind = ? AND value = ? AND customer_id = ?',
           kind,
@@ -204,14 +244,7 @@ export function peopleOf(
         if (owned) moved.identifiers.push({ kind, value });
         if (claimed) moved.claims.push({ kind, value });
         if (!owned && !claimed) throw new PermanentError(`the customer has no identifier ${kind}:${value}`);
-        // A message came by an identifier when its author carries it.
-        moved.messages.push(
-          ...(await ids(
-            `SELECT id FROM messages WHERE customer_id = ? AND author LIKE ? ESCAPE '\\'`,
-            from,
-            `%${pair.replace(/[\\%_]/g, '\\$&')}%`,
-          )),
-        );
+        moved.messages.push(...(await messagesBy(from, kind, value)));
       }
       // A ticket goes along when all of the customer's messages in it do.
       for (const id of await ids('SELECT id FROM tickets WHERE customer_id = ?', from)) {
