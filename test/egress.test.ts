@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import nock from 'nock';
 import type { Http } from '../src/core/connector.ts';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
@@ -307,6 +309,42 @@ describe('the guarded way out', () => {
       });
       await proxy.close();
     }
+  });
+
+  it('is changed by nothing that somebody put on Object.prototype', async () => {
+    const script = `
+        import { createHttp } from './src/http/http.ts';
+        const origin = '${canary.origin}';
+        const out = createHttp({ allow: ['127.0.0.1'] }).for({ hosts: [] });
+        const polluted = { headers: { 'x-evil': '1' }, proxy: { host: '127.0.0.1', port: 1 }, baseURL: 'http://127.0.0.1:1',
+          transformRequest: [() => 'evil'], transformResponse: [() => 'evil'], params: { evil: 1 }, auth: { username: 'e', password: 'e' },
+          createConnection: () => { throw new Error('evil'); }, socketPath: '/evil.sock', maxRedirects: 5, insecureHTTPParser: true,
+          data: 'evil', body: 'evil', lookup: () => { throw new Error('evil'); }, httpVersion: 2, 'x-evil': '1', decompress: true };
+        for (const [name, value] of Object.entries(polluted)) {
+          Object.defineProperty(Object.prototype, name, { value, configurable: true, writable: true, enumerable: true });
+        }
+        await (await out.fetch(origin + '/fetch')).text();
+        const sent = await out.send({ method: 'POST', url: origin + '/send', body: 'honest' });
+        const got = await out.stream({ url: origin + '/stream', maxBytes: 1000 });
+        got.body.resume();
+        await new Promise((done) => got.body.on('end', done));
+        for (const name of Object.keys(polluted)) delete Object.prototype[name];
+        console.log(sent.text);
+        process.exit(0);`;
+    const run = promisify(execFile)(process.execPath, ['--import=tsx', '--input-type=module', '--eval', script]);
+    assert.equal((await run).stdout.trim(), '{"ok":true}');
+    const seen = canary.requests.map(({ method, url, headers, body }) => [
+      method,
+      url,
+      body.toString(),
+      headers['x-evil'],
+      headers.authorization,
+    ]);
+    assert.deepEqual(seen, [
+      ['GET', '/fetch', '', undefined, undefined],
+      ['POST', '/send', 'honest', undefined, undefined],
+      ['GET', '/stream', '', undefined, undefined],
+    ]);
   });
 });
 
