@@ -145,15 +145,17 @@ describe('The whole gateway', () => {
   });
 
   it('sets aside what is signed and can’t be read, answers 200, and tries again when asked (A15, B09 to B17, B22)', async () => {
+    // Each is a message that is filed, but for the one thing.
+    const around = (more: string) => `{"id":"m-1","from":{"id":"u"},"text":"?","more":${more}}`;
     const bodies: Record<string, string | Buffer> = {
-      'a byte-order mark': '\ufeff{"id":"m-1","from":{"id":"u"},"text":"?"}',
-      'UTF-16': Buffer.from('{"id":"m-1","from":{"id":"u"},"text":"?"}', 'utf16le'),
-      'bytes that are no UTF-8': Buffer.from([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d]),
-      '1,000,000 levels': `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`,
-      '65 levels': `{"id":"m-1","from":{"id":"u"},"text":"?","fields":${'['.repeat(64)}${']'.repeat(64)}}`,
-      'a key twice': '{"id":"m-1","from":{"id":"a"},"from":{"id":"b"},"text":"?"}',
-      'a number without end': '{"id":1e400,"from":{"id":"u"},"text":"?"}',
-      '1,001 keys': JSON.stringify(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`${i}`, i]))),
+      'a byte-order mark': `\ufeff${around('1')}`,
+      'UTF-16': Buffer.from(around('1'), 'utf16le'),
+      'bytes that are no UTF-8': Buffer.from(around('"\u00c0\u00af"'), 'latin1'),
+      '65 levels': around(`${'['.repeat(64)}${']'.repeat(64)}`),
+      '1,000,000 levels': around(`${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`),
+      'a key twice': around('{"a":1,"a":2}'),
+      'a number without end': around('1e400'),
+      '1,001 keys': around(JSON.stringify(Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`${i}`, i])))),
       'a form': 'a[b][c]=1&a[__proto__]=1&a=%00',
       'broken multipart': '--b\r\nContent-Disposition: form-data; name=""\r\n\r\nx',
     };
@@ -172,6 +174,9 @@ describe('The whole gateway', () => {
       again.items.map((item) => item.outcome),
       ['quarantined'],
     );
+    const fine = around(`${'['.repeat(63)}${']'.repeat(63)}`);
+    assert.equal(await post('intake', { ...signed(fine) }, fine), 200);
+    assert.equal((await onlyTicket()).messageCount, 1, 'one level less is a message');
   });
 
   it('decodes nothing that was signed and packed (A15, B01)', async () => {
@@ -187,7 +192,7 @@ describe('The whole gateway', () => {
     for (let i = 0; i < 2; i++) assert.equal(await post('intake', { ...signed(body) }, body), 200);
     assert.deepEqual(await outcomes(), ['ticket_created', 'duplicate'], 'the id is the same after it was stored');
     const [shown] = await messagesOf((await onlyTicket()).id);
-    assert.equal(shown!.text, 'ab\ufffd');
+    assert.deepEqual([shown!.externalId, shown!.text], ['m-\ufffd\ufffd', 'ab\ufffd']);
     assert.doesNotMatch(shown!.author.name!, /[\u0000-\u001f\u202e]/);
     assert.deepEqual(shown!.fields, { order: '1' });
     assert.equal(({} as { polluted?: number }).polluted, undefined);
@@ -269,9 +274,10 @@ describe('The whole gateway', () => {
       statuses.filter((status) => status !== undefined),
       [200, 200, 200, 200, 200],
     );
+    assert.equal(await say(3, 'b'), 200);
     const found = await Promise.all((await tickets()).map(({ id }) => messagesOf(id)));
     const ids = found.flat().flatMap((message) => message.externalId ?? []);
-    const sent = ['m-a-0', 'm-a-1', 'm-a-2', 'm-a-3', 'm-b-0', 'm-b-1', 'm-b-2'];
+    const sent = ['m-a-0', 'm-a-1', 'm-a-2', 'm-a-3', 'm-b-0', 'm-b-1', 'm-b-2', 'm-b-3'];
     assert.deepEqual(ids.toSorted(), sent, 'each is in one ticket that can be seen');
   });
 
