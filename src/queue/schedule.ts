@@ -28,9 +28,10 @@ export function restAfter(failures: number, random: () => number): number {
   return spread(WAITS[Math.min(failures - DOWN_AFTER, 3)]!, random);
 }
 
-/** What a vendor asks for, kept within reason: at least the first wait, at most a day. */
+/** What a vendor asks for in whole milliseconds, kept within reason: at least the first wait, at most a day. */
 export function clampRetryAfter(asked: number | undefined): number {
-  return Math.min(Math.max(asked ?? 30 * SECOND, WAITS[0]!), 24 * HOUR);
+  const wait = asked === undefined || Number.isNaN(asked) ? 30 * SECOND : Math.round(asked);
+  return Math.min(Math.max(wait, WAITS[0]!), 24 * HOUR);
 }
 
 function spread(wait: number, random: () => number): number {

@@ -37,22 +37,27 @@ export function settle(
   }
   const text = error instanceof Error ? error.message : String(error);
   const failed = { lastError: text.slice(0, 1000), lastErrorAt: now };
+  // Stopped before anything was done: what is unknown of an earlier try still is.
+  const { uncertain } = lease.task;
   if (error instanceof RateLimitedError) {
     const pausedUntil = now + clampRetryAfter(error.retryAfterMs);
     return {
-      result: again(pausedUntil, 'free', false),
+      result: again(pausedUntil, 'free', uncertain),
       endpoint: { ...failed, pausedUntil, pauseReason: text.slice(0, 200) },
     };
   }
   if (error instanceof AuthExpiredError) {
     const pausedUntil = now + REAUTH_MS;
     return {
-      result: again(pausedUntil, 'free', false),
+      result: again(pausedUntil, 'free', uncertain),
       endpoint: { ...failed, pausedUntil, pauseReason: 'credentials refused', needsReauth: true },
     };
   }
   if (error instanceof PermanentError && error.gone) {
-    return { result: again(now, 'free', false), endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' } };
+    return {
+      result: again(now, 'free', uncertain),
+      endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' },
+    };
   }
   // The far side is there and says no: that is this task's matter, not the endpoint's.
   if (error instanceof UncertainError) return { result: { state: 'needs_check' }, endpoint: failed };
