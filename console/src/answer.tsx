@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { newKey } from './api.ts';
 import type { ReplyChannel, TicketView } from './api.ts';
 import { useCell } from './cell.ts';
@@ -161,7 +161,8 @@ function noteOn({ reason, until }: ReplyChannel, t: Texts, language: string): st
 export function useAnswerFocus(): (box: Box) => void {
   const { box } = useParts();
   const [wish, setWish] = useState(0);
-  useEffect(() => {
+  // Before the next key: it belongs into the box already.
+  useLayoutEffect(() => {
     if (wish > 0) document.getElementById('answer')?.focus();
   }, [wish]);
   return (next) => {

@@ -24,11 +24,21 @@ export function createConversation(api: Api) {
   let timer: ReturnType<typeof setTimeout> | undefined;
   let turn = 0;
 
+  /** What the feed brought while the whole was being read: it is at least as new. */
+  const fromFeed = new Map<string, Message>();
+
   const isOpen = (id: string) => state.get()?.id === id;
 
   function amend(id: string, change: Partial<Conversation>): void {
     const now = state.get();
     if (now?.id === id) state.set({ ...now, ...change });
+  }
+
+  /** Shows an answer of the API, unless the feed has brought something newer in the meantime. */
+  function show(ticket: TicketView): void {
+    const before = state.get()?.ticket;
+    const isOlder = before?.id === ticket.id && before.version > ticket.version;
+    amend(ticket.id, { ticket: isOlder ? { ...before, replyChannels: ticket.replyChannels } : ticket });
   }
 
   async function allMessages(id: string): Promise<readonly Message[]> {
@@ -44,13 +54,15 @@ export function createConversation(api: Api) {
 
   async function read(id: string): Promise<void> {
     const mine = ++turn;
+    fromFeed.clear();
     try {
       const [ticket, messages] = await Promise.all([api.ticket(id), allMessages(id)]);
       if (mine !== turn) return;
-      const now = state.get()?.messages ?? [];
-      // What came by itself while this was on its way is newer.
-      const later = now.filter((message) => !messages.some((one) => one.id === message.id) && message.ticketId === id);
-      amend(id, { ticket, messages: [...messages, ...later], loading: false });
+      const here = new Set(messages.map((message) => message.id));
+      const later = [...fromFeed.values()].filter((message) => !here.has(message.id));
+      const newest = messages.map((message) => fromFeed.get(message.id) ?? message);
+      show(ticket);
+      amend(id, { messages: [...newest, ...later], loading: false });
       const customer = await api.customer(ticket.customer.id);
       if (mine === turn) amend(id, { customer });
     } catch (error) {
@@ -63,22 +75,23 @@ export function createConversation(api: Api) {
   function readTicketSoon(id: string): void {
     clearTimeout(timer);
     timer = setTimeout(() => {
-      api.ticket(id).then(
-        (ticket) => {
-          amend(id, { ticket });
-        },
-        () => undefined,
-      );
+      api.ticket(id).then(show, () => undefined);
     }, PAUSE_MS);
   }
 
-  /** Puts a message in its place: over the one it replaces, or at the end. */
+  /** Puts a message of the feed in its place: over the one it replaces, or at the end. */
   function take(message: Message): void {
     const now = state.get();
     if (now?.id !== message.ticketId) return;
+    fromFeed.set(message.id, message);
     const index = now.messages.findIndex(({ id }) => id === message.id);
     const messages = index < 0 ? [...now.messages, message] : now.messages.with(index, message);
     state.set({ ...now, messages });
+  }
+
+  /** What we have just written, unless the feed was faster: then it has the later state. */
+  function takeOwn(message: Message): void {
+    if (!state.get()?.messages.some(({ id }) => id === message.id)) take(message);
   }
 
   return {
@@ -105,7 +118,7 @@ export function createConversation(api: Api) {
       if (left || REGROUPED.has(type)) return void read(now.id);
       if (message) take(message);
       if (ticket?.id !== now.id || !now.ticket) return;
-      state.set({ ...(state.get() ?? now), ticket: { ...now.ticket, ...ticket } });
+      show({ ...now.ticket, ...ticket });
       readTicketSoon(now.id);
     },
 
@@ -114,15 +127,15 @@ export function createConversation(api: Api) {
       if (!now?.ticket) return;
       const ticket = await api.update(now.id, patch);
       const view = state.get()?.ticket;
-      if (view) amend(now.id, { ticket: { ...view, ...ticket } });
+      if (view) show({ ...view, ...ticket });
     },
 
     async reply(id: string, reply: { readonly text: string; readonly channel: string }, key: string): Promise<void> {
-      take(await api.reply(id, reply, key));
+      takeOwn(await api.reply(id, reply, key));
     },
 
     async note(id: string, text: string, key: string): Promise<void> {
-      take(await api.note(id, { text }, key));
+      takeOwn(await api.note(id, { text }, key));
     },
   };
 }

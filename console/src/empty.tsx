@@ -8,7 +8,7 @@ export function EmptyList() {
   const { inbox, route } = useParts();
   const { t } = useTexts();
   const { q, status } = useCell(route.place);
-  const { failed } = useCell(inbox.state);
+  const { failed, untouched } = useCell(inbox.state);
   if (failed) {
     return (
       <div class="empty">
@@ -17,7 +17,7 @@ export function EmptyList() {
       </div>
     );
   }
-  if (q === '' && status === 'all') return null;
+  if (untouched || (q === '' && status === 'all')) return null;
   return (
     <div class="empty">
       <p>{q ? t.empty.nothingFound : t.empty.nothingHere}</p>
@@ -28,14 +28,11 @@ export function EmptyList() {
 
 /** Beside the list while no ticket is open. */
 export function NoTicket() {
-  const { inbox, route } = useParts();
+  const { inbox } = useParts();
   const { t } = useTexts();
-  const { q, status } = useCell(route.place);
-  const { tickets, loading, failed } = useCell(inbox.state);
-  const isFiltered = q !== '' || !['all', 'unsolved'].includes(status);
-  if (loading || failed) return null;
-  if (tickets.length > 0 || isFiltered) return <p class="choose">{t.empty.choose}</p>;
-  return <FirstMessage />;
+  const { tickets, untouched } = useCell(inbox.state);
+  if (untouched) return <FirstMessage />;
+  return tickets.length > 0 ? <p class="choose">{t.empty.choose}</p> : null;
 }
 
 /** How the first message gets here. */

@@ -10,6 +10,8 @@ export interface InboxState {
   readonly loading: boolean;
   readonly more: boolean;
   readonly failed: boolean;
+  /** There is no ticket at all, whatever is looked for. */
+  readonly untouched: boolean;
 }
 
 interface Filter {
@@ -22,12 +24,21 @@ const PAUSE_MS = 250;
 
 /** The list of tickets: newest activity first, kept up to date, and still while somebody points at it. */
 export function createInbox(api: Api) {
-  const state = createCell<InboxState>({ tickets: [], waiting: 0, loading: true, more: false, failed: false });
+  const state = createCell<InboxState>({
+    tickets: [],
+    waiting: 0,
+    loading: true,
+    more: false,
+    failed: false,
+    untouched: false,
+  });
   const known = new Map<string, Ticket>();
   const waiting = new Set<string>();
   let filter: Filter | undefined;
   let cursor: string | null = null;
   let held = false;
+  /** Until the first page of another list is here, the one before it stays in sight. */
+  let isNew = true;
   /** Grows with every new list: what an older request brings is of no use any more. */
   let turn = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -42,14 +53,19 @@ export function createInbox(api: Api) {
     if (!before || before.version <= ticket.version) known.set(ticket.id, ticket);
   }
 
-  function draw(change: Partial<InboxState> = {}): void {
-    const fitting = [...known.values()].filter(fits);
-    const { tickets: shown } = state.get();
-    const tickets = held
-      ? shown.flatMap((ticket) => known.get(ticket.id) ?? [])
-      : fitting.sort((a, b) => b.updatedAt.localeCompare(a.updatedAt) || b.number - a.number);
-    if (!held) waiting.clear();
-    state.set({ ...state.get(), ...change, tickets, waiting: waiting.size, more: cursor !== null });
+  /** All that fit, in order. */
+  function arrange(change: Partial<InboxState> = {}): void {
+    const tickets = [...known.values()]
+      .filter(fits)
+      .sort((a, b) => b.updatedAt.localeCompare(a.updatedAt) || b.number - a.number);
+    waiting.clear();
+    state.set({ ...state.get(), ...change, tickets, waiting: 0, more: cursor !== null });
+  }
+
+  /** The same rows in the same order, each as it is now. */
+  function renew(): void {
+    const tickets = state.get().tickets.map((ticket) => known.get(ticket.id) ?? ticket);
+    state.set({ ...state.get(), tickets, waiting: waiting.size });
   }
 
   async function read(after: string | null): Promise<void> {
@@ -59,12 +75,15 @@ export function createInbox(api: Api) {
     const page = await api
       .tickets({ q, status: statusesOf(status), ...(after !== null && { cursor: after }) })
       .catch(() => undefined);
+    const all = page?.data.length === 0 ? await api.tickets({ q: '', status: [] }).catch(() => undefined) : undefined;
     if (mine !== turn) return;
     if (page) {
       cursor = page.nextCursor;
       page.data.forEach(keep);
     }
-    draw({ loading: false, failed: !page });
+    const change = { loading: false, failed: !page, untouched: known.size === 0 && all?.data.length === 0 };
+    isNew = false;
+    arrange(change);
   }
 
   function readSoon(): void {
@@ -81,10 +100,10 @@ export function createInbox(api: Api) {
       if (filter && !isSearch && filter.status === next.status) return;
       filter = next;
       turn++;
+      isNew = true;
       known.clear();
       waiting.clear();
       cursor = null;
-      held = false;
       state.set({ ...state.get(), loading: true, failed: false });
       if (isSearch) readSoon();
       else void read(null);
@@ -105,8 +124,11 @@ export function createInbox(api: Api) {
       // Whether it is found by the words of a search only the gateway can tell.
       if (!before && filter?.q) return readSoon();
       keep(ticket);
-      if (held && fits(ticket) && ticket.messageCount > (before?.messageCount ?? 0)) waiting.add(ticket.id);
-      draw();
+      if (state.get().untouched) state.set({ ...state.get(), untouched: false });
+      if (isNew) return;
+      if (!held) return arrange();
+      if (fits(ticket) && ticket.messageCount > (before?.messageCount ?? 0)) waiting.add(ticket.id);
+      renew();
     },
 
     hold(): void {
@@ -117,7 +139,7 @@ export function createInbox(api: Api) {
     release(): void {
       if (!held) return;
       held = false;
-      draw();
+      if (!isNew) arrange();
     },
   };
 }

@@ -33,17 +33,18 @@ export function List() {
   const showFresh = () => {
     inbox.release();
     scroller.current?.scrollTo({ top: 0 });
+    settle();
   };
 
   return (
-    <section class="list" aria-label={t.inbox}>
+    <section class="list" aria-label={t.inbox} onPointerEnter={point('in')} onPointerLeave={point('out')}>
       <Filters />
       {waiting > 0 && (
         <button class="pill" onClick={showFresh}>
           {t.fresh(waiting)} <span aria-hidden="true">↑</span>
         </button>
       )}
-      <div class="rows" ref={scroller} onScroll={settle} onPointerEnter={point('in')} onPointerLeave={point('out')}>
+      <div class="rows" ref={scroller} onScroll={settle}>
         {tickets.length === 0 && !loading ? <EmptyList /> : null}
         <ul aria-busy={loading}>
           {tickets.map((ticket) => (

@@ -176,11 +176,20 @@ function Messages({ open }: { readonly open: Conversation }) {
   const { t } = useTexts();
   const scroller = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
-  const count = open.messages.length;
   useEffect(() => {
     const element = scroller.current;
-    if (element && atEnd.current) element.scrollTop = element.scrollHeight;
-  }, [count]);
+    const list = element?.firstElementChild;
+    if (!element || !list) return;
+    // Messages that come, and those whose height is only known once they are seen.
+    const observer = new ResizeObserver(() => {
+      if (atEnd.current) element.scrollTop = element.scrollHeight;
+    });
+    observer.observe(list);
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+    };
+  }, []);
   const settle = () => {
     const element = scroller.current;
     if (element) atEnd.current = element.scrollHeight - element.scrollTop - element.clientHeight < 80;

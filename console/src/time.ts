@@ -1,10 +1,15 @@
+/** The language as the browser's owner writes it: with his order of day and month, and his hours. */
+function localeOf(language: string): string {
+  return navigator.languages.find((tag) => tag.toLowerCase().split('-')[0] === language) ?? language;
+}
+
 /** The hour today, the day before that. */
 export function shortTime(iso: string, language: string): string {
   const date = new Date(iso);
   const now = new Date();
   if (date.toDateString() === now.toDateString()) return hourOf(date, language);
   const sameYear = date.getFullYear() === now.getFullYear();
-  return date.toLocaleDateString(language, {
+  return date.toLocaleDateString(localeOf(language), {
     day: 'numeric',
     month: 'short',
     ...(!sameYear && { year: 'numeric' }),
@@ -12,9 +17,9 @@ export function shortTime(iso: string, language: string): string {
 }
 
 export function longTime(iso: string, language: string): string {
-  return new Date(iso).toLocaleString(language, { dateStyle: 'medium', timeStyle: 'short' });
+  return new Date(iso).toLocaleString(localeOf(language), { dateStyle: 'medium', timeStyle: 'short' });
 }
 
 export function hourOf(date: Date, language: string): string {
-  return date.toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' });
+  return date.toLocaleTimeString(localeOf(language), { hour: '2-digit', minute: '2-digit' });
 }
