@@ -38,6 +38,8 @@ const LEASE_MS = 5 * 60_000;
 /** How often the store is asked for due tasks, and how many ids are taken per endpoint. */
 const SWEEP_MS = 1000;
 const SWEEP_SIZE = 200;
+/** How long tries that are in flight may take once it stops; then they are left to whoever takes them over, milliseconds. */
+const STOP_MS = 10_000;
 /** A task that took the process down so many times is set aside. */
 const MAX_INTERRUPTIONS = 10;
 
@@ -124,7 +126,15 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     async stop() {
       stopping.abort();
       await sweeping;
-      await queue.stop();
+      const stopped = new AbortController();
+      const late = clock.sleep(STOP_MS, stopped.signal).then(
+        () => {
+          log.warn({ tasks: [...active] }, 'tries were still in flight; they are taken up again at the next start');
+        },
+        () => undefined,
+      );
+      await Promise.race([queue.stop(), late]);
+      stopped.abort();
     },
   };
 }
