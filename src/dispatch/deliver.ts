@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import type { Destination, DestinationType, TicketRef } from '../core/destination.ts';
-import { PermanentError, RateLimitedError, UncertainError } from '../core/errors.ts';
+import { PermanentError, RateLimitedError, RetryableError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
@@ -60,7 +60,7 @@ export function createDeliver(deps: DeliverDeps) {
     const found = asks ? await find(destination, ticket) : undefined;
     if (!destination.createTicket) throw new PermanentError(`${task.endpointId} can't create tickets`);
     const ref = found ?? (await destination.createTicket(delivery));
-    await store.write([`link ${ticket.id}`], (tx) => tx.saveLink(task.endpointId, ticket.id, ref, deps.clock.now()));
+    await saveLink(deps, task.endpointId, ticket.id, ref);
     return { request: `${found ? 'found as' : 'created as'} ${ref.externalId}` };
   };
 }
@@ -94,6 +94,16 @@ function open(deps: DeliverDeps, task: Task): { destination: Destination; type: 
   if (!endpoint.destination)
     throw new RateLimitedError(`${task.endpointId} is closed: ${endpoint.problem ?? 'disabled'}`, 60_000);
   return { destination: endpoint.destination, type };
+}
+
+/** The ticket is there already: a store that can't note it must not lead to a second one. */
+async function saveLink(deps: DeliverDeps, destinationId: string, ticketId: string, ref: TicketRef): Promise<void> {
+  try {
+    await deps.store.write([`link ${ticketId}`], (tx) => tx.saveLink(destinationId, ticketId, ref, deps.clock.now()));
+  } catch (cause) {
+    if (!(cause instanceof RetryableError)) throw cause;
+    throw new RetryableError(`${ref.externalId} could not be noted: ${cause.message}`, { cause, outcomeUnknown: true });
+  }
 }
 
 async function has(destination: Destination, ref: TicketRef, message: Message): Promise<boolean> {

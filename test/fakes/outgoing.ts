@@ -1,0 +1,123 @@
+import type { Channel } from '../../src/core/connector.ts';
+import type { Destination, DestinationType } from '../../src/core/destination.ts';
+import type { ItemInput } from '../../src/core/envelope.ts';
+import type { Endpoint } from '../../src/core/gateway.ts';
+import { createIds } from '../../src/core/id.ts';
+import type { Store } from '../../src/core/store.ts';
+import type { Change, DeliveryView, TaskState } from '../../src/core/ticket.ts';
+import { createDeliver, createNotify, createUpdate } from '../../src/dispatch/deliver.ts';
+import { createDownload, openAttachment } from '../../src/dispatch/files.ts';
+import { createReply } from '../../src/dispatch/reply.ts';
+import { announceEnding } from '../../src/dispatch/settled.ts';
+import { createAnnouncer, type Target } from '../../src/normalizer/announce.ts';
+import { createEmbeddedQueue } from '../../src/queue/embedded.ts';
+import { createWorker } from '../../src/queue/worker.ts';
+import { fakeLog } from './context.ts';
+import { openFiling, type Filing } from './filing.ts';
+
+const SECOND = 1000;
+
+/** The way out without HTTP: what is filed goes to destinations, and answers to channels, that are values. */
+export interface Outgoing extends Filing {
+  /** Endpoints by id; a test puts them there, changes and removes them. */
+  readonly endpoints: Map<string, Endpoint>;
+  /** Stands in for the store while tries are made. */
+  on: Store;
+  addDestination(id: string, destination: Destination | undefined, given?: Partial<Endpoint>): void;
+  addChannel(id: string, channel: Partial<Channel>): void;
+  /** Lets time pass while the worker works. */
+  pass(ms: number, step?: number): Promise<void>;
+  /** Lets time pass until something has happened, for what takes real time: files. */
+  until(happened: () => boolean): Promise<void>;
+  deliveries(filter?: { destination?: string; state?: TaskState }): Promise<readonly DeliveryView[]>;
+  /** The newest delivery to a destination of a state. */
+  error(destination: string): Promise<string | null>;
+  changes(): Promise<readonly Change[]>;
+}
+
+/** `targets`: the destinations that everything goes to. */
+export async function openOutgoing(
+  targets: readonly Target[],
+  capabilities: Partial<DestinationType['capabilities']> = {},
+): Promise<Outgoing> {
+  const filing = await openFiling({ targets });
+  const { store, clock } = filing;
+  const endpoints = new Map<string, Endpoint>();
+  const type = {
+    capabilities: { carries: 'tickets', idempotent: false, localhost: true, proven: [], ...capabilities },
+  } as unknown as DestinationType;
+  const base = { type: 'test', enabled: true, source: null, settings: {}, problem: null };
+  const queue = createEmbeddedQueue({ perEndpoint: 4 });
+  const lent: Store = {
+    ...store,
+    write: (locks, work) => outgoing.on.write(locks, work),
+  };
+  const endpointOf = (id: string) => endpoints.get(id);
+  const deps = {
+    store: lent,
+    clock,
+    endpointOf,
+    destinationTypeOf: () => type,
+    openAttachment: (id: string) => openAttachment(store, id),
+  };
+  const announcing = { newId: createIds(clock), clock, targetsOf: () => targets };
+  const worker = createWorker({
+    store: lent,
+    queue,
+    clock,
+    log: fakeLog(),
+    random: () => 0.5,
+    carryOut: {
+      deliver: createDeliver(deps),
+      update: createUpdate(deps),
+      notify: createNotify(deps),
+      reply: createReply(deps),
+      download: createDownload(deps),
+    },
+    settled: async (tx, ending) => {
+      const announcer = createAnnouncer(tx, announcing);
+      await announceEnding(tx, announcer.change, ending);
+      return announcer.due;
+    },
+    announced: (due) => queue.push(due),
+  });
+  worker.start();
+
+  const outgoing: Outgoing = {
+    ...filing,
+    endpoints,
+    on: store,
+    addDestination(id, destination, given = {}) {
+      endpoints.set(id, { ...base, id, name: id, role: 'destination', destination, ...given });
+    },
+    addChannel(id, channel) {
+      const normalize = (payload: { body: Buffer }) => JSON.parse(payload.body.toString()) as ItemInput[];
+      endpoints.set(id, { ...base, id, name: id, role: 'channel', channel: { normalize, ...channel } });
+    },
+    async pass(ms, step = SECOND) {
+      for (let left = ms; left > 0; left -= step) {
+        const short = Math.min(SECOND, left);
+        clock.jump(Math.min(step, left) - short);
+        await clock.advance(short);
+        // Files are read and written beside the event loop, so that turns alone don't do.
+        for (let i = 0; i < 12; i++) await new Promise(setImmediate);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+    },
+    async until(happened) {
+      for (let i = 0; i < 200 && !happened(); i++) await outgoing.pass(100);
+    },
+    deliveries: async (filter = {}) => (await store.read.deliveries(filter, { limit: 200 })).data,
+    async error(destination) {
+      return (await outgoing.deliveries({ destination })).find((each) => each.error !== null)?.error ?? null;
+    },
+    changes: () => store.read.changes(0, 1000),
+    async close() {
+      const stopped = worker.stop();
+      await outgoing.pass(11 * SECOND);
+      await stopped;
+      await filing.close();
+    },
+  };
+  return outgoing;
+}
