@@ -11,7 +11,7 @@ import { systemClock, type Clock } from './core/clock.ts';
 import type { Log } from './core/connector.ts';
 import { PermanentError, textOf } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
-import { createIds } from './core/id.ts';
+import { createIds, timeOf } from './core/id.ts';
 import { Secret } from './core/secret.ts';
 import { createVault } from './core/vault.ts';
 import { createDeliver, createNotify, createUpdate } from './dispatch/deliver.ts';
@@ -90,10 +90,15 @@ async function start(
   undo: (() => Promise<void> | void)[],
 ): Promise<RunningGateway> {
   const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
-  const newId = createIds(clock);
   const typeOf = (id: string) => endpoints?.get(id)?.type ?? id;
   const store = await openStore({ folder: config.dataDir, file: config.store.path, log, typeOf, openDatabase });
   undo.push(() => store.close());
+  // Ids keep their order over restarts too, also when the clock was set back meanwhile.
+  const newest = [
+    (await store.read.events({}, { limit: 1 })).data[0],
+    (await store.read.deliveries({}, { limit: 1 })).data[0],
+  ];
+  const newId = createIds(clock, Math.max(0, ...newest.map((each) => (each ? timeOf(each.id) : 0))));
 
   const server = createServer(httpServerOptions);
   hardenServer(server, { trustProxy: config.server.trustProxy });

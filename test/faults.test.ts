@@ -192,7 +192,7 @@ describe('a data folder', () => {
       assert.equal(customer?.identifiers.length ?? 0, done ? 1 : 0, `statement ${n}: all or nothing`);
       await ticket(1000 + n);
     }
-    assert.ok(failures >= 6, `${failures} statements failed`);
+    assert.ok(failures >= 5, `${failures} statements failed`);
     await store.close();
   });
 

@@ -32,7 +32,8 @@ import type { Link } from './ticket.ts';
  */
 export interface Store {
   /**
-   * Runs `work` in a transaction and resolves once it is durable. Whoever shares one of `locks` runs one
+   * Runs `work` in a transaction and resolves once it is durable; it may be taken back and run again, so
+   * it does nothing but write here. Whoever shares one of `locks` runs one
    * after the other. A `work` that throws is rolled back alone and its error passed on; a store that
    * can't write throws `RetryableError`, and nothing of `work` remains.
    */
@@ -95,11 +96,8 @@ export interface Transaction {
   // Customers
   customer(id: string): Promise<CustomerRow | undefined>;
   insertCustomer(row: { id: string; name: string | null; locale: string | null; at: number }): Promise<void>;
-  updateCustomer(
-    id: string,
-    patch: { name?: string; locale?: string; mergedInto?: string | null },
-    at: number,
-  ): Promise<void>;
+  /** Fills in what isn't known yet. */
+  completeCustomer(id: string, known: { name?: string; locale?: string }, at: number): Promise<void>;
   identifier(kind: string, value: string): Promise<IdentifierRow | undefined>;
   identifiersOf(customerId: string): Promise<readonly IdentifierRow[]>;
   /** Inserts it, or gives it to another customer or trust. */

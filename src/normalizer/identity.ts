@@ -32,7 +32,8 @@ export async function resolveCustomer(
       : (observed.find((each) => each.row)?.row?.customerId ??
         (observed.length > 0 ? undefined : await claimant(tx, by('claimed'))));
   const customerId = found ?? (await createCustomer(tx, announcer, sender, deps));
-  if (found) await completeCustomer(tx, found, sender, deps.now);
+  // What is known stays, since people correct it by hand.
+  if (found && (sender.name ?? sender.locale)) await tx.completeCustomer(found, sender, deps.now);
 
   for (const identifier of verified) await keepVerified(tx, identifier, customerId, deps.now);
   // A spoofable value may name a customer that is new or proven; an existing one found by another
@@ -90,14 +91,6 @@ async function createCustomer(
   await tx.insertCustomer({ id, name: sender.name ?? null, locale: sender.locale ?? null, at: deps.now });
   await announcer.change({ type: 'customer.created', version: 1, customerId: id });
   return id;
-}
-
-/** What wasn't known yet is taken over; what is known stays, since people correct it by hand. */
-async function completeCustomer(tx: Transaction, id: string, sender: Party, now: number): Promise<void> {
-  const customer = await tx.customer(id);
-  const name = customer?.name === null ? sender.name : undefined;
-  const locale = customer?.locale === null ? sender.locale : undefined;
-  if (name !== undefined || locale !== undefined) await tx.updateCustomer(id, { name, locale }, now);
 }
 
 /** Ownership after a join has changed, so what was known before it counts only for the same owner. */

@@ -8,7 +8,7 @@ const IDLE_MS = 250;
 /**
  * What the store does beside its work: the search index and the watermark follow the change feed at a
  * distance, since neither belongs into anybody's commit. While messages are being filed this takes at
- * most a tenth of the time; what it falls behind it makes up afterwards, or when somebody searches.
+ * most a thirtieth of the time; what it falls behind it makes up afterwards, or when somebody searches.
  */
 export function startChores(deps: {
   /** Takes up to so many changes into the index; how many there were. */
@@ -34,7 +34,7 @@ export function startChores(deps: {
     }
     const took = performance.now() - start;
     const busy = deps.jobs() - before > 2;
-    if (!stopped) schedule(done === 0 ? IDLE_MS : busy ? Math.max(took * 9, 20) : 1);
+    if (!stopped) schedule(done === 0 ? IDLE_MS : busy ? Math.max(took * 30, 200) : 1);
   }
 
   function schedule(ms: number): void {

@@ -20,12 +20,6 @@ export function filingOf(
   | 'deleteMessage'
   | 'setDelivery'
   | 'saveReaction'
-  | 'insertAttachment'
-  | 'attachment'
-  | 'updateAttachment'
-  | 'savePart'
-  | 'parts'
-  | 'messageOfPart'
 > {
   const saveRevision = async (messageId: string, content: MessageContent, at: number) => {
     const text = JSON.stringify(content);
@@ -169,62 +163,6 @@ export function filingOf(
         at,
       );
     },
-
-    async insertAttachment(row) {
-      await sql.run(
-        `INSERT INTO attachments (id, message_id, external_id, name, media_type, size, inline, cid, state, sha256)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        row.rowId,
-        row.messageId,
-        row.id,
-        row.name,
-        row.mediaType,
-        row.size ?? null,
-        row.inline ? 1 : 0,
-        row.cid ?? null,
-        row.state,
-        row.sha256 ?? null,
-      );
-    },
-    async attachment(rowId) {
-      const row = await sql.get<AttachmentColumns>('SELECT * FROM attachments WHERE id = ?', rowId);
-      return row && attachmentOf(row);
-    },
-    async updateAttachment(rowId, patch) {
-      await sql.run(
-        'UPDATE attachments SET state = ?, sha256 = coalesce(?, sha256), size = coalesce(?, size) WHERE id = ?',
-        patch.state,
-        patch.sha256 ?? null,
-        patch.size ?? null,
-        rowId,
-      );
-    },
-    async savePart(messageId, endpointId, externalId, at) {
-      await sql.run(
-        `INSERT INTO parts (endpoint_id, external_id, message_id, at) VALUES (?, ?, ?, ?)
-         ON CONFLICT (endpoint_id, external_id) DO NOTHING`,
-        endpointId,
-        externalId,
-        messageId,
-        at,
-      );
-    },
-    async parts(messageId) {
-      const rows = await sql.all<{ external_id: string }>(
-        'SELECT external_id FROM parts WHERE message_id = ? ORDER BY at, external_id',
-        messageId,
-      );
-      return rows.map((row) => ({ externalId: row.external_id }));
-    },
-    async messageOfPart(endpointId, externalId) {
-      return messageOf(
-        await sql.get(
-          `SELECT m.* FROM parts p JOIN messages m ON m.id = p.message_id WHERE p.endpoint_id = ? AND p.external_id = ?`,
-          endpointId,
-          externalId,
-        ),
-      );
-    },
   };
 }
 
@@ -248,36 +186,8 @@ function contentValues(content: MessageContent): Value[] {
   ];
 }
 
-interface AttachmentColumns {
-  id: string;
-  message_id: string;
-  external_id: string;
-  name: string;
-  media_type: string;
-  size: number | null;
-  inline: number;
-  cid: string | null;
-  state: 'waiting' | 'stored' | 'failed';
-  sha256: string | null;
-}
-
-/** Columns of an attachment as a row of the contract. */
-export function attachmentOf(row: AttachmentColumns) {
-  return {
-    rowId: row.id,
-    messageId: row.message_id,
-    id: row.external_id,
-    name: row.name,
-    mediaType: row.media_type,
-    size: row.size ?? undefined,
-    inline: row.inline === 1,
-    cid: row.cid ?? undefined,
-    state: row.state,
-    sha256: row.sha256 ?? undefined,
-  };
-}
-
-function messageOf(row: Row | undefined): MessageRow | undefined {
+/** Columns of a message as a row of the contract. */
+export function messageOf(row: Row | undefined): MessageRow | undefined {
   if (!row) return undefined;
   const column = <T>(name: string) => row[name] as T;
   const optional = <T>(name: string) => (row[name] ?? undefined) as T | undefined;

@@ -12,9 +12,10 @@ interface Job {
 const GROUP = 128;
 
 /**
- * Group commit. Jobs run one after the other inside one transaction, each under its own savepoint; all
- * are answered after the one commit that makes them durable. A job that throws is rolled back alone. An
- * error of the storage itself (full disk, I/O) may have rolled back more, so it fails the whole group.
+ * Group commit. Jobs run one after the other inside one transaction, and all are answered after the one
+ * commit that makes them durable. When one of them throws, the group is taken back and its jobs run
+ * again, each under a savepoint, so that one is rolled back alone: that is rare, and the savepoints cost
+ * every other group. An error of the storage itself (full disk, I/O) fails the whole group.
  */
 export function createGroupCommit(database: Database): {
   submit<T>(run: () => Promise<T>): Promise<T>;
@@ -41,11 +42,9 @@ export function createGroupCommit(database: Database): {
   }
 
   async function commit(group: readonly Job[]): Promise<void> {
-    const done: (() => void)[] = [];
+    let answers: readonly (() => void)[];
     try {
-      database.exec('BEGIN IMMEDIATE');
-      for (const job of group) done.push(await runAlone(database, job));
-      database.exec('COMMIT');
+      answers = (await runTogether(database, group)) ?? (await runApart(database, group));
     } catch (error) {
       rollBack(database);
       const failure = new RetryableError(`the store can't write: ${textOf(error)}`, {
@@ -55,7 +54,7 @@ export function createGroupCommit(database: Database): {
       for (const job of group) job.reject(failure);
       return;
     }
-    for (const answer of done) answer();
+    for (const answer of answers) answer();
   }
 
   return {
@@ -75,23 +74,48 @@ export function createGroupCommit(database: Database): {
   };
 }
 
-/** Runs one job under a savepoint; returns how to answer it once the group is durable. */
-async function runAlone(database: Database, job: Job): Promise<() => void> {
-  database.exec('SAVEPOINT job');
-  try {
-    const value = await job.run();
-    database.exec('RELEASE job');
-    return () => {
-      job.resolve(value);
-    };
-  } catch (error) {
-    if (isStorageError(error)) throw error;
-    database.exec('ROLLBACK TO job');
-    database.exec('RELEASE job');
-    return () => {
-      job.reject(error);
-    };
+/** All jobs in one transaction; undefined, and nothing done, when one of them throws. */
+async function runTogether(database: Database, group: readonly Job[]): Promise<(() => void)[] | undefined> {
+  database.exec('BEGIN IMMEDIATE');
+  const answers: (() => void)[] = [];
+  for (const job of group) {
+    try {
+      const value = await job.run();
+      answers.push(() => {
+        job.resolve(value);
+      });
+    } catch (error) {
+      if (isStorageError(error)) throw error;
+      database.exec('ROLLBACK');
+      return undefined;
+    }
   }
+  database.exec('COMMIT');
+  return answers;
+}
+
+/** All jobs in one transaction, each under its own savepoint: one that throws is rolled back alone. */
+async function runApart(database: Database, group: readonly Job[]): Promise<(() => void)[]> {
+  database.exec('BEGIN IMMEDIATE');
+  const answers: (() => void)[] = [];
+  for (const job of group) {
+    database.exec('SAVEPOINT job');
+    try {
+      const value = await job.run();
+      answers.push(() => {
+        job.resolve(value);
+      });
+    } catch (error) {
+      if (isStorageError(error)) throw error;
+      database.exec('ROLLBACK TO job');
+      answers.push(() => {
+        job.reject(error);
+      });
+    }
+    database.exec('RELEASE job');
+  }
+  database.exec('COMMIT');
+  return answers;
 }
 
 function rollBack(database: Database): void {

@@ -2,22 +2,18 @@ import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PermanentError, RetryableError, textOf, TributaryError } from '../core/errors.ts';
 import type { Log } from '../core/connector.ts';
-import type { Store, Transaction } from '../core/store.ts';
-import { accessOf } from './access.ts';
+import type { Store } from '../core/store.ts';
 import { createBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
-import { filingOf } from './filing.ts';
 import { createGroupCommit } from './group.ts';
 import { lockFolder } from './lock.ts';
 import { migrate } from './migrate.ts';
-import { outboxOf } from './outbox.ts';
-import { peopleOf } from './people.ts';
 import { createReader } from './reader/reader.ts';
 import { kyselyOf } from './reader/kysely.ts';
 import { createSearch, ensureSearch } from './search.ts';
 import type { Sql } from './sql.ts';
 import { configure, openDatabase as openFile, pragmaOf, sqlOf, type Database } from './sqlite.ts';
-import { ticketsOf } from './tickets.ts';
+import { transactionOf } from './transaction.ts';
 import { createWatermark } from './watermark.ts';
 
 export interface StoreOptions {
@@ -55,13 +51,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
   const sql = sqlOf(writer);
   const group = createGroupCommit(writer);
-  const tx: Transaction = {
-    ...filingOf(sql),
-    ...peopleOf(sql),
-    ...ticketsOf(sql),
-    ...outboxOf(sql),
-    ...accessOf(sql),
-  };
+  const tx = transactionOf(sql);
 
   await ensureSearch(sql);
   const db = kyselyOf(reading);

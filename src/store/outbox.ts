@@ -55,8 +55,9 @@ export function outboxOf(
   return {
     async insertChange(row) {
       const inserted = await sql.get<{ seq: number }>(
-        `INSERT INTO changes (seq, type, at, version, ticket_id, message_id, customer_id, extra)
-         SELECT coalesce(max(seq), 0) + 1, ?, ?, ?, ?, ?, ?, ? FROM changes RETURNING seq`,
+        // SQLite gives an integer primary key the next number by itself.
+        `INSERT INTO changes (type, at, version, ticket_id, message_id, customer_id, extra) VALUES (?, ?, ?, ?, ?, ?, ?)
+         RETURNING seq`,
         row.type,
         row.at,
         row.version,

@@ -18,7 +18,6 @@ export function peopleOf(
   Transaction,
   | 'customer'
   | 'insertCustomer'
-  | 'updateCustomer'
   | 'completeCustomer'
   | 'identifier'
   | 'identifiersOf'
@@ -123,16 +122,6 @@ export function peopleOf(
         row.locale,
         row.at,
         row.at,
-      );
-    },
-    async updateCustomer(id, patch, at) {
-      await sql.run(
-        `UPDATE customers SET name = coalesce(?, name), locale = coalesce(?, locale), version = version + 1, updated_at = ?
-         WHERE id = ?`,
-        patch.name ?? null,
-        patch.locale ?? null,
-        at,
-        id,
       );
     },
     async completeCustomer(id, { name, locale }, at) {

@@ -13,19 +13,15 @@ import type {
   TicketRow,
 } from '../../src/core/rows.ts';
 import type { Blobs, Transaction } from '../../src/core/store.ts';
-import { accessOf } from '../../src/store/access.ts';
 import { createBlobs } from '../../src/store/blobs.ts';
-import { filingOf } from '../../src/store/filing.ts';
 import { createGroupCommit } from '../../src/store/group.ts';
 import { migrate } from '../../src/store/migrate.ts';
-import { outboxOf } from '../../src/store/outbox.ts';
-import { peopleOf } from '../../src/store/people.ts';
 import { kyselyOf, type Db } from '../../src/store/reader/kysely.ts';
 import { createReader } from '../../src/store/reader/reader.ts';
+import { transactionOf } from '../../src/store/transaction.ts';
 import { createSearch, ensureSearch, type Search } from '../../src/store/search.ts';
 import type { Sql } from '../../src/store/sql.ts';
 import { configure, openDatabase, sqlOf, type Database } from '../../src/store/sqlite.ts';
-import { ticketsOf } from '../../src/store/tickets.ts';
 import { fakeClock, type FakeClock } from './clock.ts';
 
 /** The two sides of a store on a throw-away SQLite file, without what runs by itself in a real one. */
@@ -95,7 +91,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     clock,
     newId: createIds(clock),
     sql,
-    tx: { ...filingOf(sql), ...peopleOf(sql), ...ticketsOf(sql), ...outboxOf(sql), ...accessOf(sql) },
+    tx: transactionOf(sql),
     read,
     search,
     blobs,

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Reader } from '../../core/reader.ts';
 import { toTime, type Message } from '../../core/ticket.ts';
-import { attachmentOf } from '../filing.ts';
+import { attachmentOf } from '../attachments.ts';
 import { fromJson } from '../sql.ts';
 import type { Db } from './kysely.ts';
 import { byId, cut, groupBy, keysOf, render, toCursor } from './page.ts';
