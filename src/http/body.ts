@@ -43,7 +43,7 @@ export function refuseEncoded(request: HttpRequest, { headers, body }: Answer): 
 }
 
 function isEncoded(headers: Answer['headers']): boolean {
-  return !/^\s*(identity)?\s*$/i.test(headers['content-encoding'] ?? '');
+  return !['', 'identity'].includes((headers['content-encoding'] ?? '').trim().toLowerCase());
 }
 
 /** The error in an answer outside 2xx. The status says what to do even where the body can't be had. */

@@ -70,7 +70,9 @@ export function createGuard(rules: Rules): Guard {
 export function normalHost(host: string): string {
   const bare = host.replace(/^\[|\]$/g, '');
   if (isIP(bare) !== 0) return ipaddr.process(bare).toString();
-  return bare.toLowerCase().replace(/\.+$/, '');
+  let end = bare.length;
+  while (bare[end - 1] === '.') end--;
+  return bare.slice(0, end).toLowerCase();
 }
 
 /** An entry of a list: `10.0.0.0/8`, `10.0.0.2`, `10.0.0.2:8080`, `[::1]:8080`, `crm.internal`, `crm.internal:8080`. */
