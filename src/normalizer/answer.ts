@@ -112,6 +112,7 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
         await announcer.task({ kind: 'reply', type: 'reply', endpointId: channel, ticketId, messageId });
         await firstAnswer(tx, announcer, ticket, deps.clock.now());
         await announcer.change({ type: 'ticket.updated', version, ticketId, messageId }, { ticket, kind: 'message' });
+        await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.reply', target: ticketId });
         return { messageId };
       });
     },
@@ -131,6 +132,7 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
         } as const;
         const { id: messageId, version } = await insert(tx, ticket, row, actor);
         await announcer.change({ type: 'note.created', version, ticketId, messageId }, { ticket, kind: 'note' });
+        await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.note', target: ticketId });
         return { messageId };
       });
     },

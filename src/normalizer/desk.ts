@@ -29,9 +29,10 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
     customer: Parameters<Desk['createTicket']>[0]['customer'],
   ) {
     if ('id' in customer) {
-      const row = await tx.customer(customer.id);
+      let row = await tx.customer(customer.id);
       if (!row) throw new NotFoundError(`there is no customer ${customer.id}`);
-      return row.mergedInto ?? row.id;
+      while (row?.mergedInto) row = await tx.customer(row.mergedInto);
+      return row!.id;
     }
     const claims = customer.identifiers.map(({ kind, value }) => ({
       kind,
@@ -57,7 +58,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
     tx: Transaction,
     row: Pick<TicketRow, 'subject' | 'customerId' | 'channelId'> & Partial<TicketRow>,
   ) => {
-    const id = newId('tkt');
+    const id = row.id ?? newId('tkt');
     await tx.insertTicket({
       status: 'new',
       priority: 'normal',
@@ -78,9 +79,11 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
 
     async createTicket(ticket, actor) {
       const text = cleanText(ticket.text);
-      return write(actor, 'ticket.create', ticket.channel ?? 'api', async (tx, announcer) => {
+      const ticketId = newId('tkt');
+      return write(actor, 'ticket.create', ticketId, async (tx, announcer) => {
         const customerId = await customerFor(tx, announcer, ticket.customer);
         const row = await insertTicket(tx, {
+          id: ticketId,
           subject: cleanLine(ticket.subject ?? text.slice(0, 80)) || 'Ticket',
           customerId,
           channelId: ticket.channel ?? 'api',
@@ -119,7 +122,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           { type: 'note.created', version, ticketId: row.id, messageId },
           { ticket: row, kind: 'note' },
         );
-        return { ticketId: row.id };
+        return { ticketId };
       });
     },
 
@@ -165,9 +168,10 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const all = await tx.messageIds(ticketId);
         const chosen = all.filter((id) => messages.includes(id));
         if (chosen.length !== new Set(messages).size) throw new NotFoundError('a message is not of this ticket');
+        if (chosen.length === 0) throw new PermanentError('a split needs a message');
         if (chosen.length === all.length) throw new PermanentError('a split must leave a message in the ticket');
         const first = await tx.message(chosen[0]!);
-        const subject = first?.subject ?? cleanLine(first?.text.slice(0, 80) ?? '') ?? ticket.subject;
+        const subject = first?.subject ?? (cleanLine(first?.text.slice(0, 80) ?? '') || ticket.subject);
         const { customerId, language } = ticket;
         const row = await insertTicket(tx, {
           subject,
@@ -221,6 +225,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
     },
 
     async splitCustomer(customerId, identifiers, actor) {
+      if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
       return write(actor, 'customer.split', customerId, async (tx, announcer) => {
         if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
         const id = newId('cus');
