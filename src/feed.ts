@@ -11,13 +11,15 @@ export type Listener = (change: Change) => void;
  */
 export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'lastChange'>; readonly log: Log }) {
   const listeners = new Set<Listener>();
-  let position = 0;
+  /** Undefined while nobody has followed: then it is the end of the feed. */
+  let position: number | undefined;
   let reading: Promise<void> | undefined;
   let again = false;
 
   async function drain(): Promise<void> {
     do {
       again = false;
+      position ??= await deps.read.lastChange();
       for (
         let page = await deps.read.changes(position, 200);
         page.length > 0;
@@ -25,10 +27,18 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
       ) {
         for (const change of page) {
           position = change.seq;
-          for (const listener of listeners) listener(change);
+          for (const listener of listeners) tell(listener, change);
         }
       }
     } while (again);
+  }
+
+  function tell(listener: Listener, change: Change): void {
+    try {
+      listener(change);
+    } catch (error) {
+      deps.log.warn({ seq: change.seq, error: textOf(error) }, 'somebody who follows the changes failed');
+    }
   }
 
   /** Something was committed. */
@@ -48,18 +58,10 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
     poke,
     /** From now on; returns what ends it. */
     listen(listener: Listener): () => void {
-      if (listeners.size === 0) {
-        // Nobody has followed, so the position is old: start at the end.
-        reading = (reading ?? Promise.resolve())
-          .then(async () => {
-            position = Math.max(position, await deps.read.lastChange());
-          })
-          .finally(() => {
-            reading = undefined;
-            if (again) poke();
-          });
-      }
+      // Nobody has followed, so the position is old. The end is asked for at once: what is committed after this is behind it.
+      if (listeners.size === 0 && !reading) position = undefined;
       listeners.add(listener);
+      poke();
       return () => {
         listeners.delete(listener);
       };

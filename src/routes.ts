@@ -33,6 +33,7 @@ export async function createRoutes(
     return { id, source: null, when, to };
   }
 
+  /** Where it stands now; others may be removed while it is stored. Throws unless it can be changed here. */
   function ownIndex(id: string): number {
     const index = own.findIndex((route) => route.id === id);
     if (index >= 0) return index;
@@ -54,13 +55,13 @@ export async function createRoutes(
     async update(id, input) {
       const index = ownIndex(id);
       const route = await save(id, input, index);
-      own = own.with(index, route);
+      own = own.map((each) => (each.id === id ? route : each));
       return route;
     },
     async remove(id) {
-      const index = ownIndex(id);
+      ownIndex(id);
       await store.write(['routes'], (tx) => tx.deleteRoute(id));
-      own = own.toSpliced(index, 1);
+      own = own.filter((each) => each.id !== id);
     },
   };
 }
