@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as realTime } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -309,6 +310,24 @@ describe('The whole gateway', () => {
     reading.close();
     assert.equal((await onlyTicket()).messageCount, 20);
   });
+});
+
+describe('What the documentation says of the tests', () => {
+  for (const page of ['README.md', 'docs/hardening.md']) {
+    it(`is true of those that ${page} names`, () => {
+      const root = join(import.meta.dirname, '..');
+      const text = readFileSync(join(root, page), 'utf8').replace(/\s+/g, ' ');
+      const named = [...text.matchAll(/\]\((?:\.\.\/)?(test\/[^)]+)\)((?:,? "[^"]+")+)/g)];
+      assert.ok(named.length >= 5, `${named.length} were found`);
+      const missing = named.flatMap(([, file = '', quoted = '']) => {
+        const source = readFileSync(join(root, file), 'utf8');
+        return [...quoted.matchAll(/"([^"]+)"/g)]
+          .map(([, sentence = '']) => `${file}: ${sentence}`)
+          .filter((each) => !source.includes(each.slice(file.length + 2)));
+      });
+      assert.deepEqual(missing, []);
+    });
+  }
 });
 
 /** What a receiver was told, in order: ids of messages of one type of event. */
