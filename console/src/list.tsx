@@ -67,9 +67,9 @@ function Filters() {
   const { q, status } = useCell(route.place);
   const box = useRef<HTMLInputElement>(null);
 
-  // The box is not drawn anew while it is typed in: only another address changes what it says.
+  // Who types is ahead of what is drawn: the address never takes letters back from him.
   useEffect(() => {
-    if (box.current && box.current.value !== q) box.current.value = q;
+    if (box.current && box.current !== document.activeElement) box.current.value = q;
   }, [q]);
 
   return (

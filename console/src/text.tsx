@@ -35,5 +35,5 @@ function isPlain(address: string): boolean {
   if (!URL.canParse(address)) return false;
   const url = new URL(address);
   const host = /^https?:\/\/([^/?#]+)/.exec(address)?.[1]?.toLowerCase();
-  return url.username === '' && url.password === '' && !url.hostname.includes('xn--') && host === url.host;
+  return !url.hostname.includes('xn--') && host === url.host;
 }
