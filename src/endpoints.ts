@@ -134,7 +134,12 @@ export async function createEndpoints(
         problems: [{ pointer: '/settings', message: endpoint.problem }],
       });
     }
-    await save(endpoint);
+    try {
+      await save(endpoint);
+    } catch (error) {
+      await close(endpoint);
+      throw error;
+    }
     opened.set(id, endpoint);
     if (old) await close(old);
     return endpoint;
@@ -147,6 +152,14 @@ export async function createEndpoints(
       throw new ConflictError(`${id} is defined in ${endpoint.source}`, { hint: 'Change it there and restart.' });
     }
     return endpoint;
+  }
+
+  let turn: Promise<unknown> = Promise.resolve();
+  /** Changes are made one after the other: each sees what the one before it left, and none stays open unseen. */
+  function inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = turn.then(work);
+    turn = result.catch(() => undefined);
+    return result;
   }
 
   for (const definition of defined.channels) opened.set(definition.id, await open('channel', definition));
@@ -162,21 +175,28 @@ export async function createEndpoints(
     destinationTypes: deps.destinationTypes,
     all: (role) => [...opened.values()].filter((each) => role === undefined || each.role === role),
     get: (id) => opened.get(id),
-    async create(role, input) {
-      if (opened.has(input.id)) throw new ConflictError(`there is an endpoint ${input.id} already`);
-      return replace(role, input, undefined);
-    },
-    async update(id, patch) {
-      const old = changeable(id);
-      const settings = patch.settings ? (unmaskSettings(patch.settings, old.raw) as Record<string, unknown>) : old.raw;
-      return replace(old.role, { id, type: old.type, name: old.name, enabled: old.enabled, ...patch, settings }, old);
-    },
-    async remove(id) {
-      const old = changeable(id);
-      await store.write([`endpoint ${id}`], (tx) => tx.deleteEndpoint(id));
-      opened.delete(id);
-      await close(old);
-    },
+    create: (role, input) =>
+      inTurn(async () => {
+        if (opened.has(input.id)) throw new ConflictError(`there is an endpoint ${input.id} already`);
+        // There is no old value that a mask could stand for: the field counts as left out.
+        const settings = unmaskSettings(input.settings, {}) as Record<string, unknown>;
+        return replace(role, { ...input, settings }, undefined);
+      }),
+    update: (id, patch) =>
+      inTurn(async () => {
+        const old = changeable(id);
+        const settings = patch.settings
+          ? (unmaskSettings(patch.settings, old.raw) as Record<string, unknown>)
+          : old.raw;
+        return replace(old.role, { id, type: old.type, name: old.name, enabled: old.enabled, ...patch, settings }, old);
+      }),
+    remove: (id) =>
+      inTurn(async () => {
+        const old = changeable(id);
+        await store.write([`endpoint ${id}`], (tx) => tx.deleteEndpoint(id));
+        opened.delete(id);
+        await close(old);
+      }),
     async close() {
       await Promise.all([...opened.values()].map(close));
     },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
+import type { Destination } from '../src/core/destination.ts';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
 import { createHelpDesk, type HelpDesk } from './fakes/helpdesk.ts';
 import { message } from './fakes/filing.ts';
@@ -55,11 +56,9 @@ describe('a help desk that keeps tickets of its own', () => {
     const id = await write('one');
     await out.pass(SECOND);
     const seen: unknown[] = [];
-    const { update } = desk.destination;
-    const noting = {
+    const noting: Destination = {
       ...desk.destination,
-      update: async (...[ref, what]: Parameters<NonNullable<typeof update>>) =>
-        void seen.push(what.status, ref.externalId),
+      update: async (ref, what) => void seen.push(what.status, ref.externalId),
     };
     out.addDestination('desk', noting);
     for (const status of ['pending', 'solved', 'open'] as const) {

@@ -28,12 +28,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
     announcer: Announcer,
     customer: Parameters<Desk['createTicket']>[0]['customer'],
   ) {
-    if ('id' in customer) {
-      let row = await tx.customer(customer.id);
-      if (!row) throw new NotFoundError(`there is no customer ${customer.id}`);
-      while (row?.mergedInto) row = await tx.customer(row.mergedInto);
-      return row!.id;
-    }
+    if ('id' in customer) return currentCustomer(tx, customer.id);
     const claims = customer.identifiers.map(({ kind, value }) => ({
       kind,
       value: canonicalValue(kind, value, deps.country),
@@ -168,16 +163,14 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const all = await tx.messageIds(ticketId);
         const chosen = all.filter((id) => messages.includes(id));
         if (chosen.length !== new Set(messages).size) throw new NotFoundError('a message is not of this ticket');
-        if (chosen.length === 0) throw new PermanentError('a split needs a message');
         if (chosen.length === all.length) throw new PermanentError('a split must leave a message in the ticket');
-        const first = await tx.message(chosen[0]!);
-        const subject = first?.subject ?? (cleanLine(first?.text.slice(0, 80) ?? '') || ticket.subject);
-        const { customerId, language } = ticket;
+        const first = chosen[0] === undefined ? undefined : await tx.message(chosen[0]);
+        if (!first) throw new PermanentError('a split needs a message');
         const row = await insertTicket(tx, {
-          subject,
-          customerId: first?.customerId ?? customerId,
-          channelId: first?.endpointId ?? ticket.channelId,
-          language,
+          subject: first.subject ?? (cleanLine(first.text.slice(0, 80)) || ticket.subject),
+          customerId: first.customerId ?? ticket.customerId,
+          channelId: first.endpointId ?? ticket.channelId,
+          language: ticket.language,
         });
         await tx.moveMessages(chosen, row.id, clock.now());
         const version = await tx.updateTicket(row.id, {}, clock.now());
@@ -237,6 +230,13 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
   };
+}
+
+/** The customer himself, or whom he was joined into. */
+async function currentCustomer(tx: Transaction, id: string): Promise<string> {
+  const row = await tx.customer(id);
+  if (!row) throw new NotFoundError(`there is no customer ${id}`);
+  return row.mergedInto === null ? row.id : currentCustomer(tx, row.mergedInto);
 }
 
 function canonicalValue(kind: string, value: string, country: string | undefined): string {
