@@ -166,7 +166,6 @@ async function seed({ sql, newId, clock, bulk }: TestDatabase): Promise<void> {
         method: 'POST',
         url: '/',
         headers: '{}',
-        hash: '',
         units: 1,
       });
       const outcome = i % 100 === 0 ? 'quarantined' : 'ticket_created';

@@ -15,7 +15,6 @@ export interface PayloadRow {
   readonly body: Buffer | undefined;
   readonly blob?: string;
   readonly sameAs?: string;
-  readonly hash: string;
   /** How many items it says: the ledger must have as many events. */
   readonly units: number;
 }

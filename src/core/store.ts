@@ -65,7 +65,7 @@ export interface Blobs {
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
 export interface Transaction {
   // Ledger
-  /** Stores what was received; the bytes once per (endpoint, hash). */
+  /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
   addUnits(payloadId: string, units: number): Promise<void>;
   insertEvent(row: EventRow): Promise<void>;

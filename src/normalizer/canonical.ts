@@ -28,27 +28,52 @@ function cleanId(id: string): string {
   return id.toWellFormed().replaceAll('\u0000', '\ufffd');
 }
 
-/** Item with every text in canonical form. `country`: where phones without a country code are from. */
-export function toCanonical(item: Item, country: string | undefined): Item {
-  if (isEnvelope(item)) return canonicalEnvelope(item, country);
-  switch (item.kind) {
-    case 'rejected':
-      return { ...item, envelope: item.envelope && canonicalEnvelope(item.envelope, country) };
-    case 'reaction':
-      return { ...item, externalId: cleanId(item.externalId), sender: canonicalParty(item.sender, country) };
-    case 'receipt':
-    case 'deletion':
-      return { ...item, externalId: cleanId(item.externalId) };
-    default:
-      return item;
+/** Puts items into canonical form. `country`: where phones without a country code are from. */
+export function createCanonical(country: string | undefined): (item: Item) => Item {
+  // The same people write again and again, and reading a phone number costs more than all the rest.
+  const known = new Map<string, Identifier>();
+
+  function identifier(given: Identifier): Identifier {
+    const key = `${given.kind} ${given.trust} ${given.value}`;
+    let canonical = known.get(key);
+    if (!canonical) {
+      if (known.size >= KNOWN) known.clear();
+      known.set(key, (canonical = canonicalIdentifier(given, country)));
+    }
+    return canonical;
   }
+
+  function party(given: Party): Party {
+    const name = given.name === undefined ? undefined : cleanLine(given.name);
+    return { ...given, name: name === '' ? undefined : name, identifiers: given.identifiers.map(identifier) };
+  }
+
+  const envelope = (given: Envelope) => canonicalEnvelope(given, party(given.sender));
+
+  return (item) => {
+    if (isEnvelope(item)) return envelope(item);
+    switch (item.kind) {
+      case 'rejected':
+        return { ...item, envelope: item.envelope && envelope(item.envelope) };
+      case 'reaction':
+        return { ...item, externalId: cleanId(item.externalId), sender: party(item.sender) };
+      case 'receipt':
+      case 'deletion':
+        return { ...item, externalId: cleanId(item.externalId) };
+      default:
+        return item;
+    }
+  };
 }
 
-function canonicalEnvelope(envelope: Envelope, country: string | undefined): Envelope {
+/** Identifiers remembered at most. */
+const KNOWN = 5000;
+
+function canonicalEnvelope(envelope: Envelope, sender: Party): Envelope {
   return {
     ...envelope,
     externalId: cleanId(envelope.externalId),
-    sender: canonicalParty(envelope.sender, country),
+    sender,
     thread: {
       ...envelope.thread,
       externalId: envelope.thread.externalId && cleanId(envelope.thread.externalId),
@@ -66,15 +91,6 @@ function canonicalEnvelope(envelope: Envelope, country: string | undefined): Env
       name: fileName(attachment.name),
       mediaType: cleanLine(attachment.mediaType).toLowerCase() || 'application/octet-stream',
     })),
-  };
-}
-
-function canonicalParty(party: Party, country: string | undefined): Party {
-  const name = party.name === undefined ? undefined : cleanLine(party.name);
-  return {
-    ...party,
-    name: name === '' ? undefined : name,
-    identifiers: party.identifiers.map((identifier) => canonicalIdentifier(identifier, country)),
   };
 }
 

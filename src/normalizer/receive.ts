@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { Log, Receipt } from '../core/connector.ts';
 import { Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, PermanentError, textOf } from '../core/errors.ts';
@@ -9,7 +8,7 @@ import type { PayloadRow } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
 import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
 import { writeAndAnnounce, type AnnounceDeps } from './announce.ts';
-import { toCanonical } from './canonical.ts';
+import { createCanonical } from './canonical.ts';
 
 export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
   readonly store: Store;
@@ -25,7 +24,8 @@ export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
 const INLINE_BYTES = 64 * 1024;
 
 /** The one way in for customers' payloads. */
-export function createIntake(deps: ReceiveDeps): Intake {
+export function createIntake(given: ReceiveDeps): Intake {
+  const deps = { ...given, toCanonical: createCanonical(given.country) };
   const { store } = deps;
 
   async function receive(payload: Payload): Promise<Receipt> {
@@ -65,7 +65,7 @@ export function createIntake(deps: ReceiveDeps): Intake {
     const [first] = results;
     if (first?.firstPayload === undefined || results.some((each) => each.outcome !== 'duplicate')) return {};
     const earlier = await store.read.payload(first.firstPayload);
-    if (earlier?.hash !== hashOf(payload)) return {};
+    if (!earlier?.body?.equals(payload.body)) return {};
     return { sameAs: earlier.id, body: undefined, blob: undefined };
   }
 
@@ -125,13 +125,18 @@ function channelOf(deps: ReceiveDeps, endpointId: string): Endpoint {
  * What a payload says, in canonical form. Never throws and never yields nothing: what can't be read is
  * one `broken` item, what says nothing one `ignored` item, so that every payload shows in the ledger.
  */
-async function itemsOf(deps: ReceiveDeps, endpoint: Endpoint, payload: Payload): Promise<Item[]> {
+async function itemsOf(
+  deps: ReceiveDeps & { readonly toCanonical: (item: Item) => Item },
+  endpoint: Endpoint,
+  payload: Payload,
+): Promise<Item[]> {
+  const { toCanonical } = deps;
   try {
     const inputs = await endpoint.channel!.normalize(payload);
     if (inputs.length === 0) return [{ kind: 'ignored', name: 'empty', reason: 'the payload says nothing' }];
     return inputs.map((input, index) => {
       const parsed = Item.safeParse(input);
-      if (parsed.success) return toCanonical(parsed.data, deps.country);
+      if (parsed.success) return toCanonical(parsed.data);
       const issue = parsed.error.issues[0];
       return broken(`/${index}`, `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not an item'}`);
     });
@@ -164,18 +169,7 @@ function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<Pay
     remoteAddress,
     body: blob === undefined ? body : undefined,
     blob,
-    hash: hashOf(payload),
   };
-}
-
-function hashOf(payload: Payload): string {
-  return createHash('sha256')
-    .update(payload.method)
-    .update('\n')
-    .update(payload.url)
-    .update('\n')
-    .update(payload.body)
-    .digest('base64url');
 }
 
 /** People and threads that the items touch: filings that share one run one after the other. */

@@ -38,8 +38,8 @@ export function filingOf(
   return {
     async savePayload(row) {
       await sql.run(
-        `INSERT INTO payloads (id, endpoint_id, received_at, method, url, headers, remote_address, hash, body, blob, same_as, units)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO payloads (id, endpoint_id, received_at, method, url, headers, remote_address, body, blob, same_as, units)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
         row.endpointId,
         row.receivedAt,
@@ -47,7 +47,6 @@ export function filingOf(
         row.url,
         JSON.stringify(row.headers),
         row.remoteAddress ?? null,
-        row.hash,
         row.body ?? null,
         row.blob ?? null,
         row.sameAs ?? null,

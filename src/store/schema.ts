@@ -16,7 +16,7 @@ export const migrations: readonly Migration[] = [
       // What was received. `body` is absent where the bytes are a blob or stand in an earlier payload.
       `CREATE TABLE payloads (
         id TEXT PRIMARY KEY, endpoint_id TEXT NOT NULL, received_at BIGINT NOT NULL, method TEXT NOT NULL,
-        url TEXT NOT NULL, headers TEXT NOT NULL, remote_address TEXT, hash TEXT NOT NULL, body BYTEA,
+        url TEXT NOT NULL, headers TEXT NOT NULL, remote_address TEXT, body BYTEA,
         blob TEXT, same_as TEXT, units BIGINT NOT NULL)`,
       `CREATE INDEX payloads_by_time ON payloads (received_at)`,
 

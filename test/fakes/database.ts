@@ -200,7 +200,6 @@ export function fill({ tx, clock, newId }: Pick<TestDatabase, 'tx' | 'clock' | '
         url: '/webhooks/contact',
         headers: { 'content-type': 'text/plain' },
         body: Buffer.from('hello'),
-        hash: 'x',
         units: 1,
         ...given,
       });

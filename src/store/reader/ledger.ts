@@ -142,7 +142,6 @@ function toPayload(row: PayloadColumns, body: Buffer | undefined): PayloadRow {
     body,
     ...(row.blob !== null && { blob: row.blob }),
     ...(row.same_as !== null && { sameAs: row.same_as }),
-    hash: row.hash,
     units: row.units,
   };
 }

@@ -14,7 +14,6 @@ export interface PayloadColumns {
   url: string;
   headers: string;
   remote_address: Text;
-  hash: string;
   body: Uint8Array | null;
   blob: Text;
   same_as: Text;
