@@ -294,6 +294,7 @@ describe('the desk', () => {
       const [loser, winner] = [await ticketOf(from), await ticketOf(into)];
       assert.deepEqual([loser.status, loser.mergedInto, loser.messageCount], ['closed', into, 0]);
       assert.equal(winner.messageCount, 3);
+      assert.equal(await filing.store.write([], (tx) => tx.threadOf('chat', into)), 'chat-1', 'answers go there too');
       assert.equal(await write({ text: 'a3', thread: { externalId: 'chat-1' } }, 'telegram|1'), into);
     });
 

@@ -16,6 +16,11 @@ function slowSource() {
   return {
     asked,
     commit: () => all.push(all.length + 1),
+    /** Lets the questions asked so far be answered. */
+    async step(): Promise<void> {
+      for (const next of open.splice(0)) next();
+      await new Promise(setImmediate);
+    },
     /** Lets every question be answered, with what was true when it was asked. */
     async answer(): Promise<void> {
       for (let i = 0; i < 20; i++) {
@@ -75,6 +80,18 @@ describe('the feed', () => {
     commit();
     await source.answer();
     assert.deepEqual(seen, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  it('misses nothing that is committed while it looks whether there is more', async () => {
+    const { seen } = follow();
+    await source.answer();
+    commit();
+    await source.step();
+    // It has asked what comes after the first one, and the answer will be: nothing.
+    assert.equal(source.asked.at(-1), 'after 1');
+    commit();
+    await source.answer();
+    assert.deepEqual(seen, [1, 2]);
   });
 
   it('goes on over more than a page', async () => {

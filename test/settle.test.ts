@@ -214,6 +214,7 @@ describe('the schedule', () => {
       [0, 5 * SECOND],
       [-HOUR, 5 * SECOND],
       [MINUTE, MINUTE],
+      [MINUTE + 0.4, MINUTE],
       [365 * 24 * HOUR, 24 * HOUR],
       [Infinity, 24 * HOUR],
       [NaN, 30 * SECOND],

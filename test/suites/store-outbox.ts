@@ -214,6 +214,17 @@ export function describeOutbox(open: OpenStore): void {
         assert.equal((await finish((await lease(dead))!)).next?.id, last);
       });
 
+      it('does not overtake one of its ticket that is to be tried again either', async () => {
+        const [dead, active] = [await task(line), await task(line)];
+        await finish((await lease(dead))!, DEAD);
+        const held = (await lease(active))!;
+        await replay(dead);
+        const again: TaskResult = { state: 'waiting', dueAt: clock.now(), countsAttempt: true, uncertain: true };
+        assert.equal((await finish(held, again)).next, undefined);
+        assert.equal(await lease(dead), undefined);
+        assert.deepEqual(await due(), [active]);
+      });
+
       it('is one that has ended, and nothing else', async () => {
         const id = await task(line);
         assert.equal(await replay(id), undefined);
