@@ -1,7 +1,9 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { signStandardWebhook } from '../src/core/signature.ts';
 import { median, percentile, runLoad, type LoadResult } from './load.ts';
@@ -79,6 +81,16 @@ function createRequest(): Buffer {
   );
 }
 
+/** Waits until a server does nothing any more: what it still has to do must not slow the other one down. */
+async function settled(server: Server): Promise<void> {
+  for (let last = await server.cpu(), i = 0; i < 60; i++) {
+    await sleep(250);
+    const now = await server.cpu();
+    if (now - last < 0.01) return;
+    last = now;
+  }
+}
+
 /** One round: the requests are written before the clock starts. */
 async function runRound(server: Server): Promise<LoadResult & { cpu: number }> {
   const requests = Array.from({ length: seconds * 12_000 }, createRequest);
@@ -106,6 +118,7 @@ async function main(): Promise<void> {
   const results = servers.map((): Awaited<ReturnType<typeof runRound>>[] => []);
   for (let round = 0; round <= rounds; round++) {
     for (const [index, server] of servers.entries()) {
+      for (const each of servers) await settled(each);
       const result = await runRound(server);
       if (result.failed > 0) throw new Error(`${server.name}: ${result.failed} requests were not answered with 2xx`);
       // The first round warms up.
@@ -132,7 +145,11 @@ async function main(): Promise<void> {
     );
   }
   console.log(`\nP1 ${(rates[1]! / rates[0]!).toFixed(2)} (at least 0.8; 1.0 and more is the aim)`);
-  for (const server of servers) server.process.removeAllListeners('exit').kill();
+  for (const server of servers) {
+    const ended = once(server.process.removeAllListeners('exit'), 'exit');
+    server.process.kill();
+    await ended;
+  }
 }
 
 await main().finally(() => {
