@@ -57,7 +57,7 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
   return {
     poke,
     /** From now on; returns what ends it. */
-    listen(listener: Listener): () => void {
+    listen: (listener: Listener): (() => void) => {
       // Nobody has followed, so the position is old. The end is asked for at once: what is committed after this is behind it.
       if (listeners.size === 0 && !reading) position = undefined;
       listeners.add(listener);

@@ -1,4 +1,4 @@
-import { z, type ZodType } from 'zod';
+import type { z, ZodType } from 'zod';
 import { BadPayloadError, type Problem } from './core/errors.ts';
 import { isMask, Secret } from './core/secret.ts';
 

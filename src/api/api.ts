@@ -52,7 +52,7 @@ export interface Api {
   readonly operations: readonly Operation[];
   attachSockets(server: Server): { close(): Promise<void> };
   /** The one-time link that makes the first admin, or undefined when there is a user. */
-  setupLink(): Promise<string | undefined>;
+  readonly setupLink: () => Promise<string | undefined>;
   close(): void;
 }
 

@@ -115,7 +115,7 @@ export interface Endpoints {
   readonly connectors: readonly Connector[];
   readonly destinationTypes: readonly DestinationType[];
   all(role?: 'channel' | 'destination'): readonly Endpoint[];
-  get(id: string): Endpoint | undefined;
+  readonly get: (id: string) => Endpoint | undefined;
   /** Checks, opens, stores. Throws `BadPayloadError` (422) that names each field. */
   create(role: 'channel' | 'destination', definition: EndpointInput): Promise<Endpoint>;
   /** A masked secret keeps its value. Throws `PermanentError` for endpoints from the YAML. */

@@ -31,7 +31,7 @@ export function createIds(clock: Clock, after = 0): NewId {
       used = 0;
     }
     let text = '';
-    for (let i = 0; i < RANDOM; i++) text += ALPHABET[pool[used++]! & 31];
+    for (let i = 0; i < RANDOM; i++) text += ALPHABET[pool.readUInt8(used++) & 31];
     return text;
   }
 

@@ -100,13 +100,6 @@ async function acceptEnvelope(
     },
     deps,
   );
-  if (!where.ticket && !who) {
-    return {
-      outcome: 'ignored',
-      externalId: envelope.externalId,
-      reason: 'an answer given elsewhere, in a conversation that we do not know',
-    };
-  }
   return file(tx, announcer, envelope, source, deps, who, where);
 }
 
@@ -121,9 +114,15 @@ async function file(
   where: Answer,
 ): Promise<Accepted> {
   const { receivedAt, endpointId } = source;
-  const found = where.ticket;
-  const created = found ? undefined : await createTicket(tx, envelope, source, deps, who!.customerId);
-  const ticket = (found ?? created)!;
+  const created = !where.ticket;
+  const ticket = where.ticket ?? (await createTicket(tx, envelope, source, deps, who));
+  if (!ticket) {
+    return {
+      outcome: 'ignored',
+      externalId: envelope.externalId,
+      reason: 'an answer given elsewhere, in a conversation that we do not know',
+    };
+  }
   const { externalId } = envelope.thread;
   if (externalId !== undefined && where.rule !== 'thread') await tx.saveThread(endpointId, externalId, ticket.id);
 
@@ -166,13 +165,15 @@ async function file(
   };
 }
 
+/** Undefined without a customer: an answer given elsewhere begins no ticket. */
 async function createTicket(
   tx: Transaction,
   envelope: Envelope,
   source: Source,
   deps: AcceptDeps,
-  customerId: string,
-): Promise<TicketRow> {
+  who: Recognised | undefined,
+): Promise<TicketRow | undefined> {
+  if (!who) return undefined;
   const missed = envelope.kind === 'call' && changeTypeOf(envelope) === 'call.missed';
   const row = {
     id: deps.newId('tkt'),
@@ -180,7 +181,7 @@ async function createTicket(
     status: 'new',
     priority: missed ? 'high' : 'normal',
     channelId: source.endpointId,
-    customerId,
+    customerId: who.customerId,
     assignee: null,
     team: null,
     tags: [],

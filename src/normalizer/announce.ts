@@ -29,10 +29,10 @@ export interface AnnounceDeps {
 /** Writes of one transaction that others must hear of after its commit. */
 export interface Announcer {
   /** Notes a change and adds the tasks that it causes. */
-  change(
+  readonly change: (
     row: Omit<ChangeRow, 'at'>,
     about?: { readonly ticket: TicketRow; readonly kind?: string; readonly origin?: string },
-  ): Promise<void>;
+  ) => Promise<void>;
   task(row: {
     readonly kind: TaskKind;
     readonly type: string;

@@ -7,11 +7,9 @@ import { isEnvelope } from '../core/envelope.ts';
  * so that the same one is recognised again.
  */
 
-/* eslint-disable no-control-regex -- control characters are what these are about */
 /** C0 and C1 controls but for tab and line feed, byte order mark, and the signs that turn text around. */
 const INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\ufeff\u202a-\u202e\u2066-\u2069]/g;
 const NOT_IN_A_LINE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\u202a-\u202e\u2066-\u2069]+/g;
-/* eslint-enable no-control-regex */
 
 /** Text of several lines: well-formed, NFC, line ends as `\n`, nothing invisible. */
 export function cleanText(text: string): string {
@@ -157,7 +155,7 @@ export function toPhone(text: string, country: string | undefined): string | und
 export function fileName(name: string): string {
   const last = cleanLine(name).replace(/\\/g, '/').split('/').pop() ?? '';
   let end = last.length;
-  while (end > 0 && ' .'.includes(last[end - 1]!)) end--;
+  while (end > 0 && ' .'.includes(last.charAt(end - 1))) end--;
   const plain = last
     .slice(0, end)
     .replace(/^[\s.-]+/, '')

@@ -66,7 +66,9 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       id,
       createdAt: clock.now(),
     });
-    return (await tx.ticket(id))!;
+    const ticket = await tx.ticket(id);
+    if (!ticket) throw new Error(`ticket ${id} is gone`);
+    return ticket;
   };
 
   return {
@@ -197,7 +199,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         }
         const mergeId = newId('mrg');
         await tx.moveCustomer(from, into, `merged by ${actor}`, mergeId, clock.now());
-        const version = (await tx.customer(into))!.version;
+        const version = (await tx.customer(into))?.version ?? 0;
         await announcer.change({ type: 'customer.merged', version, customerId: into, extra: { from, mergeId } });
         return { mergeId };
       });
@@ -224,7 +226,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const id = newId('cus');
         await tx.insertCustomer({ id, name: null, locale: null, at: clock.now() });
         await tx.splitCustomer(customerId, id, identifiers, newId('mrg'), clock.now());
-        const version = (await tx.customer(customerId))!.version;
+        const version = (await tx.customer(customerId))?.version ?? 0;
         await announcer.change({ type: 'customer.split', version, customerId, extra: { into: id } });
         return { customerId: id };
       });

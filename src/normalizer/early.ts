@@ -62,7 +62,8 @@ async function apply(
     if (message.deletedAt !== null) return;
     await tx.deleteMessage(message.id, item.occurredAt);
   } else if (item.kind === 'reaction') {
-    const author = item.sender.identifiers[0]!;
+    const [author] = item.sender.identifiers;
+    if (!author) return;
     await tx.saveReaction(message.id, `${author.kind}:${author.value}`, item.emoji, item.occurredAt);
   } else {
     if (PROGRESS[item.state] <= PROGRESS[message.delivery?.state ?? 'waiting']) return;

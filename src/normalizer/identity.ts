@@ -29,8 +29,7 @@ export async function resolveCustomer(
   const found =
     verified.length > 0
       ? await ownerOfVerified(tx, announcer, verified, deps)
-      : (observed.find((each) => each.row)?.row?.customerId ??
-        (observed.length > 0 ? undefined : await claimant(tx, by('claimed'))));
+      : await ownerOfSpoofable(tx, observed, by('claimed'));
   const customerId = found ?? (await createCustomer(tx, announcer, sender, deps));
   // What is known stays, since people correct it by hand.
   if (found && (sender.name ?? sender.locale)) await tx.completeCustomer(found, sender, deps.now);
@@ -38,8 +37,8 @@ export async function resolveCustomer(
   for (const identifier of verified) await keepVerified(tx, identifier, customerId, deps.now);
   // A spoofable value may name a customer that is new or proven; an existing one found by another
   // spoofable value must not collect the sender's own addresses.
-  const mayOwn = verified.length > 0 || !found;
-  for (const identifier of observed) await keepObserved(tx, identifier, customerId, mayOwn, deps.now);
+  const keep = verified.length > 0 || !found ? keepObserved : keepClaim;
+  for (const identifier of observed) await keep(tx, identifier, customerId, deps.now);
   for (const { kind, value } of by('claimed')) await tx.saveClaim(customerId, kind, value, deps.now);
   return { customerId, verified: verified.length > 0 };
 }
@@ -73,6 +72,15 @@ async function isProven(tx: Transaction, customerId: string): Promise<boolean> {
   return (await tx.identifiersOf(customerId)).some((row) => row.trust === 'verified');
 }
 
+async function ownerOfSpoofable(
+  tx: Transaction,
+  observed: readonly Known[],
+  claimed: readonly Identifier[],
+): Promise<string | undefined> {
+  if (observed.length === 0) return claimant(tx, claimed);
+  return observed.find((each) => each.row)?.row?.customerId;
+}
+
 async function claimant(tx: Transaction, claimed: readonly Identifier[]): Promise<string | undefined> {
   for (const { kind, value } of claimed) {
     const customerId = await tx.claimant(kind, value);
@@ -104,14 +112,12 @@ async function keepVerified(
   await tx.saveIdentifier({ kind, value, trust: 'verified', customerId }, now);
 }
 
-async function keepObserved(
-  tx: Transaction,
-  { kind, value, row }: Known,
-  customerId: string,
-  mayOwn: boolean,
-  now: number,
-): Promise<void> {
-  if (row?.customerId === customerId) return;
-  if (!row && mayOwn) await tx.saveIdentifier({ kind, value, trust: 'observed', customerId }, now);
-  else await tx.saveClaim(customerId, kind, value, now);
+async function keepObserved(tx: Transaction, known: Known, customerId: string, now: number): Promise<void> {
+  const { kind, value, row } = known;
+  if (row) await keepClaim(tx, known, customerId, now);
+  else await tx.saveIdentifier({ kind, value, trust: 'observed', customerId }, now);
+}
+
+async function keepClaim(tx: Transaction, { kind, value, row }: Known, customerId: string, now: number): Promise<void> {
+  if (row?.customerId !== customerId) await tx.saveClaim(customerId, kind, value, now);
 }

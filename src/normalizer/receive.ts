@@ -1,4 +1,4 @@
-import type { Log, Receipt } from '../core/connector.ts';
+import type { Channel, Log, Receipt } from '../core/connector.ts';
 import { Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, PermanentError, textOf } from '../core/errors.ts';
 import type { Endpoint, Intake } from '../core/gateway.ts';
@@ -115,9 +115,15 @@ export function createIntake(given: ReceiveDeps): Intake {
   };
 }
 
-function channelOf(deps: ReceiveDeps, endpointId: string): Endpoint {
+type OpenChannel = Endpoint & { readonly channel: Channel };
+
+function isOpen(endpoint: Endpoint | undefined): endpoint is OpenChannel {
+  return endpoint?.channel !== undefined;
+}
+
+function channelOf(deps: ReceiveDeps, endpointId: string): OpenChannel {
   const endpoint = deps.endpointOf(endpointId);
-  if (!endpoint?.channel) throw new NotFoundError(`there is no open channel ${endpointId}`);
+  if (!isOpen(endpoint)) throw new NotFoundError(`there is no open channel ${endpointId}`);
   return endpoint;
 }
 
@@ -127,12 +133,12 @@ function channelOf(deps: ReceiveDeps, endpointId: string): Endpoint {
  */
 async function itemsOf(
   deps: ReceiveDeps & { readonly toCanonical: (item: Item) => Item },
-  endpoint: Endpoint,
+  endpoint: OpenChannel,
   payload: Payload,
 ): Promise<Item[]> {
   const { toCanonical } = deps;
   try {
-    const inputs = await endpoint.channel!.normalize(payload);
+    const inputs = await endpoint.channel.normalize(payload);
     if (inputs.length === 0) return [{ kind: 'ignored', name: 'empty', reason: 'the payload says nothing' }];
     return inputs.map((input, index) => {
       const parsed = Item.safeParse(input);

@@ -20,7 +20,7 @@ const GROUP = 128;
 export function createGroupCommit(database: Database): {
   submit<T>(run: () => Promise<T>): Promise<T>;
   /** Jobs taken so far. */
-  jobs(): number;
+  readonly jobs: () => number;
   /** Resolves when nothing is waiting any more; later jobs are refused. */
   close(): Promise<void>;
 } {
@@ -62,7 +62,7 @@ export function createGroupCommit(database: Database): {
       if (closed) return Promise.reject(new RetryableError('the store is closed'));
       return new Promise<T>((resolve, reject) => {
         jobs++;
-        waiting.push({ run, resolve: resolve as (value: unknown) => void, reject });
+        waiting.push({ run, resolve, reject });
         running ??= drain();
       });
     },

@@ -1,7 +1,7 @@
 import { PermanentError } from '../core/errors.ts';
 import type { EndpointState, Task, TaskRefRow, TaskResult } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { toJson, type Row, type Sql } from './sql.ts';
+import { given, toJson, type Row, type Sql } from './sql.ts';
 
 /** The change feed, the outbox and what is known of endpoints. */
 export function outboxOf(
@@ -66,7 +66,7 @@ export function outboxOf(
         row.customerId ?? null,
         toJson(row.extra),
       );
-      return inserted!.seq;
+      return given(inserted).seq;
     },
 
     async insertTask(row, dueAt) {

@@ -1,7 +1,7 @@
 import { ConflictError, PermanentError } from '../core/errors.ts';
 import type { CustomerRow, IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { fromJson, type Sql } from './sql.ts';
+import type { Sql } from './sql.ts';
 
 /** What a join or a split moved, so that exactly that can be moved back. */
 interface Moved {
@@ -204,7 +204,7 @@ export function peopleOf(
           hint: 'Undo that merge first.',
         });
       }
-      await move(fromJson<Moved>(merge.moved)!, merge.winner, merge.loser);
+      await move(JSON.parse(merge.moved) as Moved, merge.winner, merge.loser);
       await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
       await sql.run(
         'UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?',

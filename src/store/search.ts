@@ -11,7 +11,7 @@ import { fromJson, type Sql } from './sql.ts';
  */
 export interface Search {
   /** Takes up to `limit` changes into the index; how many there were. */
-  index(limit: number): Promise<number>;
+  readonly index: (limit: number) => Promise<number>;
   /** Tickets with a message or heading that has all words of `q`, or whose number it is; the newest first. */
   ticketIds(q: string, limit: number): Promise<readonly string[]>;
   /** Customers whose name and identifiers have all words of `q`; the newest first. */

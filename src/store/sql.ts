@@ -11,6 +11,12 @@ export interface Sql {
   all<T extends object = Row>(text: string, ...values: readonly Value[]): Promise<T[]>;
 }
 
+/** The row of a statement that always gives one. */
+export function given<T>(row: T | undefined): T {
+  if (row === undefined) throw new Error('a statement gave no row');
+  return row;
+}
+
 /** JSON of a column; absent columns stay absent. */
 export function fromJson<T>(text: Value | undefined): T | undefined {
   return typeof text === 'string' ? (JSON.parse(text) as T) : undefined;

@@ -80,14 +80,12 @@ export function sqlOf(database: Database): Sql {
   };
   // Synchronous underneath, asynchronous by contract: the same callers run on PostgreSQL. An async
   // function turns what the driver throws into a rejection.
-  /* eslint-disable @typescript-eslint/require-await */
   return {
     run: async (text, ...values) => Number(statement(text).run(...values).changes),
     get: async <T extends object>(text: string, ...values: readonly Value[]) =>
       statement(text).get(...values) as T | undefined,
     all: async <T extends object>(text: string, ...values: readonly Value[]) => statement(text).all(...values) as T[],
   };
-  /* eslint-enable @typescript-eslint/require-await */
 }
 
 /** Result codes after which nothing can be written: BUSY, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB. */

@@ -1,6 +1,6 @@
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { fromJson, toJson, type Row, type Sql, type Value } from './sql.ts';
+import { fromJson, given, toJson, type Row, type Sql, type Value } from './sql.ts';
 
 /** Tickets and threads. */
 export function ticketsOf(
@@ -52,7 +52,7 @@ export function ticketsOf(
       const counter = await sql.get<{ value: number }>(
         `UPDATE counters SET value = value + 1 WHERE name = 'ticket' RETURNING value`,
       );
-      const number = counter!.value;
+      const number = given(counter).value;
       await sql.run(
         `INSERT INTO tickets (id, number, subject, status, priority, channel_id, customer_id, assignee, team, tags, fields,
            language, message_count, last_seq, version, created_at, updated_at)
