@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
-import type { Destination, DestinationType, TicketRef } from '../core/destination.ts';
+import type { Delivery, Destination, DestinationType, TicketRef } from '../core/destination.ts';
 import { PermanentError, RateLimitedError, RetryableError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
@@ -49,20 +49,34 @@ export function createDeliver(deps: DeliverDeps) {
       transcript: await store.read.undelivered(task.endpointId, ticket.id, message.id),
       open: deps.openAttachment,
     };
+    const to = { destination, id: task.endpointId, asks };
     const link = ticket.links.find((each) => each.destination === task.endpointId);
-    if (link) {
-      const ref = { externalId: link.externalId, url: link.url ?? undefined };
-      if (asks && (await has(destination, ref, message))) return { request: `already in ${ref.externalId}` };
-      if (!destination.addMessage) throw new PermanentError(`${task.endpointId} can't append to tickets`);
-      await destination.addMessage(ref, delivery);
-      return { request: `appended to ${ref.externalId}` };
-    }
-    const found = asks ? await find(destination, ticket) : undefined;
-    if (!destination.createTicket) throw new PermanentError(`${task.endpointId} can't create tickets`);
-    const ref = found ?? (await destination.createTicket(delivery));
+    if (link) return append(to, { externalId: link.externalId, url: link.url ?? undefined }, delivery);
+    const { ref, how } = await create(to, delivery);
     await saveLink(deps, task.endpointId, ticket.id, ref);
-    return { request: `${found ? 'found as' : 'created as'} ${ref.externalId}` };
+    return { request: `${how} ${ref.externalId}` };
   };
+}
+
+/** A destination, and whether the far side must be asked before anything is repeated there. */
+interface Target {
+  readonly destination: Destination;
+  readonly id: string;
+  readonly asks: boolean;
+}
+
+async function append({ destination, id, asks }: Target, ref: TicketRef, delivery: Delivery) {
+  if (asks && (await has(destination, ref, delivery.message))) return { request: `already in ${ref.externalId}` };
+  if (!destination.addMessage) throw new PermanentError(`${id} can't append to tickets`);
+  await destination.addMessage(ref, delivery);
+  return { request: `appended to ${ref.externalId}` };
+}
+
+async function create({ destination, id, asks }: Target, delivery: Delivery) {
+  const found = asks ? await find(destination, delivery.ticket) : undefined;
+  if (!destination.createTicket) throw new PermanentError(`${id} can't create tickets`);
+  if (found) return { ref: found, how: 'found as' };
+  return { ref: await destination.createTicket(delivery), how: 'created as' };
 }
 
 /** Mirrors a ticket's status, priority or assignee. */

@@ -18,42 +18,45 @@ type Announce = (
 
 /** What others must know of how a try ended: an answer sent or failed, a file that can't be had, a delivery given up. */
 export async function announceEnding(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {
-  const { task, before, after } = ending;
-  const needsReauth = after.needsReauth ?? before.needsReauth;
-  if (needsReauth !== before.needsReauth || (after.disabledAt ?? before.disabledAt) !== before.disabledAt) {
-    const health = after.disabledAt ? 'disabled' : needsReauth ? 'needs_reauth' : 'healthy';
-    await announce({ type: 'channel.health_changed', version: 0, extra: { endpoint: task.endpointId, health } });
-  }
-  if (ending.state === 'waiting' || ending.state === 'delivering') return;
-  const done = ending.state === 'delivered';
-  if (task.kind === 'reply') await replyEnded(tx, announce, ending, done);
-  if (task.kind === 'download') {
-    if (!done && task.attachmentId !== null) await tx.updateAttachment(task.attachmentId, { state: 'failed' });
-    if (task.messageId !== null) await messageChanged(tx, announce, task.messageId, 'message.updated');
-  }
-  if (!done && task.kind !== 'download') {
-    await announce(
-      {
-        type: 'delivery.exhausted',
-        version: 0,
-        extra: { delivery: task.id, destination: task.endpointId, state: ending.state, error: textOf(ending.error) },
-      },
-      undefined,
-    );
-  }
+  await announceHealth(announce, ending);
+  const { task, state } = ending;
+  if (state === 'waiting' || state === 'delivering') return;
+  if (task.kind === 'reply') await replyEnded(tx, announce, ending);
+  if (task.kind === 'download') return downloadEnded(tx, announce, ending);
+  if (state === 'delivered') return;
+  await announce({
+    type: 'delivery.exhausted',
+    version: 0,
+    extra: { delivery: task.id, destination: task.endpointId, state, error: textOf(ending.error) },
+  });
 }
 
-async function replyEnded(tx: Transaction, announce: Announce, ending: Ending, done: boolean): Promise<void> {
-  const messageId = ending.task.messageId!;
-  const message = await tx.message(messageId);
+async function announceHealth(announce: Announce, { task, before, after }: Ending): Promise<void> {
+  const needsReauth = after.needsReauth ?? before.needsReauth;
+  if (needsReauth === before.needsReauth && (after.disabledAt ?? before.disabledAt) === before.disabledAt) return;
+  const health = after.disabledAt ? 'disabled' : needsReauth ? 'needs_reauth' : 'healthy';
+  await announce({ type: 'channel.health_changed', version: 0, extra: { endpoint: task.endpointId, health } });
+}
+
+async function downloadEnded(tx: Transaction, announce: Announce, { task, state }: Ending): Promise<void> {
+  if (state !== 'delivered' && task.attachmentId !== null) {
+    await tx.updateAttachment(task.attachmentId, { state: 'failed' });
+  }
+  if (task.messageId !== null) await messageChanged(tx, announce, task.messageId, 'message.updated');
+}
+
+async function replyEnded(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {
+  const { messageId } = ending.task;
+  if (messageId === null) return;
+  if (ending.state !== 'delivered') {
+    await tx.setDelivery(messageId, { state: 'failed', error: textOf(ending.error).slice(0, 1000) });
+    return messageChanged(tx, announce, messageId, 'message.failed');
+  }
+  const delivery = (await tx.message(messageId))?.delivery;
   // A receipt may have come before this: it knows better.
-  const further = message?.delivery && message.delivery.state !== 'waiting' && message.delivery.state !== 'failed';
-  if (done && further) return;
-  await tx.setDelivery(
-    messageId,
-    done ? { state: 'sent' } : { state: 'failed', error: textOf(ending.error).slice(0, 1000) },
-  );
-  await messageChanged(tx, announce, messageId, done ? 'message.sent' : 'message.failed');
+  if (delivery && delivery.state !== 'waiting' && delivery.state !== 'failed') return;
+  await tx.setDelivery(messageId, { state: 'sent' });
+  await messageChanged(tx, announce, messageId, 'message.sent');
 }
 
 async function messageChanged(

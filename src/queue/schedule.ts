@@ -2,9 +2,10 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
+const FIRST_WAIT = 5 * SECOND;
 /** Waits between tries, one schedule for everything: 5 s … 2 h, then every 4 h until 72 h have passed. */
 const WAITS = [
-  5 * SECOND,
+  FIRST_WAIT,
   30 * SECOND,
   2 * MINUTE,
   10 * MINUTE,
@@ -23,15 +24,17 @@ export function retryAfter(attempts: number, random: () => number): number | und
 /** Failures in a row after which an endpoint is taken to be down: its tasks stop spending their tries. */
 export const DOWN_AFTER = 10;
 
+const LONGEST_REST = 10 * MINUTE;
+
 /** How long an endpoint that is down rests before one task asks again, milliseconds: at most ten minutes. */
 export function restAfter(failures: number, random: () => number): number {
-  return spread(WAITS[Math.min(failures - DOWN_AFTER, 3)]!, random);
+  return spread(Math.min(WAITS[failures - DOWN_AFTER] ?? LONGEST_REST, LONGEST_REST), random);
 }
 
 /** What a vendor asks for in whole milliseconds, kept within reason: at least the first wait, at most a day. */
 export function clampRetryAfter(asked: number | undefined): number {
   const wait = asked === undefined || Number.isNaN(asked) ? 30 * SECOND : Math.round(asked);
-  return Math.min(Math.max(wait, WAITS[0]!), 24 * HOUR);
+  return Math.min(Math.max(wait, FIRST_WAIT), 24 * HOUR);
 }
 
 function spread(wait: number, random: () => number): number {

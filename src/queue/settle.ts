@@ -5,6 +5,7 @@ import {
   RateLimitedError,
   RetryableError,
   UncertainError,
+  textOf,
 } from '../core/errors.ts';
 import type { EndpointState, Lease, TaskResult } from '../core/rows.ts';
 import { clampRetryAfter, DOWN_AFTER, restAfter, retryAfter } from './schedule.ts';
@@ -35,27 +36,27 @@ export function settle(
       endpoint: { failures: 0, lastOutAt: now, needsReauth: false, pausedUntil: null, pauseReason: null },
     };
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = textOf(error);
   const failed = { lastError: text.slice(0, 1000), lastErrorAt: now };
   // Stopped before anything was done: what is unknown of an earlier try still is.
   const { uncertain } = lease.task;
   if (error instanceof RateLimitedError) {
     const pausedUntil = now + clampRetryAfter(error.retryAfterMs);
     return {
-      result: again(pausedUntil, 'free', uncertain),
+      result: again(pausedUntil, { attempt: 'free', uncertain }),
       endpoint: { ...failed, pausedUntil, pauseReason: text.slice(0, 200) },
     };
   }
   if (error instanceof AuthExpiredError) {
     const pausedUntil = now + REAUTH_MS;
     return {
-      result: again(pausedUntil, 'free', uncertain),
+      result: again(pausedUntil, { attempt: 'free', uncertain }),
       endpoint: { ...failed, pausedUntil, pauseReason: 'credentials refused', needsReauth: true },
     };
   }
   if (error instanceof PermanentError && error.gone) {
     return {
-      result: again(now, 'free', uncertain),
+      result: again(now, { attempt: 'free', uncertain }),
       endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' },
     };
   }
@@ -79,16 +80,18 @@ function retry(
     const pausedUntil = now + restAfter(failures, random);
     const pauseReason = `${failures} failures in a row; asks again by itself`;
     return {
-      result: again(pausedUntil, 'free', uncertain),
+      result: again(pausedUntil, { attempt: 'free', uncertain }),
       endpoint: { ...failed, failures, pausedUntil, pauseReason },
     };
   }
   const wait = retryAfter(lease.task.attempts, random);
   const result: TaskResult =
-    wait === undefined ? { state: uncertain ? 'needs_check' : 'dead' } : again(now + wait, 'counts', uncertain);
+    wait === undefined
+      ? { state: uncertain ? 'needs_check' : 'dead' }
+      : again(now + wait, { attempt: 'counts', uncertain });
   return { result, endpoint: { ...failed, failures } };
 }
 
-function again(dueAt: number, attempt: 'counts' | 'free', uncertain: boolean): TaskResult {
-  return { state: 'waiting', dueAt, countsAttempt: attempt === 'counts', uncertain };
+function again(dueAt: number, how: { attempt: 'counts' | 'free'; uncertain: boolean }): TaskResult {
+  return { state: 'waiting', dueAt, countsAttempt: how.attempt === 'counts', uncertain: how.uncertain };
 }

@@ -160,7 +160,11 @@ function attemptOf(
     error: error === undefined ? null : textOf(error).slice(0, 2000),
     hint: known?.hint ?? null,
     request: exchange?.request ?? null,
-    response:
-      exchange?.response ?? (known?.response ? `${known.response.status} ${known.response.text}`.slice(0, 2048) : null),
+    response: exchange?.response ?? answerIn(known),
   };
+}
+
+/** What the far side answered, if that was the error. */
+function answerIn(error: TributaryError | undefined): string | null {
+  return error?.response ? `${error.response.status} ${error.response.text}`.slice(0, 2048) : null;
 }
