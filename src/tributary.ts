@@ -55,7 +55,7 @@ export interface RunningGateway {
 /** Tasks of one endpoint that are worked on at the same time. */
 const PER_ENDPOINT = 8;
 /** How long requests and tasks that are in flight may take once it stops, milliseconds. */
-const STOP_MS = 15_000;
+const STOP_MS = 8_000;
 
 /**
  * Puts the parts together; the only file that knows all of them. Throws `PermanentError` with a hint
