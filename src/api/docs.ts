@@ -19,7 +19,8 @@ const START =
 export function mountDocs(app: Express, describe: () => object): void {
   // Takes a while to make, and starting must not wait for it.
   let document: string | undefined;
-  const folder = dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
+  const require = createRequire(import.meta.url);
+  const folder = dirname(require.resolve('swagger-ui-dist/package.json'));
 
   app.get('/openapi.json', (_request, response) => {
     response

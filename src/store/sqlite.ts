@@ -25,7 +25,7 @@ export function openDatabase(path: string): Database {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const builtIn = major > 22 || (major === 22 && minor >= 13);
   // A static import would fail on Nodes that lack the one or the other.
-  const { DatabaseSync } = require(builtIn ? 'node:sqlite' : '@photostructure/sqlite') as {
+  const { DatabaseSync } = (builtIn ? require('node:sqlite') : require('@photostructure/sqlite')) as {
     DatabaseSync: new (path: string) => Database;
   };
   return new DatabaseSync(path);
