@@ -4,6 +4,8 @@ import { textOf } from './core/errors.ts';
 import type { Store } from './core/store.ts';
 
 const HOUR = 3_600_000;
+/** How long a receipt or a deletion waits for the message that it is about. */
+const EARLY_MS = 30 * 24 * HOUR;
 /** How long answers are kept for `Idempotency-Key`. */
 const IDEMPOTENT_MS = 24 * HOUR;
 /** Rows that one transaction deletes at most, so that nobody waits for it. */
@@ -24,11 +26,15 @@ export function createRetention(deps: {
       payloadsBefore: now - deps.limits.payloadsMs,
       tasksBefore: now - deps.limits.tasksMs,
       idempotentBefore: now - IDEMPOTENT_MS,
+      earlyBefore: now - EARLY_MS,
       batch: BATCH,
     };
     let gone = BATCH;
     while (gone > 0 && !stopping.signal.aborted) {
-      gone = await deps.store.write(['retention'], (tx) => tx.sweepRetention(limits));
+      const { rows, blobs } = await deps.store.write(['retention'], (tx) => tx.sweepRetention(limits));
+      // Behind the commit: a row may name a file that is there for nothing, never one that isn't there.
+      for (const sha256 of blobs) await deps.store.blobs.remove(sha256);
+      gone = rows;
     }
   }
 

@@ -129,6 +129,7 @@ describe('filing what arrives', () => {
         payloadsBefore: filing.clock.now(),
         tasksBefore: filing.clock.now(),
         idempotentBefore: 0,
+        earlyBefore: 0,
         batch: 100,
       }),
     );

@@ -60,6 +60,28 @@ export interface Blobs {
   save(bytes: Readable | Buffer, maxBytes: number): Promise<{ readonly sha256: string; readonly size: number }>;
   open(sha256: string): Promise<Readable>;
   read(sha256: string): Promise<Buffer>;
+  /**
+   * Removes bytes that no row names any more. They stay when they were saved again in the last minutes: whoever did
+   * that may be about to name them. Resolves also when they are gone already.
+   */
+  remove(sha256: string): Promise<void>;
+}
+
+/** What is older than these times (epoch milliseconds) goes, `batch` rows of each kind at most. */
+export interface RetentionLimits {
+  readonly payloadsBefore: number;
+  readonly tasksBefore: number;
+  readonly idempotentBefore: number;
+  /** Items whose message never came. */
+  readonly earlyBefore: number;
+  readonly batch: number;
+}
+
+export interface Swept {
+  /** How many rows went, or lost their bytes. */
+  readonly rows: number;
+  /** Blobs that nothing names any more, by SHA-256: to be removed once this is committed. */
+  readonly blobs: readonly string[];
 }
 
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
@@ -191,11 +213,6 @@ export interface Transaction {
   saveIdempotent(row: IdempotentRow): Promise<void>;
   audit(row: { at: number; actor: string; action: string; target: string; detail?: string }): Promise<void>;
 
-  /** Deletes what is older than the retention, a batch at a time; returns how many rows went. */
-  sweepRetention(limits: {
-    payloadsBefore: number;
-    tasksBefore: number;
-    idempotentBefore: number;
-    batch: number;
-  }): Promise<number>;
+  /** Deletes what is older than the retention, a batch at a time. */
+  sweepRetention(limits: RetentionLimits): Promise<Swept>;
 }

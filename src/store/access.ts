@@ -1,5 +1,6 @@
 import type { Transaction } from '../core/store.ts';
 import type { Sql } from './sql.ts';
+import { sweep } from './sweep.ts';
 
 /** Endpoints and routes made over the API, keys, users, sessions, the audit log, retention. */
 export function accessOf(
@@ -117,23 +118,6 @@ export function accessOf(
         row.detail ?? null,
       );
     },
-    async sweepRetention({ payloadsBefore, tasksBefore, idempotentBefore, batch }) {
-      // The bytes go, the row stays: the ledger's balance must still come out, and the dedupe keys stay for ever.
-      const payloads = await sql.run(
-        `UPDATE payloads SET body = NULL, blob = NULL, headers = '{}' WHERE id IN (
-           SELECT id FROM payloads WHERE received_at < ? AND (body IS NOT NULL OR blob IS NOT NULL) LIMIT ?)`,
-        payloadsBefore,
-        batch,
-      );
-      const old = `SELECT id FROM tasks WHERE state = 'delivered' AND updated_at < ? ORDER BY id LIMIT ?`;
-      await sql.run(`DELETE FROM attempts WHERE task_id IN (${old})`, tasksBefore, batch);
-      const tasks = await sql.run(`DELETE FROM tasks WHERE id IN (${old})`, tasksBefore, batch);
-      const answers = await sql.run(
-        'DELETE FROM idempotent WHERE key IN (SELECT key FROM idempotent WHERE at < ? LIMIT ?)',
-        idempotentBefore,
-        batch,
-      );
-      return payloads + tasks + answers;
-    },
+    sweepRetention: (limits) => sweep(sql, limits),
   };
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, lstatSync, mkdirSync, readdirSync, unlinkSync } from 'node:fs';
+import { constants, lstatSync, mkdirSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
 import { lstat, mkdir, open, rename, statfs, unlink, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { systemClock, type Clock } from '../core/clock.ts';
 import { NotFoundError, PermanentError, RetryableError, textOf, TributaryError } from '../core/errors.ts';
@@ -9,6 +9,8 @@ import type { Blobs } from '../core/store.ts';
 
 /** What a try to write left behind is removed at the next start, unless another process may still be at it. */
 const ORPHANED_MS = 24 * 60 * 60_000;
+/** Whoever saved bytes has named them in a row by then, or failed to. */
+const NAMING_MS = 10 * 60_000;
 /** Free space that files leave to the database: a message matters more than its attachment. */
 const RESERVE = 32 * 1024 * 1024;
 /** Codes of a disk that can't take more, or has failed. */
@@ -41,7 +43,7 @@ export function createBlobs(dir: string, options: BlobsOptions = {}): Blobs {
       try {
         if ((await freeBytes()) < RESERVE) throw full('fewer than 32 MB are free');
         const written = await write(temporary, bytes, maxBytes);
-        await keep(dir, temporary, written);
+        await keep(dir, temporary, written, clock.now());
         return written;
       } catch (error) {
         await unlink(temporary).catch(() => undefined);
@@ -60,7 +62,18 @@ export function createBlobs(dir: string, options: BlobsOptions = {}): Blobs {
         await handle.close();
       }
     },
+    async remove(sha256) {
+      const path = pathIn(dir, sha256);
+      // Without a pause between the two: `touch` may not come between them.
+      const found = lstatSync(path, { throwIfNoEntry: false });
+      if (found?.isFile() && found.mtimeMs < clock.now() - NAMING_MS) unlinkSync(path);
+    },
   };
+}
+
+function pathIn(dir: string, sha256: string): string {
+  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new NotFoundError('that is not the hash of a file');
+  return join(dir, sha256.slice(0, 2), sha256.slice(2));
 }
 
 interface Written {
@@ -91,14 +104,14 @@ async function write(path: string, bytes: Readable | Buffer, maxBytes: number): 
 }
 
 /** Moves a whole file to its place, unless the same bytes are there already. */
-async function keep(dir: string, temporary: string, { sha256, size }: Written): Promise<void> {
-  const folder = join(dir, sha256.slice(0, 2));
-  const path = join(folder, sha256.slice(2));
+async function keep(dir: string, temporary: string, { sha256, size }: Written, now: number): Promise<void> {
+  const path = pathIn(dir, sha256);
+  const folder = dirname(path);
   const made = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (!(await lstat(folder)).isDirectory()) throw planted(folder);
   const there = await lstat(path).catch(() => undefined);
   if (there && !there.isFile()) throw planted(path);
-  if (there?.size === size) {
+  if (there?.size === size && touch(path, now)) {
     await unlink(temporary);
     return;
   }
@@ -108,10 +121,20 @@ async function keep(dir: string, temporary: string, { sha256, size }: Written): 
   if (made !== undefined) await syncFolder(dir);
 }
 
+/** Says that the bytes were saved again just now; false when they have been removed meanwhile. */
+function touch(path: string, now: number): boolean {
+  try {
+    utimesSync(path, now / 1000, now / 1000);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+}
+
 async function openBlob(dir: string, sha256: string): Promise<FileHandle> {
-  if (!/^[0-9a-f]{64}$/.test(sha256)) throw new NotFoundError('that is not the hash of a file');
-  const folder = join(dir, sha256.slice(0, 2));
-  const path = join(folder, sha256.slice(2));
+  const path = pathIn(dir, sha256);
+  const folder = dirname(path);
   try {
     if (!(await lstat(folder)).isDirectory()) throw planted(folder);
     if (!(await lstat(path)).isFile()) throw planted(path);

@@ -19,6 +19,9 @@ export const migrations: readonly Migration[] = [
         url TEXT NOT NULL, headers TEXT NOT NULL, remote_address TEXT, body BYTEA,
         blob TEXT, same_as TEXT, units BIGINT NOT NULL)`,
       `CREATE INDEX payloads_by_time ON payloads (received_at)`,
+      `CREATE INDEX payloads_with_bytes ON payloads (received_at) WHERE body IS NOT NULL OR blob IS NOT NULL`,
+      `CREATE INDEX payloads_by_blob ON payloads (blob) WHERE blob IS NOT NULL`,
+      `CREATE INDEX payloads_by_first ON payloads (same_as) WHERE same_as IS NOT NULL`,
 
       // The ledger.
       `CREATE TABLE events (
@@ -30,6 +33,7 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX events_unfiled ON events (outcome, id) WHERE outcome IN ('rejected', 'quarantined')`,
       `CREATE TABLE early (endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, item TEXT NOT NULL, at BIGINT NOT NULL)`,
       `CREATE INDEX early_by_message ON early (endpoint_id, external_id)`,
+      `CREATE INDEX early_by_time ON early (at)`,
 
       // Messages. (endpoint_id, external_id) is the dedupe key and outlives everything.
       `CREATE TABLE messages (
@@ -48,6 +52,7 @@ export const migrations: readonly Migration[] = [
         id TEXT PRIMARY KEY, message_id TEXT NOT NULL, external_id TEXT NOT NULL, name TEXT NOT NULL,
         media_type TEXT NOT NULL, size BIGINT, inline BIGINT NOT NULL, cid TEXT, state TEXT NOT NULL, sha256 TEXT)`,
       `CREATE INDEX attachments_by_message ON attachments (message_id)`,
+      `CREATE INDEX attachments_by_blob ON attachments (sha256) WHERE sha256 IS NOT NULL`,
       `CREATE TABLE parts (
         endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, message_id TEXT NOT NULL, at BIGINT NOT NULL,
         PRIMARY KEY (endpoint_id, external_id))`,
@@ -106,6 +111,7 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX tasks_due ON tasks (endpoint_id, due_at) WHERE state IN ('waiting', 'delivering') AND due_at IS NOT NULL`,
       `CREATE INDEX tasks_by_endpoint ON tasks (endpoint_id, id)`,
       `CREATE INDEX tasks_by_ticket ON tasks (ticket_id, id)`,
+      `CREATE INDEX tasks_done ON tasks (updated_at, id) WHERE state = 'delivered'`,
       `CREATE INDEX tasks_set_aside ON tasks (state, id) WHERE state IN ('dead', 'needs_check')`,
       `CREATE TABLE attempts (
         task_id TEXT NOT NULL, number BIGINT NOT NULL, started_at BIGINT NOT NULL, ended_at BIGINT, outcome TEXT NOT NULL,

@@ -191,8 +191,9 @@ export function describeStore(name: string, open: OpenStore): void {
 
     describe('retention', () => {
       const sweep = async (before: number, batch = 100) => {
-        const limits = { payloadsBefore: before, tasksBefore: before, idempotentBefore: before, batch };
-        return store.write(['retention'], (tx) => tx.sweepRetention(limits));
+        const times = { payloadsBefore: before, tasksBefore: before, idempotentBefore: before, earlyBefore: before };
+        const swept = await store.write(['retention'], (tx) => tx.sweepRetention({ ...times, batch }));
+        return swept.rows;
       };
 
       it('lets the bytes go and keeps dedupe keys, events and the balance', async () => {
