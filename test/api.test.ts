@@ -68,7 +68,10 @@ describe('The API', () => {
     });
 
     it('opens, changes, answers, notes, merges and splits them', async () => {
-      const made = await api.call('POST', '/tickets', { body: { text: 'Call her back', customer: { id: 'cus_1' } } });
+      const ticket = { text: 'Call her back', customer: { id: 'cus_1' } };
+      const sent = await api.call('POST', '/tickets', { body: { ...ticket, channel: 'contact' } });
+      assert.equal(sent.status, 400, 'nothing is sent, so there is no channel to name');
+      const made = await api.call('POST', '/tickets', { body: ticket });
       assert.equal(made.json.subject, 'Call her back');
       const changed = await api.call('PATCH', '/tickets/tkt_1', { body: { status: 'open', tags: ['vip'] } });
       assert.deepEqual([changed.json.status, changed.json.tags, changed.json.version], ['open', ['vip'], 2]);

@@ -43,8 +43,7 @@ export const TicketQuery = z.strictObject({
 
 const NewTicket = z.strictObject({
   subject: z.string().max(1000).optional(),
-  text: Text,
-  channel: Id.optional().meta({ description: 'The channel it is sent through; left out, nothing is sent' }),
+  text: Text.meta({ description: 'Filed as the first note, which the customer does not see' }),
   customer: z.union([
     z.strictObject({ id: Id }),
     z.strictObject({

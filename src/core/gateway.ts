@@ -51,8 +51,8 @@ export interface Desk {
   createTicket(
     ticket: {
       readonly subject?: string;
+      /** Filed as the first note: nothing is sent. */
       readonly text: string;
-      readonly channel?: string;
       readonly customer:
         | { readonly id: string }
         | {

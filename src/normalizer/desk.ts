@@ -83,7 +83,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           id: ticketId,
           subject: cleanLine(ticket.subject ?? text.slice(0, 80)) || 'Ticket',
           customerId,
-          channelId: ticket.channel ?? 'api',
+          channelId: 'api',
           priority: ticket.priority ?? 'normal',
           tags: ticket.tags ?? [],
           fields: ticket.fields ?? {},
