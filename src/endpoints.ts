@@ -76,9 +76,10 @@ export async function createEndpoints(
   ): Promise<Opened> {
     const { id, type, name, enabled, source, config } = definition;
     const base = { id, role, type, name, enabled, source, raw: definition.settings };
-    const settings = maskSettings(definition.settings, config) as Record<string, unknown>;
     const kind = typeOf(role, type);
-    if (!kind) return { ...base, settings, problem: `this version knows no ${role} type ${type}` };
+    // Without the type's schema nobody knows which of the settings are secrets.
+    if (!kind) return { ...base, settings: {}, problem: `this version knows no ${role} type ${type}` };
+    const settings = maskSettings(definition.settings, config) as Record<string, unknown>;
     if (!enabled) return { ...base, settings, problem: 'switched off' };
     try {
       const instance = await kind.open(config, contextOf(id, definition.trustedHosts));

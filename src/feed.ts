@@ -51,6 +51,8 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
       })
       .finally(() => {
         reading = undefined;
+        // Somebody poked between the last look and here.
+        if (again) poke();
       });
   }
 

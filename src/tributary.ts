@@ -26,6 +26,7 @@ import { createHttp } from './http/http.ts';
 import { createLog } from './log.ts';
 import { createAnnouncer } from './normalizer/announce.ts';
 import { createDesk } from './normalizer/desk.ts';
+import { settleEarly } from './normalizer/early.ts';
 import { createIntake } from './normalizer/receive.ts';
 import { createOutbox } from './outbox.ts';
 import { createEmbeddedQueue } from './queue/embedded.ts';
@@ -169,7 +170,13 @@ async function start(
       notify: createNotify(delivering),
       deliver: createDeliver(delivering),
       update: createUpdate(delivering),
-      reply: createReply(delivering),
+      reply: createReply({
+        ...delivering,
+        settleEarly: async (tx, endpointId, externalId) => {
+          const source = { endpointId, receivedAt: clock.now() };
+          await settleEarly(tx, createAnnouncer(tx, announcing), source, externalId);
+        },
+      }),
       download: createDownload(delivering),
     },
     settled: async (tx, ending) => {
@@ -221,6 +228,11 @@ async function start(
   writeFileSync(card, `${JSON.stringify({ url, token, pid: process.pid })}\n`, { mode: 0o600 });
   undo.push(() => {
     rmSync(card, { force: true });
+  });
+  // The first to be undone: nobody comes in any more while the rest stops.
+  undo.push(() => {
+    server.close();
+    server.closeIdleConnections();
   });
   return { url, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
 }

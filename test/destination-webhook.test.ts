@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import nock from 'nock';
 import { Webhook } from 'standardwebhooks';
 import type { z } from 'zod';
 import type { Destination } from '../src/core/destination.ts';
@@ -23,14 +22,12 @@ describe('the webhook destination', () => {
   const clock = fakeClock(Date.now());
 
   before(async () => {
-    nock.restore();
     far = await startReceiver();
     egress = createHttp({ allow: ['127.0.0.1'], clock });
   });
   after(async () => {
     egress.close();
     await far.close();
-    if (!nock.isActive()) nock.activate();
   });
   beforeEach(() => {
     far.requests.length = 0;

@@ -174,6 +174,17 @@ describe('a destination in trouble', () => {
     assert.equal((await deliveries('bad')).filter((each) => each.state === 'dead').length, 0);
   });
 
+  it('hears once that a delivery was given up, and not of its own refusal of that', async () => {
+    bad.behave({ status: 422 });
+    await write('a');
+    await pass(10_000, 1100);
+    const calls = bad.requests.length;
+    await pass(HOUR);
+    assert.equal(bad.requests.length, calls, 'it has come to an end');
+    const types = (await deliveries('bad')).map((each) => each.type);
+    assert.equal(types.filter((type) => type === 'delivery.exhausted').length, 3, types.join());
+  });
+
   it('is not called again after 410, keeps what waits, and goes on when an operator resumes it', async () => {
     bad.behave({ status: 410 });
     await write('a', 2);

@@ -7,7 +7,6 @@ import net from 'node:net';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import nock from 'nock';
 import type { Http } from '../src/core/connector.ts';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
 import type { Resolve } from '../src/http/agents.ts';
@@ -66,12 +65,10 @@ describe('the guarded way out', () => {
   const egresses: Egress[] = [];
 
   before(async () => {
-    nock.restore();
     canary = await startReceiver();
   });
   after(async () => {
     await canary.close();
-    if (!nock.isActive()) nock.activate();
   });
   beforeEach(() => {
     canary.requests.length = 0;

@@ -152,6 +152,34 @@ describe('filing what arrives', () => {
     });
   });
 
+  it('fetches the files that an edit brings along', async () => {
+    const call = message('phone|+380671234567|observed', { externalId: 'call' });
+    const ringing = {
+      ...call,
+      kind: 'call' as const,
+      call: { outcome: 'ringing' as const, direction: 'inbound' as const, from: '1', to: '2' },
+    };
+    const [a] = await filing.file(ringing);
+    const recording = [{ id: 'rec', name: 'voicemail.mp3', mediaType: 'audio/mpeg' }];
+    await filing.file({
+      ...ringing,
+      revision: 1,
+      call: { ...ringing.call, outcome: 'voicemail', recording: 'rec' },
+      attachments: recording,
+    });
+    await filing.file({
+      ...ringing,
+      revision: 2,
+      call: { ...ringing.call, outcome: 'voicemail', recording: 'rec' },
+      attachments: recording,
+    });
+    const [shown] = await messagesOf(a!.ticketId);
+    assert.deepEqual(
+      shown!.attachments.map((each) => each.name),
+      ['voicemail.mp3'],
+    );
+  });
+
   it('puts what could hide or break something into plain sight', async () => {
     const item = message('telegram|1', {
       externalId: 'id\u0000x',

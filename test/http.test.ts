@@ -6,7 +6,6 @@ import net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
-import nock from 'nock';
 import type { Clock } from '../src/core/clock.ts';
 import type { Http } from '../src/core/connector.ts';
 import {
@@ -30,10 +29,6 @@ describe('calls to others', () => {
   let far: Receiver;
   const egresses: Egress[] = [];
 
-  before(() => nock.restore());
-  after(() => {
-    if (!nock.isActive()) nock.activate();
-  });
   beforeEach(async () => {
     far = await startReceiver();
   });

@@ -56,10 +56,15 @@ const verdictOn = (error: unknown, task: Partial<Task> = {}, state: Partial<Endp
 
 describe('what follows from a try', () => {
   it('that went well is the end, and the endpoint is well again', () => {
-    const { result, endpoint } = verdictOn(undefined, {}, { failures: 12, needsReauth: true, pausedUntil: NOW + 1 });
+    const { result, endpoint } = verdictOn(undefined, {}, { failures: 12, needsReauth: true, pausedUntil: NOW });
     assert.deepEqual(result, { state: 'delivered' });
     const well = { failures: 0, lastOutAt: NOW, needsReauth: false, pausedUntil: null, pauseReason: null };
     assert.deepEqual(endpoint, well);
+  });
+
+  it('that went well does not end a pause that another one has asked for meanwhile', () => {
+    const { endpoint } = verdictOn(undefined, {}, { needsReauth: true, pausedUntil: NOW + 3_600_000 });
+    assert.deepEqual(endpoint, { failures: 0, lastOutAt: NOW });
   });
 
   it('that failed for the moment is another one, on the schedule', () => {

@@ -105,6 +105,8 @@ export interface MessageRow extends MessageContent {
     readonly error?: string;
   } | null;
   readonly payloadId: string | null;
+  /** The vendor's thread that it came in, or goes out in. */
+  readonly thread?: string;
 }
 
 export interface AttachmentRow extends Attachment {

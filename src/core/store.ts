@@ -89,7 +89,6 @@ export interface Transaction {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
-  addUnits(payloadId: string, units: number): Promise<void>;
   insertEvent(row: EventRow): Promise<void>;
   /** An item that came before the message it is about (deletion, receipt): found again by `takeEarly`. */
   saveEarly(endpointId: string, externalId: string, item: object, at: number): Promise<void>;
@@ -107,6 +106,8 @@ export interface Transaction {
   setDelivery(id: string, delivery: MessageRow['delivery']): Promise<void>;
   saveReaction(messageId: string, author: string, emoji: string, at: number): Promise<void>;
   insertAttachment(row: AttachmentRow): Promise<void>;
+  /** The channel's ids of a message's files. */
+  attachmentIds(messageId: string): Promise<readonly string[]>;
   attachment(rowId: string): Promise<AttachmentRow | undefined>;
   updateAttachment(rowId: string, patch: { state: 'stored' | 'failed'; sha256?: string; size?: number }): Promise<void>;
   /** The id the vendor gave to a part of an answer. */
@@ -157,7 +158,12 @@ export interface Transaction {
   /** The current ticket of a vendor's thread. */
   ticketOfThread(endpointId: string, externalId: string): Promise<TicketRow | undefined>;
   saveThread(endpointId: string, externalId: string, ticketId: string): Promise<void>;
-  threadOf(endpointId: string, ticketId: string): Promise<string | undefined>;
+  /** The customer's last message through a channel; in one thread of it, if one is named. */
+  lastInbound(
+    ticketId: string,
+    endpointId: string,
+    thread?: string,
+  ): Promise<{ readonly externalId: string; readonly thread: string | null } | undefined>;
   /** The customer's ticket with the latest message since `since` that isn't solved or closed. */
   recentOpenTicket(customerId: string, since: number): Promise<TicketRow | undefined>;
   isParticipant(ticketId: string, customerId: string): Promise<boolean>;
@@ -179,6 +185,8 @@ export interface Transaction {
     attempt: AttemptRow,
     now: number,
   ): Promise<{ held: boolean; next?: TaskRefRow }>;
+  /** Gives the open tasks of one ticket to another one: they take their turn in its lines. */
+  moveTasks(from: string, to: string, now: number): Promise<readonly TaskRefRow[]>;
   /** Sets a dead, checked or delivered task to waiting again, due now. */
   replayTask(taskId: string, now: number): Promise<TaskRefRow | undefined>;
   task(id: string): Promise<Task | undefined>;

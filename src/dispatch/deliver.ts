@@ -38,8 +38,9 @@ export function createDeliver(deps: DeliverDeps) {
   return async (task: Task) => {
     const { destination, type } = open(deps, task);
     const { store } = deps;
-    const ticket = await store.read.ticket(task.ticketId ?? '');
     const message = await messageWithFiles(deps, task.messageId ?? '');
+    // It may have been moved to another ticket since the task was made.
+    const ticket = message && (await store.read.ticket(message.ticketId));
     if (!ticket || !message) throw new PermanentError('the ticket or the message is gone');
     const asks = task.uncertain && !type.capabilities.idempotent;
     const delivery = {

@@ -23,7 +23,8 @@ export async function announceEnding(tx: Transaction, announce: Announce, ending
   if (state === 'waiting' || state === 'delivering') return;
   if (task.kind === 'reply') await replyEnded(tx, announce, ending);
   if (task.kind === 'download') return downloadEnded(tx, announce, ending);
-  if (state === 'delivered') return;
+  // A destination that refuses this news too must not hear of that again, and again.
+  if (state === 'delivered' || task.type === 'delivery.exhausted') return;
   await announce({
     type: 'delivery.exhausted',
     version: 0,

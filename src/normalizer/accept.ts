@@ -6,6 +6,7 @@ import type { Transaction } from '../core/store.ts';
 import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
 import { cleanLine, languageOf } from './canonical.ts';
+import { fileAttachments } from './attach.ts';
 import { settleEarly, settleItem } from './early.ts';
 import { acceptAgain, changeTypeOf, contentOf } from './revise.ts';
 import { resolveCustomer, type Recognised } from './identity.ts';
@@ -71,7 +72,7 @@ async function acceptEnvelope(
   deps: AcceptDeps,
 ): Promise<Accepted> {
   const known = await tx.findMessage(source.endpointId, envelope.externalId);
-  if (known) return acceptAgain(tx, announcer, known, envelope, source);
+  if (known) return acceptAgain(tx, announcer, known, envelope, { ...source, newId: deps.newId });
   // Only what goes out can be an echo of an answer of ours.
   const echo = envelope.direction === 'outbound' && (await tx.messageOfPart(source.endpointId, envelope.externalId));
   if (echo) {
@@ -146,14 +147,15 @@ async function file(
     evidence: where.evidence,
     delivery: envelope.direction === 'outbound' ? { state: 'sent' } : null,
     payloadId: source.payloadId,
+    thread: externalId,
   });
-  await fileAttachments(tx, announcer, envelope, source, deps, messageId);
+  await fileAttachments(tx, announcer, envelope, { id: messageId, endpointId, newId: deps.newId, known: [] });
 
   const about = { ticket, kind: envelope.kind, origin: source.origin };
   const row = { version, ticketId: ticket.id, messageId };
   if (created) await announcer.change({ ...row, type: 'ticket.created', messageId: undefined }, about);
-  else await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await announcer.change({ ...row, type: changeTypeOf(envelope) }, about);
+  if (!created) await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
   return {
     outcome: created ? 'ticket_created' : 'appended',
@@ -220,28 +222,6 @@ async function wakeTicket(
     { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: ticket.status, to } },
     { ...about, ticket: { ...ticket, status: to } },
   );
-}
-
-async function fileAttachments(
-  tx: Transaction,
-  announcer: Announcer,
-  envelope: Envelope,
-  source: Source,
-  deps: AcceptDeps,
-  messageId: string,
-): Promise<void> {
-  for (const attachment of envelope.attachments) {
-    const rowId = deps.newId('att');
-    await tx.insertAttachment({ ...attachment, rowId, messageId, state: 'waiting' });
-    // No ticket: downloads have a lane of their own and hold nothing up.
-    await announcer.task({
-      kind: 'download',
-      type: 'download',
-      endpointId: source.endpointId,
-      messageId,
-      attachmentId: rowId,
-    });
-  }
 }
 
 function subjectOf(envelope: Envelope): string {

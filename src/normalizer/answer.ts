@@ -58,7 +58,7 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
   async function insert(
     tx: Transaction,
     ticket: TicketRow,
-    message: Pick<MessageRow, 'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery'>,
+    message: Pick<MessageRow, 'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread'>,
     actor: string,
   ): Promise<{ id: string; version: number }> {
     const now = deps.clock.now();
@@ -103,6 +103,8 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
           html: reply.html,
           endpointId: channel,
           delivery: { state: 'waiting' },
+          // Fixed now: whoever writes next must not get the answer that was meant for somebody else.
+          thread: (await tx.lastInbound(ticketId, channel))?.thread ?? undefined,
         } as const;
         const { id: messageId, version } = await insert(tx, ticket, row, actor);
         for (const file of files) {
@@ -110,8 +112,8 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
           await tx.insertAttachment({ ...file, id: rowId, rowId, messageId, state: 'stored' });
         }
         await announcer.task({ kind: 'reply', type: 'reply', endpointId: channel, ticketId, messageId });
-        await firstAnswer(tx, announcer, ticket, deps.clock.now());
         await announcer.change({ type: 'ticket.updated', version, ticketId, messageId }, { ticket, kind: 'message' });
+        await firstAnswer(tx, announcer, ticket, deps.clock.now());
         await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.reply', target: ticketId });
         return { messageId };
       });

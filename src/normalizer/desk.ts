@@ -149,6 +149,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const now = clock.now();
         await tx.moveMessages(await tx.messageIds(from), into, now);
         await tx.repointThreads(from, into);
+        announcer.due.push(...(await tx.moveTasks(from, into, now)));
         const version = await tx.updateTicket(from, { status: 'closed', closedAt: now, mergedInto: into }, now);
         await announcer.change({ type: 'ticket.merged', version, ticketId: from, extra: { into } }, { ticket: loser });
         const winnerVersion = await tx.updateTicket(into, {}, now);

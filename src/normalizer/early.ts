@@ -36,7 +36,7 @@ export async function settleItem(
 export async function settleEarly(
   tx: Transaction,
   announcer: Announcer,
-  source: Source,
+  source: Pick<Source, 'endpointId' | 'receivedAt' | 'origin'>,
   externalId: string,
 ): Promise<void> {
   const items = (await tx.takeEarly(source.endpointId, externalId)) as readonly Aside[];
@@ -55,7 +55,7 @@ async function apply(
   announcer: Announcer,
   item: Aside,
   message: MessageRow,
-  source: Source,
+  source: Pick<Source, 'endpointId' | 'receivedAt' | 'origin'>,
 ): Promise<void> {
   let type: ChangeType = 'message.updated';
   if (item.kind === 'deletion') {

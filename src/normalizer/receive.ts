@@ -1,3 +1,4 @@
+import { ZodError } from 'zod';
 import type { Channel, Log, Receipt } from '../core/connector.ts';
 import { Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, PermanentError, textOf } from '../core/errors.ts';
@@ -42,15 +43,11 @@ export function createIntake(given: ReceiveDeps): Intake {
         const result = await accept(tx, announcer, item, source, deps);
         results.push(result);
         await tx.insertEvent({
+          ...eventOf(result),
           id: deps.newId('evt'),
           payloadId: id,
           item: index,
           endpointId: payload.endpointId,
-          outcome: result.outcome,
-          reason: result.reason?.slice(0, 1000),
-          externalId: result.externalId,
-          ticketId: result.ticketId,
-          messageId: result.messageId,
           receivedAt: payload.receivedAt,
         });
       }
@@ -83,30 +80,33 @@ export function createIntake(given: ReceiveDeps): Intake {
       }
       const endpoint = channelOf(deps, event.endpoint);
       const items = await itemsOf(deps, endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
-      const item = items[event.item];
-      if (!item) throw new PermanentError(`the payload has no item ${event.item} any more`);
-      // What a guard blocked goes through now: an operator has looked at it.
-      const chosen = item.kind === 'rejected' && item.envelope ? item.envelope : item;
+      // A payload that could not be read at all has one event for everything that it says now.
+      const unread = row.units !== items.length;
+      const chosen = unread ? items : items.slice(event.item, event.item + 1);
+      if (chosen.length === 0) throw new PermanentError(`the payload has no item ${event.item} any more`);
       const now = deps.clock.now();
-      const result = await writeAndAnnounce(deps, locksOf([chosen]), async (tx, announcer) => {
-        const filed = await accept(tx, announcer, chosen, sourceOf(deps, endpoint, row.id, now), deps);
-        await tx.insertEvent({
-          id: deps.newId('evt'),
-          payloadId: row.id,
-          item: event.item,
-          endpointId: event.endpoint,
-          outcome: filed.outcome,
-          reason: filed.reason?.slice(0, 1000),
-          externalId: filed.externalId,
-          ticketId: filed.ticketId,
-          messageId: filed.messageId,
-          receivedAt: now,
-          replayOf: event.id,
-        });
+      const source = sourceOf(deps, endpoint, row.id, now);
+      const results = await writeAndAnnounce(deps, locksOf(chosen), async (tx, announcer) => {
+        const filed: Accepted[] = [];
+        for (const [index, item] of chosen.entries()) {
+          // What a guard blocked goes through now: an operator has looked at it.
+          const passed = item.kind === 'rejected' && item.envelope ? item.envelope : item;
+          const result = await accept(tx, announcer, passed, source, deps);
+          filed.push(result);
+          await tx.insertEvent({
+            ...eventOf(result),
+            id: deps.newId('evt'),
+            payloadId: row.id,
+            item: unread ? index : event.item,
+            endpointId: event.endpoint,
+            receivedAt: now,
+            replayOf: event.id,
+          });
+        }
         await tx.audit({ at: now, actor, action: 'event.replay', target: event.id });
         return filed;
       });
-      return { items: [result] };
+      return { items: results };
     },
 
     async dryRun(endpointId, payload) {
@@ -119,6 +119,10 @@ type OpenChannel = Endpoint & { readonly channel: Channel };
 
 function isOpen(endpoint: Endpoint | undefined): endpoint is OpenChannel {
   return endpoint?.channel !== undefined;
+}
+
+function eventOf({ outcome, reason, externalId, ticketId, messageId }: Accepted) {
+  return { outcome, reason: reason?.slice(0, 1000), externalId, ticketId, messageId };
 }
 
 function channelOf(deps: ReceiveDeps, endpointId: string): OpenChannel {
@@ -151,8 +155,15 @@ async function itemsOf(
     if (!(error instanceof BadPayloadError)) {
       deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload; it is quarantined');
     }
-    return [broken('', textOf(error))];
+    return [broken('', reasonOf(error))];
   }
+}
+
+/** What is wrong, in one line: a schema's own text is a page of JSON. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ZodError)) return textOf(error);
+  const [issue] = error.issues;
+  return `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not as expected'}`;
 }
 
 function broken(at: string, error: string): Item {

@@ -1,9 +1,11 @@
 import type { Envelope } from '../core/envelope.ts';
+import type { NewId } from '../core/id.ts';
 import type { MessageContent, MessageRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { ChangeType } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
+import { fileAttachments } from './attach.ts';
 
 /** A message that is there already: the same again, a newer revision, or the same id with other words. */
 export async function acceptAgain(
@@ -11,12 +13,15 @@ export async function acceptAgain(
   announcer: Announcer,
   known: MessageRow,
   envelope: Envelope,
-  source: Source,
+  source: Source & { readonly newId: NewId },
 ): Promise<Accepted> {
   const result = { ...about(envelope, known), ticketNumber: (await tx.ticket(known.ticketId))?.number };
   const content = contentOf(envelope);
   if (content.revision > known.revision) {
     await tx.reviseMessage(known, content, source.receivedAt);
+    const { endpointId, newId } = source;
+    const files = { id: known.id, endpointId, newId, known: await tx.attachmentIds(known.id) };
+    await fileAttachments(tx, announcer, envelope, files);
     const ticket = await tx.ticket(known.ticketId);
     const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
     const progressed = known.kind === 'call' && changeTypeOf(envelope) !== 'message.received';

@@ -31,10 +31,11 @@ export function settle(
 ): Verdict {
   const { now } = clock;
   if (error === undefined) {
-    return {
-      result: { state: 'delivered' },
-      endpoint: { failures: 0, lastOutAt: now, needsReauth: false, pausedUntil: null, pauseReason: null },
-    };
+    const success = { failures: 0, lastOutAt: now };
+    // A pause that still lasts came from another task while this one was on its way: that one knows better.
+    const paused = state.pausedUntil !== null && state.pausedUntil > now;
+    const endpoint = paused ? success : { ...success, needsReauth: false, pausedUntil: null, pauseReason: null };
+    return { result: { state: 'delivered' }, endpoint };
   }
   const text = textOf(error);
   const failed = { lastError: text.slice(0, 1000), lastErrorAt: now };

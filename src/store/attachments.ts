@@ -5,7 +5,10 @@ import type { Sql } from './sql.ts';
 /** What belongs to messages: files, and the parts that an answer went out in. */
 export function attachmentsOf(
   sql: Sql,
-): Pick<Transaction, 'insertAttachment' | 'attachment' | 'updateAttachment' | 'savePart' | 'parts' | 'messageOfPart'> {
+): Pick<
+  Transaction,
+  'insertAttachment' | 'attachmentIds' | 'attachment' | 'updateAttachment' | 'savePart' | 'parts' | 'messageOfPart'
+> {
   return {
     async insertAttachment(row) {
       await sql.run(
@@ -22,6 +25,13 @@ export function attachmentsOf(
         row.state,
         row.sha256 ?? null,
       );
+    },
+    async attachmentIds(messageId) {
+      const rows = await sql.all<{ external_id: string }>(
+        'SELECT external_id FROM attachments WHERE message_id = ?',
+        messageId,
+      );
+      return rows.map((row) => row.external_id);
     },
     async attachment(rowId) {
       const row = await sql.get<AttachmentColumns>('SELECT * FROM attachments WHERE id = ?', rowId);

@@ -8,7 +8,6 @@ export function filingOf(
 ): Pick<
   Transaction,
   | 'savePayload'
-  | 'addUnits'
   | 'insertEvent'
   | 'saveEarly'
   | 'takeEarly'
@@ -52,9 +51,6 @@ export function filingOf(
         row.sameAs ?? null,
         row.units,
       );
-    },
-    async addUnits(payloadId, units) {
-      await sql.run('UPDATE payloads SET units = units + ? WHERE id = ?', units, payloadId);
     },
     async insertEvent(row) {
       await sql.run(
@@ -104,9 +100,9 @@ export function filingOf(
     async insertMessage(row) {
       await sql.run(
         `INSERT INTO messages (id, ticket_id, seq, endpoint_id, external_id, customer_id, kind, direction, author, verified,
-           received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id,
+           received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id, thread_id,
            revision, occurred_at, subject, text, text_full, html, fields, automatic, review, call)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
         row.ticketId,
         row.seq,
@@ -124,6 +120,7 @@ export function filingOf(
         row.delivery?.state ?? null,
         row.delivery?.error ?? null,
         row.payloadId,
+        row.thread ?? null,
         ...contentValues(row),
       );
     },
@@ -208,6 +205,7 @@ export function messageOf(row: Row | undefined): MessageRow | undefined {
     evidence: column('evidence'),
     delivery: state ? { state, error: optional('delivery_error') } : null,
     payloadId: column('payload_id'),
+    thread: optional('thread_id'),
     revision: column('revision'),
     occurredAt: column('occurred_at'),
     subject: optional('subject'),

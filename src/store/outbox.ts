@@ -1,9 +1,9 @@
 import { PermanentError } from '../core/errors.ts';
-import type { EndpointState, Task, TaskRefRow, TaskResult } from '../core/rows.ts';
+import type { Task, TaskRefRow, TaskResult } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import { given, toJson, type Row, type Sql } from './sql.ts';
 
-/** The change feed, the outbox and what is known of endpoints. */
+/** The change feed, the outbox and the links. */
 export function outboxOf(
   sql: Sql,
 ): Pick<
@@ -13,14 +13,21 @@ export function outboxOf(
   | 'lease'
   | 'finish'
   | 'replayTask'
+  | 'moveTasks'
   | 'task'
   | 'link'
   | 'saveLink'
   | 'ticketOfLink'
-  | 'endpointState'
-  | 'updateEndpointState'
-  | 'saveCursor'
 > {
+  /** Whether one of a line may start or has started. */
+  const isBusy = (endpointId: string, ticketId: string | null) =>
+    sql.get(
+      `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
+         AND state IN ('waiting', 'delivering') LIMIT 1`,
+      endpointId,
+      ticketId,
+    );
+
   /** The head of a line that nobody has made due yet becomes due. */
   async function promote(endpointId: string, ticketId: string | null, now: number): Promise<TaskRefRow | undefined> {
     if (ticketId === null) return undefined;
@@ -30,26 +37,9 @@ export function outboxOf(
       endpointId,
       ticketId,
     );
-    if (!head || head.due_at !== null) return undefined;
+    if (!head || head.due_at !== null || (await isBusy(endpointId, ticketId))) return undefined;
     await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, head.id);
     return { id: head.id, endpointId, due: true };
-  }
-
-  async function endpointState(endpointId: string): Promise<EndpointState> {
-    const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ?', endpointId);
-    const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
-    return {
-      endpointId,
-      pausedUntil: column('paused_until'),
-      pauseReason: column('pause_reason'),
-      needsReauth: column('needs_reauth') === 1,
-      disabledAt: column('disabled_at'),
-      failures: column<number>('failures') ?? 0,
-      lastInAt: null,
-      lastOutAt: column('last_out_at'),
-      lastError: column('last_error'),
-      lastErrorAt: column('last_error_at'),
-    };
   }
 
   return {
@@ -136,9 +126,9 @@ export function outboxOf(
     async finish(lease, result, attempt, now) {
       const { task, token } = lease;
       const waits = result.state === 'waiting';
-      const held = await sql.run(
+      const held = await sql.get<{ ticket_id: string | null }>(
         `UPDATE tasks SET state = ?, due_at = ?, attempts = attempts - ?, uncertain = ?, lease_token = NULL, lease_until = NULL,
-           updated_at = ? WHERE id = ? AND lease_token = ?`,
+           updated_at = ? WHERE id = ? AND lease_token = ? RETURNING ticket_id`,
         result.state,
         waits ? result.dueAt : null,
         waits && !result.countsAttempt ? 1 : 0,
@@ -147,7 +137,7 @@ export function outboxOf(
         task.id,
         token,
       );
-      if (held === 0) return { held: false };
+      if (!held) return { held: false };
       await sql.run(
         `UPDATE attempts SET started_at = ?, ended_at = ?, outcome = ?, error = ?, hint = ?, request = ?, response = ?
          WHERE task_id = ? AND number = ?`,
@@ -161,7 +151,8 @@ export function outboxOf(
         task.id,
         lease.attempt,
       );
-      const next = isOpen(result) ? undefined : await promote(task.endpointId, task.ticketId, now);
+      // Its ticket may have been merged into another one meanwhile.
+      const next = isOpen(result) ? undefined : await promote(task.endpointId, held.ticket_id, now);
       return { held: true, next };
     },
 
@@ -174,14 +165,28 @@ export function outboxOf(
       );
       if (!task) return undefined;
       // It has the oldest id of its line, but must not overtake one that is on its way right now.
-      const active = await sql.get(
-        `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
-           AND state IN ('waiting', 'delivering') LIMIT 1`,
-        task.endpoint_id,
-        task.ticket_id,
-      );
+      const active = await isBusy(task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
       return { id: taskId, endpointId: task.endpoint_id, due: !active };
+    },
+
+    async moveTasks(from, to, now) {
+      const open = `ticket_id = ? AND state IN ('waiting', 'delivering')`;
+      const endpoints = await sql.all<{ endpoint_id: string }>(
+        `SELECT DISTINCT endpoint_id FROM tasks WHERE ${open}`,
+        from,
+      );
+      await sql.run(
+        `UPDATE tasks SET ticket_id = ?, due_at = CASE WHEN state = 'waiting' THEN NULL ELSE due_at END WHERE ${open}`,
+        to,
+        from,
+      );
+      const due: TaskRefRow[] = [];
+      for (const { endpoint_id } of endpoints) {
+        const ref = await promote(endpoint_id, to, now);
+        if (ref) due.push(ref);
+      }
+      return due;
     },
 
     async task(id) {
@@ -226,35 +231,6 @@ export function outboxOf(
         externalId,
       );
       return row?.ticket_id;
-    },
-
-    endpointState,
-    async updateEndpointState(endpointId, patch) {
-      const state = { ...(await endpointState(endpointId)), ...patch };
-      await sql.run(
-        `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,
-           last_error, last_error_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (endpoint_id) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason,
-           needs_reauth = excluded.needs_reauth, disabled_at = excluded.disabled_at, failures = excluded.failures,
-           last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at`,
-        endpointId,
-        state.pausedUntil,
-        state.pauseReason,
-        state.needsReauth ? 1 : 0,
-        state.disabledAt,
-        state.failures,
-        state.lastOutAt,
-        state.lastError,
-        state.lastErrorAt,
-      );
-    },
-    async saveCursor(endpointId, cursor) {
-      await sql.run(
-        `INSERT INTO endpoint_states (endpoint_id, poll_cursor) VALUES (?, ?)
-         ON CONFLICT (endpoint_id) DO UPDATE SET poll_cursor = excluded.poll_cursor`,
-        endpointId,
-        cursor,
-      );
     },
   };
 }

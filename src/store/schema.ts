@@ -41,7 +41,7 @@ export const migrations: readonly Migration[] = [
         customer_id TEXT, kind TEXT NOT NULL, direction TEXT NOT NULL, author TEXT NOT NULL, verified BIGINT NOT NULL,
         revision BIGINT NOT NULL, occurred_at BIGINT NOT NULL, received_at BIGINT NOT NULL, subject TEXT, text TEXT NOT NULL,
         text_full TEXT, html TEXT, fields TEXT, automatic TEXT, review TEXT, call TEXT, deleted_at BIGINT,
-        rule TEXT NOT NULL, evidence TEXT NOT NULL, delivery_state TEXT, delivery_error TEXT, payload_id TEXT)`,
+        rule TEXT NOT NULL, evidence TEXT NOT NULL, delivery_state TEXT, delivery_error TEXT, payload_id TEXT, thread_id TEXT)`,
       `CREATE UNIQUE INDEX messages_once ON messages (endpoint_id, external_id)`,
       `CREATE INDEX messages_by_ticket ON messages (ticket_id, seq)`,
       `CREATE INDEX messages_by_customer ON messages (customer_id, id)`,

@@ -14,7 +14,7 @@ export function ticketsOf(
   | 'updateTicket'
   | 'ticketOfThread'
   | 'saveThread'
-  | 'threadOf'
+  | 'lastInbound'
   | 'recentOpenTicket'
   | 'isParticipant'
   | 'moveMessages'
@@ -107,14 +107,16 @@ export function ticketsOf(
         ticketId,
       );
     },
-    async threadOf(endpointId, ticketId) {
-      const row = await sql.get<{ external_id: string }>(
-        'SELECT external_id FROM threads WHERE ticket_id = ? AND endpoint_id = ? ORDER BY external_id LIMIT 1',
+    lastInbound: (ticketId, endpointId, thread) =>
+      sql.get(
+        `SELECT external_id AS "externalId", thread_id AS thread FROM messages
+         WHERE ticket_id = ? AND endpoint_id = ? AND direction = 'inbound' AND (? IS NULL OR thread_id = ?)
+         ORDER BY seq DESC LIMIT 1`,
         ticketId,
         endpointId,
-      );
-      return row?.external_id;
-    },
+        thread ?? null,
+        thread ?? null,
+      ),
     async recentOpenTicket(customerId, since) {
       return ticketOf(
         await sql.get(

@@ -1,6 +1,7 @@
 import type { Transaction } from '../core/store.ts';
 import { accessOf } from './access.ts';
 import { attachmentsOf } from './attachments.ts';
+import { endpointStatesOf } from './endpoint-states.ts';
 import { filingOf } from './filing.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
@@ -15,6 +16,7 @@ export function transactionOf(sql: Sql): Transaction {
     ...peopleOf(sql),
     ...ticketsOf(sql),
     ...outboxOf(sql),
+    ...endpointStatesOf(sql),
     ...accessOf(sql),
   };
 }

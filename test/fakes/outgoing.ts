@@ -9,6 +9,7 @@ import { createDeliver, createNotify, createUpdate } from '../../src/dispatch/de
 import { createDownload, openAttachment } from '../../src/dispatch/files.ts';
 import { createReply } from '../../src/dispatch/reply.ts';
 import { announceEnding } from '../../src/dispatch/settled.ts';
+import { settleEarly } from '../../src/normalizer/early.ts';
 import { createAnnouncer, type Target } from '../../src/normalizer/announce.ts';
 import { createEmbeddedQueue } from '../../src/queue/embedded.ts';
 import { createWorker } from '../../src/queue/worker.ts';
@@ -71,7 +72,11 @@ export async function openOutgoing(
       deliver: createDeliver(deps),
       update: createUpdate(deps),
       notify: createNotify(deps),
-      reply: createReply(deps),
+      reply: createReply({
+        ...deps,
+        settleEarly: (tx, endpointId, externalId) =>
+          settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
+      }),
       download: createDownload(deps),
     },
     settled: async (tx, ending) => {

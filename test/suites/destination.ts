@@ -80,6 +80,9 @@ const Exchange = z.array(
     }),
   }),
 );
+// Importing it already stands between every test and the network: only while an exchange is played back.
+nock.restore();
+
 type Exchange = z.output<typeof Exchange>;
 
 /** One fixture: the call to make, and what must come of it. */
@@ -172,6 +175,7 @@ async function compareExchange(kind: DestinationType, home: string, name: string
   } finally {
     nock.cleanAll();
     nock.enableNetConnect();
+    nock.restore();
     egress.close();
   }
   const golden = exchange.map(({ request }) => request);
@@ -226,12 +230,10 @@ function comparable(request: Sent, golden: Sent | undefined): Sent {
 function faultSuite(kind: DestinationType, home: string): void {
   let far: Receiver;
   before(async () => {
-    nock.restore();
     far = await startReceiver();
   });
   after(async () => {
     await far.close();
-    if (!nock.isActive()) nock.activate();
   });
 
   /** The first case of the folder, against a receiver that behaves like that. Resolves with what was thrown, if anything. */

@@ -1,0 +1,54 @@
+import type { EndpointState } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { Sql } from './sql.ts';
+
+/** What is known of endpoints: pauses, failures, cursors. */
+export function endpointStatesOf(sql: Sql): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveCursor'> {
+  async function endpointState(endpointId: string): Promise<EndpointState> {
+    const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ?', endpointId);
+    const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
+    return {
+      endpointId,
+      pausedUntil: column('paused_until'),
+      pauseReason: column('pause_reason'),
+      needsReauth: column('needs_reauth') === 1,
+      disabledAt: column('disabled_at'),
+      failures: column<number>('failures') ?? 0,
+      lastInAt: null,
+      lastOutAt: column('last_out_at'),
+      lastError: column('last_error'),
+      lastErrorAt: column('last_error_at'),
+    };
+  }
+
+  return {
+    endpointState,
+    async updateEndpointState(endpointId, patch) {
+      const state = { ...(await endpointState(endpointId)), ...patch };
+      await sql.run(
+        `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,
+           last_error, last_error_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (endpoint_id) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason,
+           needs_reauth = excluded.needs_reauth, disabled_at = excluded.disabled_at, failures = excluded.failures,
+           last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at`,
+        endpointId,
+        state.pausedUntil,
+        state.pauseReason,
+        state.needsReauth ? 1 : 0,
+        state.disabledAt,
+        state.failures,
+        state.lastOutAt,
+        state.lastError,
+        state.lastErrorAt,
+      );
+    },
+    async saveCursor(endpointId, cursor) {
+      await sql.run(
+        `INSERT INTO endpoint_states (endpoint_id, poll_cursor) VALUES (?, ?)
+         ON CONFLICT (endpoint_id) DO UPDATE SET poll_cursor = excluded.poll_cursor`,
+        endpointId,
+        cursor,
+      );
+    },
+  };
+}
