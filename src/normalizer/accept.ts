@@ -155,7 +155,8 @@ async function file(
   const row = { version, ticketId: ticket.id, messageId };
   if (created) await announcer.change({ ...row, type: 'ticket.created', messageId: undefined }, about);
   await announcer.change({ ...row, type: changeTypeOf(envelope) }, about);
-  if (!created) await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
+  // A ticket that was just made is new: it sleeps neither way.
+  await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
   return {
     outcome: created ? 'ticket_created' : 'appended',
