@@ -160,6 +160,11 @@ export const ConfigInFile = z.strictObject({
         .meta({ description: 'auto: pretty on a terminal, else JSON.' }),
     })
     .prefault({}),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'is a country code of two capital letters, such as UA')
+    .optional()
+    .meta({ description: 'Where phone numbers without a country code are from (ISO 3166), such as UA.' }),
   tickets: z
     .strictObject({
       joinWithin: duration("How long after its last message a customer's open ticket takes new ones.").prefault('24h'),

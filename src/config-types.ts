@@ -24,6 +24,8 @@ export interface Config {
   readonly adminApiKey: Secret | undefined;
   /** `auto`: pretty on a terminal, else json. */
   readonly log: { readonly level: LogLevel; readonly format: 'auto' | 'pretty' | 'json' };
+  /** Where phone numbers without a country code are from: ISO 3166, two capital letters. */
+  readonly country: string | undefined;
   /** Milliseconds: how long a customer's open ticket takes new messages, how long a closed one reopens. */
   readonly tickets: { readonly joinWithinMs: number; readonly reopenWithinMs: number };
   /** Milliseconds that the bytes of payloads and tasks that are done are kept. */

@@ -64,7 +64,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
   ];
   // A value that a placeholder couldn't fill is named once, not again for being too short.
   if (problems.length > 0 || 'problems' in main) return { problems: inOrder(withoutRepeats(problems)) };
-  const { server, dataDir, store, queue, egress, log, tickets, retention } = main.data;
+  const { server, dataDir, store, queue, egress, log, country, tickets, retention } = main.data;
   const data = resolve(request.cwd, dataDir);
   return {
     config: {
@@ -79,6 +79,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
       secretKey,
       adminApiKey,
       log,
+      country,
       tickets: { joinWithinMs: tickets.joinWithin, reopenWithinMs: tickets.reopenWithin },
       retention: { payloadsMs: retention.payloads, tasksMs: retention.tasks },
       channels: channels.endpoints.map((each) => (ownChannels ? each : { ...each, source: null })),

@@ -147,11 +147,11 @@ async function start(
     ...announcing,
     log,
     policy,
-    country: undefined,
+    country: config.country,
     proofKey: vault.key('ticket numbers'),
     threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
   });
-  const desk = createDesk({ ...announcing, country: undefined });
+  const desk = createDesk({ ...announcing, country: config.country });
 
   const delivering = {
     store,

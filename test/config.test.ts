@@ -21,6 +21,11 @@ describe('configuration', () => {
     assert.deepEqual(retention, { payloadsMs: 30 * 86_400_000, tasksMs: 14 * 86_400_000 });
   });
 
+  it('knows where phone numbers without a country code are from, if it is told', () => {
+    assert.equal(config(undefined).country, undefined);
+    assert.equal(config('country: UA').country, 'UA');
+  });
+
   it('keeps an empty list of channels empty, and reads an empty file like none', () => {
     assert.deepEqual(config('channels: []').channels, []);
     assert.equal(config('').channels[0]?.id, 'contact');
