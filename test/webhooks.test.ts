@@ -345,7 +345,7 @@ describe('the way in over HTTP', () => {
   });
 
   describe('limits', () => {
-    const small = { refused: { burst: 3, perSecond: 1 }, waiting: 2 };
+    const small = { refused: { burst: 3, perSecond: 1 }, waiting: 2, bodies: 8_000_000 };
     const from = (address: string, signature = sign('x')) =>
       post('/webhooks/honest', 'x', { 'x-forwarded-for': address, 'x-signature': signature });
 

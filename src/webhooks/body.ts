@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BadPayloadError } from '../core/errors.ts';
+import { BadPayloadError, RateLimitedError } from '../core/errors.ts';
 
 export const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -30,8 +30,13 @@ const PIECE_BYTES = 64;
 /**
  * The bytes of a request, at most `maxBytes`; stops reading with the first one too many. A megabyte in
  * chunks of one byte would keep the process busy for seconds, so very many tiny pieces are refused too.
+ * `hold` is asked before bytes are kept: false when all bodies together are too many.
  */
-export function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export function readBody(
+  request: IncomingMessage,
+  maxBytes: number,
+  hold: (bytes: number) => boolean,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let body = NOTHING;
     let size = 0;
@@ -39,7 +44,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
     const stop = (): void => {
       request.off('data', take).off('end', end).off('error', lost).off('close', lost);
     };
-    const refuse = (error: BadPayloadError): void => {
+    const refuse = (error: BadPayloadError | RateLimitedError): void => {
       stop();
       request.pause();
       reject(error);
@@ -49,6 +54,7 @@ export function readBody(request: IncomingMessage, maxBytes: number): Promise<Bu
       if (++pieces > FREE_PIECES && pieces * PIECE_BYTES > size) {
         return refuse(new BadPayloadError('the body comes in too many tiny pieces', { status: 400 }));
       }
+      if (!hold(chunk.length)) return refuse(new RateLimitedError('too many bodies are being read', 1000));
       body = size === 0 ? chunk : append(body, size, chunk, maxBytes);
       size += chunk.length;
     };

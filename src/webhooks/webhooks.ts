@@ -26,9 +26,11 @@ export interface WebhookLimits {
    * waits, unlike a rate, fits slow and fast machines alike, and leaves room for the other endpoints.
    */
   readonly waiting: number;
+  /** Bytes of bodies, all requests together, that are held until they are filed or refused; more hear 429. */
+  readonly bodies: number;
 }
 
-const LIMITS: WebhookLimits = { refused: { burst: 1000, perSecond: 200 }, waiting: 1000 };
+const LIMITS: WebhookLimits = { refused: { burst: 1000, perSecond: 200 }, waiting: 1000, bodies: 128 * 1024 * 1024 };
 
 const MAX_BYTES = 1_048_576;
 const UNAVAILABLE = problem(503, { 'retry-after': '5' });
@@ -58,6 +60,7 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
   const isTrusted = createIsTrusted(deps.trustProxy);
   const refused = createAllowance(limits.refused, deps.clock);
   const waiting = new Map<string, number>();
+  let bodies = 0;
 
   function headOf(route: Route, request: IncomingMessage): WebhookRequest {
     const remoteAddress = addressOf(request, isTrusted);
@@ -162,13 +165,20 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
     let answer: HttpAnswer;
     let fallback = UNAVAILABLE;
     let bytes = 0;
+    let held = 0;
+    const hold = (more: number): boolean => {
+      if (bodies + more > limits.bodies) return false;
+      bodies += more;
+      held += more;
+      return true;
+    };
     try {
       if (request.rawHeaders.length > 2 * MAX_HEADERS) throw new BadPayloadError('too many headers', { status: 431 });
       admit(webhook, asked);
       if (carries(webhook, route, asked.method)) {
         // Until it is known: what is refused while it is read costs as much as the largest.
         bytes = webhook.maxBytes ?? MAX_BYTES;
-        const body = await readBody(request, bytes);
+        const body = await readBody(request, bytes, hold);
         bytes = body.length;
         asked = { ...asked, body, receivedAt: deps.clock.now() };
         answer = await file(webhook, asked);
@@ -180,6 +190,8 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
       if (error instanceof HungUpError) return;
       answer = refusalOf(webhook, asked, error, bytes);
       fallback = problem(answer.status, retryAfterOf(answer));
+    } finally {
+      bodies -= held;
     }
     try {
       send(request, response, answer);
