@@ -294,8 +294,8 @@ describe('the guarded way out', () => {
     try {
       const out = open({ hosts: [canary.host] });
       await out.send({ url: canary.origin });
-      await out.fetch(canary.origin);
-      await out.stream({ url: canary.origin, maxBytes: 100 });
+      await (await out.fetch(canary.origin)).text();
+      (await out.stream({ url: canary.origin, maxBytes: 100 })).body.destroy();
       assert.equal(proxy.connections(), 0);
       assert.equal(canary.requests.length, 3);
     } finally {
