@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import type { Delivery, Destination, DestinationType, TicketRef } from '../core/destination.ts';
-import { PermanentError, RateLimitedError, RetryableError, UncertainError } from '../core/errors.ts';
+import { PermanentError, RetryableError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
 import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
+import { parked } from './channel.ts';
 
 export interface DeliverDeps {
   readonly store: Store;
@@ -105,9 +106,7 @@ function open(deps: DeliverDeps, task: Task): { destination: Destination; type: 
       hint: 'Define it again under the same id, then replay this delivery.',
     });
   }
-  // Parked, not lost and not counted: it goes on when the destination is open again.
-  if (!endpoint.destination)
-    throw new RateLimitedError(`${task.endpointId} is closed: ${endpoint.problem ?? 'disabled'}`, 60_000);
+  if (!endpoint.destination) throw parked(endpoint);
   return { destination: endpoint.destination, type };
 }
 

@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
-import { NotFoundError, PermanentError, RateLimitedError } from '../core/errors.ts';
+import { NotFoundError, PermanentError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
+import { openChannel } from './channel.ts';
 
 /** Largest file that is stored, bytes. */
 const MAX_BYTES = 100 * 1024 * 1024;
@@ -18,18 +19,12 @@ export function createDownload(deps: {
   return async (task: Task) => {
     const attachment = await store.read.attachment(task.attachmentId ?? '');
     if (!attachment) throw new PermanentError('the attachment is gone');
-    const endpoint = deps.endpointOf(task.endpointId);
-    if (!endpoint) throw new PermanentError(`the channel ${task.endpointId} was removed`);
-    if (!endpoint.channel)
-      throw new RateLimitedError(`${task.endpointId} is closed: ${endpoint.problem ?? 'disabled'}`, 60_000);
-    if (!endpoint.channel.download) throw new PermanentError(`a channel of type ${endpoint.type} hands over no files`);
+    const { channel, type } = openChannel(deps.endpointOf, task.endpointId);
+    if (!channel.download) throw new PermanentError(`a channel of type ${type} hands over no files`);
     const row = attachment.payloadId === null ? undefined : await store.read.payload(attachment.payloadId);
     if (!row?.body) throw new PermanentError('the payload that announced this file is gone: the retention has passed');
     const { id, name, mediaType, size, inline, cid } = attachment;
-    const bytes = await endpoint.channel.download(
-      { id, name, mediaType, size, inline, cid },
-      { ...row, body: row.body },
-    );
+    const bytes = await channel.download({ id, name, mediaType, size, inline, cid }, { ...row, body: row.body });
     const saved = await store.blobs.save(bytes, MAX_BYTES);
     await store.write([`attachment ${attachment.rowId}`], (tx) =>
       tx.updateAttachment(attachment.rowId, { state: 'stored', ...saved }),

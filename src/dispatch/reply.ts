@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
-import { PermanentError, RateLimitedError } from '../core/errors.ts';
+import { PermanentError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
+import { openChannel } from './channel.ts';
 
 /** Carries an agent's answer to the customer, through the channel that was chosen for it. */
 export function createReply(deps: {
@@ -16,11 +17,8 @@ export function createReply(deps: {
 }) {
   const { store } = deps;
   return async (task: Task) => {
-    const endpoint = deps.endpointOf(task.endpointId);
-    if (!endpoint) throw new PermanentError(`the channel ${task.endpointId} was removed`);
-    if (!endpoint.channel)
-      throw new RateLimitedError(`${task.endpointId} is closed: ${endpoint.problem ?? 'disabled'}`, 60_000);
-    if (!endpoint.channel.reply) throw new PermanentError(`a channel of type ${endpoint.type} has no way back`);
+    const { channel, type } = openChannel(deps.endpointOf, task.endpointId);
+    if (!channel.reply) throw new PermanentError(`a channel of type ${type} has no way back`);
     const messageId = task.messageId ?? '';
     const { row, sent, last } = await store.write([`reply ${messageId}`], async (tx) => {
       const message = await tx.message(messageId);
@@ -34,7 +32,7 @@ export function createReply(deps: {
     const ticket = row && (await store.read.ticket(row.ticketId));
     if (!ticket || !message) throw new PermanentError('the ticket or the answer is gone');
     let parts = sent.length;
-    await endpoint.channel.reply({
+    await channel.reply({
       id: task.id,
       ticket,
       message,

@@ -1,0 +1,19 @@
+import type { Channel } from '../core/connector.ts';
+import { PermanentError, RateLimitedError } from '../core/errors.ts';
+import type { Endpoint } from '../core/gateway.ts';
+
+/** The open channel of a task. One that was removed is final; one that is closed is waited for. */
+export function openChannel(
+  endpointOf: (id: string) => Endpoint | undefined,
+  id: string,
+): { readonly channel: Channel; readonly type: string } {
+  const endpoint = endpointOf(id);
+  if (!endpoint) throw new PermanentError(`the channel ${id} was removed`);
+  if (!endpoint.channel) throw parked(endpoint);
+  return { channel: endpoint.channel, type: endpoint.type };
+}
+
+/** Not lost and no try spent: the task goes on when its endpoint is open again. */
+export function parked({ id, problem }: Endpoint): RateLimitedError {
+  return new RateLimitedError(`${id} is closed: ${problem ?? 'disabled'}`, 60_000);
+}
