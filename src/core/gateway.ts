@@ -146,6 +146,21 @@ export interface Route {
   readonly to: readonly string[];
 }
 
+/** What a route can ask about a change. */
+export interface RouteFacts {
+  readonly channel: string;
+  readonly kind: string | undefined;
+  readonly language: string | null;
+  readonly priority: string;
+  readonly tags: readonly string[];
+}
+
+/** A destination that the routes let a change through to. */
+export interface Target {
+  readonly id: string;
+  readonly carries: 'tickets' | 'events';
+}
+
 export interface Routes {
   all(): readonly Route[];
   create(route: Omit<Route, 'id' | 'source'>): Promise<Route>;

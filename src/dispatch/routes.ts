@@ -1,27 +1,18 @@
-import type { Endpoint, Route } from '../core/gateway.ts';
+import type { Endpoint, Route, RouteFacts, Target } from '../core/gateway.ts';
 import type { DestinationType } from '../core/destination.ts';
-
-/** What a route can ask about a change: see `Route.when`. */
-interface Facts {
-  readonly channel: string;
-  readonly kind: string | undefined;
-  readonly language: string | null;
-  readonly priority: string;
-  readonly tags: readonly string[];
-}
 
 /**
  * Destinations for a change, each once. Without facts (a change about a customer or the installation)
  * only routes without conditions count.
  */
 export function targetsOf(
-  facts: Facts | undefined,
+  facts: RouteFacts | undefined,
   deps: {
     readonly routes: readonly Route[];
     readonly endpointOf: (id: string) => Pick<Endpoint, 'type' | 'role'> | undefined;
     readonly destinationTypeOf: (type: string) => Pick<DestinationType, 'capabilities'> | undefined;
   },
-): { readonly id: string; readonly carries: 'tickets' | 'events' }[] {
+): Target[] {
   const ids = new Set<string>();
   for (const route of deps.routes) {
     if (matches(route, facts, deps.endpointOf)) for (const id of route.to) ids.add(id);
@@ -35,7 +26,7 @@ export function targetsOf(
 
 function matches(
   { when }: Route,
-  facts: Facts | undefined,
+  facts: RouteFacts | undefined,
   endpointOf: (id: string) => Pick<Endpoint, 'type'> | undefined,
 ): boolean {
   const has = (wanted: readonly string[] | undefined, ...values: readonly (string | null | undefined)[]) =>

@@ -1,23 +1,9 @@
 import type { Clock } from '../core/clock.ts';
+import type { RouteFacts, Target } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { ChangeRow, TaskKind, TaskRefRow, TicketRow } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
 import type { ChangeType } from '../core/ticket.ts';
-
-/** What a route can ask about a change. */
-export interface RouteFacts {
-  readonly channel: string;
-  readonly kind: string | undefined;
-  readonly language: string | null;
-  readonly priority: string;
-  readonly tags: readonly string[];
-}
-
-/** A destination that the routes let a change through to. */
-export interface Target {
-  readonly id: string;
-  readonly carries: 'tickets' | 'events';
-}
 
 export interface AnnounceDeps {
   readonly newId: NewId;

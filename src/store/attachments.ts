@@ -1,5 +1,6 @@
 import type { Transaction } from '../core/store.ts';
 import { messageOf } from './filing.ts';
+import type { AttachmentColumns } from './reader/tables.ts';
 import type { Sql } from './sql.ts';
 
 /** What belongs to messages: files, and the parts that an answer went out in. */
@@ -73,19 +74,6 @@ export function attachmentsOf(
       );
     },
   };
-}
-
-interface AttachmentColumns {
-  id: string;
-  message_id: string;
-  external_id: string;
-  name: string;
-  media_type: string;
-  size: number | null;
-  inline: number;
-  cid: string | null;
-  state: 'waiting' | 'stored' | 'failed';
-  sha256: string | null;
 }
 
 /** Columns of an attachment as a row of the contract. */

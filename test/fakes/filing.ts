@@ -5,7 +5,7 @@ import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
 import type { Endpoint, Intake } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
 import type { Store } from '../../src/core/store.ts';
-import type { Target } from '../../src/normalizer/announce.ts';
+import type { Target } from '../../src/core/gateway.ts';
 import { createDesk } from '../../src/normalizer/desk.ts';
 import { createIntake } from '../../src/normalizer/receive.ts';
 import { openStore } from '../../src/store/open.ts';
