@@ -65,6 +65,26 @@ export interface Context {
   readonly http: Http;
   /** 32 secret bytes of this installation, derived for this endpoint and purpose: the same in every process and after a restart. */
   key(purpose: string): Buffer;
+  /** Small secrets that a vendor hands out while it runs (rotated refresh tokens), kept encrypted in the store. */
+  readonly secrets: Secrets;
+  /**
+   * Runs the default export of a module in a worker thread: for work that strangers' bytes can make slow.
+   * `input` and the result are cloned. An error that it throws is passed on; a thread that ran out of
+   * time or memory, or died, is replaced and the work tried once more, then `BadPayloadError`.
+   */
+  offload<T>(work: {
+    /** `new URL('./read-worker.ts', import.meta.url)`, also in what was built. */
+    readonly worker: URL;
+    readonly input: unknown;
+    /** Milliseconds that it may take; how long it waited for a thread doesn't count. */
+    readonly deadlineMs: number;
+  }): Promise<T>;
+}
+
+export interface Secrets {
+  load(name: string): Promise<string | undefined>;
+  /** Durable when it resolves: save a new token before it is used. */
+  save(name: string, value: string): Promise<void>;
 }
 
 export interface Log {
@@ -112,6 +132,11 @@ export interface Http {
   readonly fetch: typeof fetch;
   /** The guarded agent, for SDKs that take one, by scheme. */
   readonly agents: { readonly http: Agent; readonly https: Agent };
+  /**
+   * An address of a host that may be reached, for protocols other than HTTP (IMAP, SMTP, AMI): connect to
+   * it, and check the certificate against the name. Throws as `send` does.
+   */
+  resolve(host: string, port: number): Promise<string>;
 }
 
 /** What came of a webhook, for `respond`. */
@@ -182,10 +207,13 @@ export interface Channel {
     cursor: string | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly items: readonly Raw[]; readonly cursor: string; readonly more?: boolean }>;
-  /** Runs until aborted; throws to be started again. Awaits `emit`, which resolves once it is stored. */
+  /**
+   * Runs until aborted; throws to be started again. `emit` resolves once it is stored, together with the
+   * cursor if one is given, and throws `RetryableError` when it can't be.
+   */
   stream?(
     cursor: string | undefined,
-    emit: (raw: Raw, cursor: string) => Promise<void>,
+    emit: (raw: Raw, cursor?: string) => Promise<void>,
     signal: AbortSignal,
   ): Promise<void>;
   reply?(reply: Reply): Promise<void>;

@@ -27,8 +27,8 @@ export interface Gateway {
 
 /** The one way in for what customers send. */
 export interface Intake {
-  /** Files a payload: durable when it resolves. Throws `RetryableError` when the store can't write. */
-  receive(payload: Payload): Promise<Receipt>;
+  /** Files a payload, and the cursor behind it: durable when it resolves. Throws `RetryableError` when the store can't write. */
+  receive(payload: Payload, cursor?: string): Promise<Receipt>;
   /** Files the item of an event again, after a fix or an operator's decision. Throws `PermanentError` when its bytes are gone. */
   replay(eventId: string, actor: string): Promise<Receipt>;
   /** What a channel would make of a payload; stores nothing. */
