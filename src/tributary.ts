@@ -28,6 +28,7 @@ import { createAnnouncer } from './normalizer/announce.ts';
 import { createDesk } from './normalizer/desk.ts';
 import { settleEarly } from './normalizer/early.ts';
 import { createIntake } from './normalizer/receive.ts';
+import { ticketProof } from './normalizer/thread.ts';
 import { createOutbox } from './outbox.ts';
 import { createEmbeddedQueue } from './queue/embedded.ts';
 import { createWorker } from './queue/worker.ts';
@@ -143,12 +144,13 @@ async function start(
       targetsOf(facts, { routes: routes.all(), endpointOf, destinationTypeOf }),
   };
   const policy = config.tickets;
+  const proofKey = vault.key('ticket numbers');
   const intake = createIntake({
     ...announcing,
     log,
     policy,
     country: config.country,
-    proofKey: vault.key('ticket numbers'),
+    proofKey,
     threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
   });
   const desk = createDesk({ ...announcing, country: config.country });
@@ -172,6 +174,7 @@ async function start(
       update: createUpdate(delivering),
       reply: createReply({
         ...delivering,
+        proofOf: (number) => ticketProof(proofKey, number),
         settleEarly: async (tx, endpointId, externalId) => {
           const source = { endpointId, receivedAt: clock.now() };
           await settleEarly(tx, createAnnouncer(tx, announcing), source, externalId);

@@ -54,8 +54,10 @@ describe("an agent's answer", () => {
     assert.deepEqual(sent, ['a 0', 'a 1', 'a 2']);
     assert.deepEqual((await read(id)).delivery, { state: 'sent', error: null });
     assert.deepEqual(await types(), ['ticket.updated', 'message.sent']);
-    const [{ thread, inReplyTo, ticket: view }] = seen as [Reply];
-    assert.deepEqual([thread, inReplyTo, view.id], ['chat-7', 'm-in', ticket]);
+    const [{ thread, answers, ticket: view, proof }] = seen as [Reply];
+    assert.deepEqual([thread, answers?.externalId, view.id], ['chat-7', 'm-in', ticket]);
+    assert.equal(answers!.author.identifiers[0]!.value, '1');
+    assert.equal(proof, `proof-of-${view.number}`);
     const [delivery] = await out.deliveries();
     assert.equal((await out.store.read.delivery(delivery!.id))!.log[0]!.request, 'answered in 3 parts');
   });
@@ -148,7 +150,49 @@ describe("an agent's answer", () => {
     assert.equal(await write({ externalId: 'm-2' }, 'mail'), ticket);
     await out.desk.reply(ticket, { text: 'a', channel: 'chat' }, AGENT);
     await out.pass(2 * SECOND);
-    assert.equal(seen[0]!.inReplyTo, 'm-1');
+    assert.equal(seen[0]!.answers!.externalId, 'm-1');
+    assert.deepEqual(seen[0]!.references, ['m-1']);
+  });
+
+  it('answers the same message at every try, whoever writes meanwhile', async () => {
+    let failBefore: number | undefined = 0;
+    const { seen } = inParts(() => failBefore, new RetryableError('no connection'));
+    const ticket = await write({ externalId: 'm-1' });
+    await answer(ticket);
+    await out.pass(2 * SECOND);
+    failBefore = undefined;
+    assert.equal(await write({ externalId: 'm-2' }), ticket);
+    await out.pass(10 * SECOND);
+    assert.deepEqual(
+      seen.map(({ answers, references }) => [answers!.externalId, references]),
+      [
+        ['m-1', ['m-1']],
+        ['m-1', ['m-1']],
+      ],
+    );
+  });
+
+  it('knows what was said on its channel before, by both sides, and the last 20 of it', async () => {
+    const { seen } = inParts(() => undefined, new Error());
+    const ticket = await write({ externalId: 'm-0', thread: { externalId: 'chat-7' } });
+    await answer(ticket);
+    await out.pass(2 * SECOND);
+    const rest = Array.from({ length: 18 }, (_, n) => `m-${n + 1}`);
+    for (const externalId of rest) await write({ externalId, thread: { externalId: 'chat-7' } });
+    await write({ externalId: 'other', thread: { externalId: 'chat-8' } });
+    await write({ externalId: 'm-19', thread: { externalId: 'chat-7' } });
+    await answer(ticket);
+    await out.pass(2 * SECOND);
+    assert.deepEqual(seen[1]!.references, ['far-2', ...rest, 'm-19']);
+  });
+
+  it('goes to the person, not to the machine that wrote last', async () => {
+    const { seen } = inParts(() => undefined, new Error());
+    const ticket = await write({ externalId: 'm-1' });
+    await write({ externalId: 'm-2', automatic: 'auto_reply' });
+    await answer(ticket);
+    await out.pass(2 * SECOND);
+    assert.equal(seen[0]!.answers!.externalId, 'm-1');
   });
 
   it('says why it can’t go out when its channel is closed, gone, or has no way back', async () => {

@@ -71,7 +71,9 @@ describe('An answer through a webhook channel', () => {
       ticket: sampleTicket(),
       message: sampleMessage(),
       thread: 't-1',
-      inReplyTo: 'm-1',
+      answers: sampleMessage({ direction: 'inbound', externalId: 'm-1' }),
+      references: ['m-1'],
+      proof: 'p',
       sent: [],
       parts,
       partSent: async (id) => void parts.push(id),
@@ -171,6 +173,6 @@ describe('An answer through a webhook channel', () => {
 
 /** Spread without touching the getter of the agents. */
 function sealedStub(): Http {
-  const { send, stream, fetch } = sealedHttp();
-  return { send, stream, fetch, agents: undefined as unknown as Http['agents'] };
+  const { send, stream, fetch, resolve } = sealedHttp();
+  return { send, stream, fetch, resolve, agents: undefined as unknown as Http['agents'] };
 }

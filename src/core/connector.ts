@@ -177,8 +177,15 @@ export interface Reply {
   readonly message: Message;
   /** The vendor's thread to answer in, if the conversation has one. */
   readonly thread: string | undefined;
-  /** External id of the customer's last message on this channel. */
-  readonly inReplyTo: string | undefined;
+  /**
+   * The message that it answers: the customer's last one before it, on this channel and in this thread; a machine's
+   * only where no person wrote. Its author is who the answer goes to. The same over all tries.
+   */
+  readonly answers: Message | undefined;
+  /** External ids of the conversation on this channel before it, ours included, oldest first; the last 20. */
+  readonly references: readonly string[];
+  /** Our proof over the ticket's number, 26 characters of 0-9 and a-v: who quotes both has had this answer. */
+  readonly proof: string;
   /** Parts that went out in an earlier try: go on behind them. */
   readonly sent: readonly { readonly externalId: string }[];
   /** Call after each part that went out: it is stored before the next one goes. */

@@ -84,6 +84,12 @@ export interface Swept {
   readonly blobs: readonly string[];
 }
 
+/** A part of what was said in a ticket: in one thread, before a position. */
+export interface Conversation {
+  readonly thread?: string;
+  readonly beforeSeq?: number;
+}
+
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
 export interface Transaction {
   // Ledger
@@ -158,12 +164,14 @@ export interface Transaction {
   /** The current ticket of a vendor's thread. */
   ticketOfThread(endpointId: string, externalId: string): Promise<TicketRow | undefined>;
   saveThread(endpointId: string, externalId: string, ticketId: string): Promise<void>;
-  /** The customer's last message through a channel; in one thread of it, if one is named. */
+  /** The customer's last message through a channel; a machine's (out of office, bounce) only where no person wrote. */
   lastInbound(
     ticketId: string,
     endpointId: string,
-    thread?: string,
-  ): Promise<{ readonly externalId: string; readonly thread: string | null } | undefined>;
+    where?: Conversation,
+  ): Promise<{ readonly id: string; readonly thread: string | null } | undefined>;
+  /** External ids of messages and of parts of answers, oldest first; the last 20. */
+  externalIds(ticketId: string, endpointId: string, where?: Conversation): Promise<readonly string[]>;
   /** The customer's ticket with the latest message since `since` that isn't solved or closed. */
   recentOpenTicket(customerId: string, since: number): Promise<TicketRow | undefined>;
   isParticipant(ticketId: string, customerId: string): Promise<boolean>;
@@ -205,7 +213,10 @@ export interface Transaction {
   updateEndpointState(endpointId: string, patch: Partial<Omit<EndpointState, 'endpointId'>>): Promise<void>;
   saveCursor(endpointId: string, cursor: string): Promise<void>;
   saveEndpoint(row: EndpointRow): Promise<void>;
+  /** With everything that was known of it: cursor, failures, secrets. */
   deleteEndpoint(id: string): Promise<void>;
+  /** A small secret of an endpoint, encrypted; replaces the one of that name. */
+  saveSecret(endpointId: string, name: string, sealed: Buffer): Promise<void>;
   saveRoute(row: RouteRow): Promise<void>;
   deleteRoute(id: string): Promise<boolean>;
 

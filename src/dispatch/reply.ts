@@ -12,6 +12,7 @@ export function createReply(deps: {
   readonly clock: Clock;
   readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly openAttachment: (id: string) => Promise<Readable>;
+  readonly proofOf: (ticketNumber: number) => string;
   /** Applies a receipt that came before the part it is about was stored. */
   readonly settleEarly: (tx: Transaction, endpointId: string, externalId: string) => Promise<void>;
 }) {
@@ -20,24 +21,20 @@ export function createReply(deps: {
     const { channel, type } = openChannel(deps.endpointOf, task.endpointId);
     if (!channel.reply) throw new PermanentError(`a channel of type ${type} has no way back`);
     const messageId = task.messageId ?? '';
-    const { row, sent, last } = await store.write([`reply ${messageId}`], async (tx) => {
-      const message = await tx.message(messageId);
-      return {
-        row: message,
-        sent: await tx.parts(messageId),
-        last: message && (await tx.lastInbound(message.ticketId, task.endpointId, message.thread)),
-      };
-    });
+    const said = await store.write([`reply ${messageId}`], (tx) => conversationOf(tx, messageId, task.endpointId));
     const message = await store.read.message(messageId);
-    const ticket = row && (await store.read.ticket(row.ticketId));
+    const ticket = said && (await store.read.ticket(said.row.ticketId));
     if (!ticket || !message) throw new PermanentError('the ticket or the answer is gone');
+    const { row, sent, last, references } = said;
     let parts = sent.length;
     await channel.reply({
       id: task.id,
       ticket,
       message,
       thread: row.thread,
-      inReplyTo: last?.externalId,
+      answers: last && (await store.read.message(last.id)),
+      references,
+      proof: deps.proofOf(ticket.number),
       sent,
       async partSent(externalId) {
         await store.write([`reply ${messageId}`], async (tx) => {
@@ -49,5 +46,19 @@ export function createReply(deps: {
       open: deps.openAttachment,
     });
     return { request: `answered in ${parts} ${parts === 1 ? 'part' : 'parts'}` };
+  };
+}
+
+/** What was said on the channel before an answer: that stays the same over all its tries, whoever writes meanwhile. */
+async function conversationOf(tx: Transaction, messageId: string, endpointId: string) {
+  const row = await tx.message(messageId);
+  if (!row) return undefined;
+  const { ticketId, seq: beforeSeq, thread } = row;
+  const where = { thread, beforeSeq };
+  return {
+    row,
+    sent: await tx.parts(messageId),
+    last: await tx.lastInbound(ticketId, endpointId, where),
+    references: await tx.externalIds(ticketId, endpointId, where),
   };
 }

@@ -1,5 +1,5 @@
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
-import type { Transaction } from '../core/store.ts';
+import type { Conversation, Transaction } from '../core/store.ts';
 import { fromJson, given, toJson, type Row, type Sql, type Value } from './sql.ts';
 
 /** Tickets and threads. */
@@ -15,6 +15,7 @@ export function ticketsOf(
   | 'ticketOfThread'
   | 'saveThread'
   | 'lastInbound'
+  | 'externalIds'
   | 'recentOpenTicket'
   | 'isParticipant'
   | 'moveMessages'
@@ -107,16 +108,21 @@ export function ticketsOf(
         ticketId,
       );
     },
-    lastInbound: (ticketId, endpointId, thread) =>
+    lastInbound: (ticketId, endpointId, where = {}) =>
       sql.get(
-        `SELECT external_id AS "externalId", thread_id AS thread FROM messages
-         WHERE ticket_id = ? AND endpoint_id = ? AND direction = 'inbound' AND (? IS NULL OR thread_id = ?)
-         ORDER BY seq DESC LIMIT 1`,
-        ticketId,
-        endpointId,
-        thread ?? null,
-        thread ?? null,
+        `SELECT m.id, m.thread_id AS thread FROM messages m WHERE ${CONVERSATION} AND m.direction = 'inbound'
+         ORDER BY m.automatic IS NULL DESC, m.seq DESC LIMIT 1`,
+        ...conversation(ticketId, endpointId, where),
       ),
+    async externalIds(ticketId, endpointId, where = {}) {
+      const rows = await sql.all<{ id: string }>(
+        `SELECT coalesce(p.external_id, m.external_id) AS id FROM messages m LEFT JOIN parts p ON p.message_id = m.id
+         WHERE ${CONVERSATION} AND coalesce(p.external_id, m.external_id) IS NOT NULL
+         ORDER BY m.seq DESC, p.at DESC, p.external_id DESC LIMIT 20`,
+        ...conversation(ticketId, endpointId, where),
+      );
+      return rows.map((row) => row.id).reverse();
+    },
     async recentOpenTicket(customerId, since) {
       return ticketOf(
         await sql.get(
@@ -164,6 +170,12 @@ export function ticketsOf(
       await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
     },
   };
+}
+
+const CONVERSATION = 'm.ticket_id = ? AND m.endpoint_id = ? AND m.seq < ? AND (? IS NULL OR m.thread_id = ?)';
+
+function conversation(ticketId: string, endpointId: string, { thread, beforeSeq }: Conversation): Value[] {
+  return [ticketId, endpointId, beforeSeq ?? Number.MAX_SAFE_INTEGER, thread ?? null, thread ?? null];
 }
 
 /** The only columns that a patch may name; its keys never reach the SQL text. */

@@ -75,6 +75,7 @@ export async function openOutgoing(
       notify: createNotify(deps),
       reply: createReply({
         ...deps,
+        proofOf: (number) => `proof-of-${number}`,
         settleEarly: (tx, endpointId, externalId) =>
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
       }),

@@ -25,7 +25,8 @@ interface Target {
 /** Posts an agent's answer as the Standard Webhook `message.sent`; `webhook-id` repeats over all tries. */
 export async function sendReply(target: Target, context: Context, reply: Reply): Promise<void> {
   if (reply.sent.length > 0) return;
-  const { ticket, message, thread, inReplyTo } = reply;
+  const { ticket, message, thread } = reply;
+  const inReplyTo = reply.answers?.externalId ?? undefined;
   const attachments = await filesOf(reply);
   const data = { version: ticket.version, channel: context.id, thread, inReplyTo, ticket, message, attachments };
   await post(target, context, reply.id, { type: 'message.sent', timestamp: message.occurredAt, data });
