@@ -19,6 +19,8 @@ export interface EndpointsDeps {
   readonly vault: Vault;
   readonly egress: Egress;
   readonly store: Store;
+  /** Work in a thread, in the lane of an endpoint. */
+  readonly offload: <T>(work: Parameters<Context['offload']>[0], lane: string) => Promise<T>;
 }
 
 /** An endpoint with what only this file needs to know of it. */
@@ -67,6 +69,15 @@ export async function createEndpoints(
       },
       http: deps.egress.for({ hosts }),
       key: (purpose) => vault.key(`endpoint ${id} ${purpose}`),
+      secrets: {
+        async load(name) {
+          const sealed = await store.read.secret(id, name);
+          return sealed && vault.open(sealed, secretPlaceOf(id, name));
+        },
+        save: (name, value) =>
+          store.write([`endpoint ${id}`], (tx) => tx.saveSecret(id, name, vault.seal(value, secretPlaceOf(id, name)))),
+      },
+      offload: (work) => deps.offload(work, id),
     };
   }
 
@@ -206,6 +217,10 @@ export async function createEndpoints(
 
 function placeOf(id: string): string {
   return `endpoints|${id}|sealed`;
+}
+
+function secretPlaceOf(id: string, name: string): string {
+  return `endpoint_secrets|${id}|${name}`;
 }
 
 function unknownType(type: string, known: readonly { readonly type: string }[]): BadPayloadError {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
-import type { Connector } from '../src/core/connector.ts';
+import type { Connector, Context } from '../src/core/connector.ts';
 import type { Destination, DestinationType } from '../src/core/destination.ts';
 import { BadPayloadError, ConflictError, NotFoundError, RetryableError } from '../src/core/errors.ts';
 import type { EndpointInput } from '../src/core/gateway.ts';
@@ -32,11 +32,13 @@ describe('endpoints', () => {
   let failOpen: Error | undefined;
   let failClose: Error | undefined;
   let slow: Promise<void>;
+  let contexts: Map<string, Context>;
 
   beforeEach(async () => {
     filing = await openFiling();
     egress = createHttp({ allow: [] });
     [open, closed, failOpen, failClose, slow] = [[], [], undefined, undefined, Promise.resolve()];
+    contexts = new Map();
   });
   afterEach(async () => {
     egress.close();
@@ -52,6 +54,7 @@ describe('endpoints', () => {
     async open(config, context): Promise<Destination> {
       await slow;
       if (failOpen) throw failOpen;
+      contexts.set(context.id, context);
       const opened = { id: context.id, token: config.token.reveal(), key: config.nested?.key?.reveal() };
       open.push(opened);
       return {
@@ -90,6 +93,7 @@ describe('endpoints', () => {
         vault: createVault(new Secret(given.key ?? 'a key of this installation, 32 letters')),
         egress: given.egress ?? egress,
         store: given.store ?? filing.store,
+        offload: () => Promise.reject(new Error('no threads here')),
       },
       { channels: [], destinations: given.destinations ?? [] },
     );
@@ -319,6 +323,30 @@ describe('endpoints', () => {
     assert.match(problems.get('crm')!, /cannot be read/);
     assert.match(problems.get('old')!, /knows no destination type of_a_newer_version/);
     assert.equal(problems.get('good'), null);
+  });
+
+  it('keep what their vendors hand out: encrypted, over restarts, each its own, until they are removed', async () => {
+    const endpoints = await start();
+    await endpoints.create('destination', crm);
+    await endpoints.create('destination', { ...crm, id: 'other' });
+    await contexts.get('crm')!.secrets.save('refresh', `${CANARY} 1`);
+    await contexts.get('crm')!.secrets.save('refresh', `${CANARY} 2`);
+    const sealed = await filing.store.read.secret('crm', 'refresh');
+    assert.ok(sealed && !sealed.includes('CANARY'));
+    await endpoints.close();
+    const again = await start();
+    const load = (id: string, name = 'refresh') => contexts.get(id)!.secrets.load(name);
+    assert.deepEqual(
+      [await load('crm'), await load('crm', 'another'), await load('other')],
+      [`${CANARY} 2`, undefined, undefined],
+    );
+
+    // What was sealed for one endpoint and name opens nowhere else.
+    await filing.store.write([], (tx) => tx.saveSecret('other', 'refresh', sealed));
+    await assert.rejects(load('other'), /cannot be read/);
+    await again.remove('crm');
+    await again.create('destination', crm);
+    assert.equal(await load('crm'), undefined);
   });
 
   it('lie in the store without a secret in clear', async () => {

@@ -103,6 +103,8 @@ export interface Reader {
   /** Tasks waiting per endpoint, and when the oldest was made. */
   backlog(): Promise<readonly { endpointId: string; waiting: number; dead: number; oldestAt: number | null }[]>;
   cursor(endpointId: string): Promise<string | undefined>;
+  /** As `saveSecret` stored it. */
+  secret(endpointId: string, name: string): Promise<Buffer | undefined>;
   endpoints(): Promise<readonly EndpointRow[]>;
   routes(): Promise<readonly RouteRow[]>;
   keys(): Promise<readonly KeyRow[]>;

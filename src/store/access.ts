@@ -38,6 +38,8 @@ export function accessOf(
     },
     async deleteEndpoint(id) {
       await sql.run('DELETE FROM endpoints WHERE id = ?', id);
+      await sql.run('DELETE FROM endpoint_states WHERE endpoint_id = ?', id);
+      await sql.run('DELETE FROM endpoint_secrets WHERE endpoint_id = ?', id);
     },
     async saveRoute(row) {
       await sql.run(

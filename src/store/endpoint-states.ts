@@ -2,8 +2,10 @@ import type { EndpointState } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
-/** What is known of endpoints: pauses, failures, cursors. */
-export function endpointStatesOf(sql: Sql): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveCursor'> {
+/** What is known of endpoints: pauses, failures, cursors, secrets. */
+export function endpointStatesOf(
+  sql: Sql,
+): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveCursor' | 'saveSecret'> {
   async function endpointState(endpointId: string): Promise<EndpointState> {
     const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ?', endpointId);
     const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
@@ -48,6 +50,15 @@ export function endpointStatesOf(sql: Sql): Pick<Transaction, 'endpointState' | 
          ON CONFLICT (endpoint_id) DO UPDATE SET poll_cursor = excluded.poll_cursor`,
         endpointId,
         cursor,
+      );
+    },
+    async saveSecret(endpointId, name, sealed) {
+      await sql.run(
+        `INSERT INTO endpoint_secrets (endpoint_id, name, sealed) VALUES (?, ?, ?)
+         ON CONFLICT (endpoint_id, name) DO UPDATE SET sealed = excluded.sealed`,
+        endpointId,
+        name,
+        sealed,
       );
     },
   };

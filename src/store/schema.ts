@@ -130,6 +130,8 @@ export const migrations: readonly Migration[] = [
         endpoint_id TEXT PRIMARY KEY, paused_until BIGINT, pause_reason TEXT, needs_reauth BIGINT NOT NULL DEFAULT 0,
         disabled_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_out_at BIGINT, last_error TEXT, last_error_at BIGINT,
         poll_cursor TEXT)`,
+      `CREATE TABLE endpoint_secrets (
+        endpoint_id TEXT NOT NULL, name TEXT NOT NULL, sealed BYTEA NOT NULL, PRIMARY KEY (endpoint_id, name))`,
       `CREATE TABLE routes (id TEXT PRIMARY KEY, position BIGINT NOT NULL, definition TEXT NOT NULL, at BIGINT NOT NULL)`,
 
       // Access.

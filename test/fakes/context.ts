@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Context, Http, Log } from '../../src/core/connector.ts';
+import type { Context, Http, Log, Secrets } from '../../src/core/connector.ts';
 import { fakeClock } from './clock.ts';
 import type { FakeClock } from './clock.ts';
 
@@ -43,6 +43,7 @@ export function sealedHttp(): SealedHttp {
     get agents(): Http['agents'] {
       return fail('agents');
     },
+    resolve: async (host, port) => fail(`resolve ${host}:${port}`),
   };
 }
 
@@ -50,6 +51,23 @@ export interface FakeContext extends Context {
   readonly clock: FakeClock;
   readonly log: FakeLog;
 }
+
+/** Secrets in memory. */
+export function fakeSecrets(): Secrets {
+  const kept = new Map<string, string>();
+  return {
+    load: async (name) => kept.get(name),
+    save: async (name, value) => {
+      kept.set(name, value);
+    },
+  };
+}
+
+/** Runs the work in this thread, without a deadline; input and result are cloned, as between threads. */
+const offloadHere: Context['offload'] = async <T>({ worker, input }: Parameters<Context['offload']>[0]) => {
+  const work = (await import(worker.href)) as { default: (input: unknown) => unknown };
+  return structuredClone(await work.default(structuredClone(input))) as T;
+};
 
 /**
  * What the host lends to a plugin, without a host: time stands still, the network is sealed, the log collects. Pass
@@ -65,6 +83,8 @@ export function fakeContext(given: Partial<Omit<FakeContext, 'webhookUrl'>> = {}
     clock: given.clock ?? fakeClock(),
     log: given.log ?? fakeLog(),
     http: given.http ?? sealedHttp(),
+    secrets: given.secrets ?? fakeSecrets(),
+    offload: given.offload ?? offloadHere,
     key: given.key ?? ((purpose) => createHash('sha256').update(`${id}\n${purpose}`).digest()),
   };
 }

@@ -147,6 +147,30 @@ export function describeStore(name: string, open: OpenStore): void {
       assert.equal(await store.read.cursor('crm'), 'page 2');
     });
 
+    it('keeps the newest secret of each name, and forgets an endpoint with all that was known of it', async () => {
+      const secretsOf = (id: string) =>
+        Promise.all(['token', 'other'].map(async (name) => (await store.read.secret(id, name))?.toString()));
+      await store.write([], async (tx) => {
+        await tx.saveSecret('mail', 'token', Buffer.from('old'));
+        await tx.saveSecret('mail', 'token', Buffer.from('new'));
+        await tx.saveSecret('mail', 'other', Buffer.from('second'));
+        await tx.saveSecret('bot', 'token', Buffer.from('of another'));
+        await tx.saveCursor('mail', '7');
+        await tx.updateEndpointState('mail', { failures: 2 });
+      });
+      assert.deepEqual(await secretsOf('mail'), ['new', 'second']);
+      await store.write([], (tx) => tx.deleteEndpoint('mail'));
+      assert.deepEqual(
+        [await secretsOf('mail'), await secretsOf('bot')],
+        [
+          [undefined, undefined],
+          ['of another', undefined],
+        ],
+      );
+      assert.equal(await store.read.cursor('mail'), undefined);
+      assert.equal((await store.write([], (tx) => tx.endpointState('mail'))).failures, 0);
+    });
+
     it('links a ticket of the far side with one of ours only', async () => {
       const save = (ticket: string, externalId: string, destination = 'desk') =>
         store.write([], (tx) =>

@@ -13,7 +13,7 @@ const PROBED_FROM = 10;
 
 export function outboxIn(
   db: Db,
-): Pick<Reader, 'deliveries' | 'delivery' | 'dueTasks' | 'endpointStates' | 'backlog' | 'cursor'> {
+): Pick<Reader, 'deliveries' | 'delivery' | 'dueTasks' | 'endpointStates' | 'backlog' | 'cursor' | 'secret'> {
   return {
     async deliveries(filter, page) {
       const keys = keysOf('deliveries', byId, page.cursor);
@@ -87,6 +87,11 @@ export function outboxIn(
     async cursor(endpointId) {
       const state = db.selectFrom('endpoint_states').select('poll_cursor').where('endpoint_id', '=', endpointId);
       return (await state.executeTakeFirst())?.poll_cursor ?? undefined;
+    },
+    async secret(endpointId, name) {
+      const named = db.selectFrom('endpoint_secrets').select('sealed').where('endpoint_id', '=', endpointId);
+      const row = await named.where('name', '=', name).executeTakeFirst();
+      return row && Buffer.from(row.sealed);
     },
   };
 }

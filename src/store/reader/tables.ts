@@ -191,6 +191,7 @@ export interface Tables {
     last_error_at: Time;
     poll_cursor: Text;
   };
+  endpoint_secrets: { endpoint_id: string; name: string; sealed: Uint8Array };
   routes: { id: string; position: number; definition: string; at: number };
   api_keys: {
     id: string;
