@@ -210,6 +210,8 @@ export interface Channel {
    * Throwing means a bug or an unknown shape: the payload is quarantined, its bytes kept.
    */
   normalize(payload: Payload): MaybePromise<ItemInput[]>;
+  /** Tells the vendor where to push, or makes ready what `poll` needs. Called after opening, until it succeeds once. */
+  connect?(signal: AbortSignal): Promise<void>;
   poll?(
     cursor: string | undefined,
     signal: AbortSignal,

@@ -58,6 +58,8 @@ export type Attachment = z.output<typeof Attachment>;
 export const Thread = z.strictObject({
   /** The vendor's own grouping: chat, mail thread, call. */
   externalId: id.optional(),
+  /** Several people write there (a group): somebody's message in it joins no open ticket of his own. */
+  shared: z.boolean().optional(),
   /** External ids of earlier messages of this channel that this one answers. */
   references: z.array(id).max(100).default([]),
   /** Our ticket number as quoted by the sender; `proof` is our HMAC over it, if he had one. */
@@ -151,6 +153,9 @@ const Reaction = z.strictObject({
   occurredAt: time,
 });
 
+/** The vendor's thread goes on under another name (a group became a supergroup): its ticket stays the same. */
+const Moved = z.strictObject({ kind: z.literal('moved'), from: id, to: id });
+
 /** Deliberately not a message: named, so that nothing vanishes. */
 const Ignored = z.strictObject({ kind: z.literal('ignored'), name: line, reason: line });
 
@@ -169,6 +174,7 @@ export const Item = z.discriminatedUnion('kind', [
   Receipt,
   Deletion,
   Reaction,
+  Moved,
   Ignored,
   Rejected,
   Wake,

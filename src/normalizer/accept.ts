@@ -1,3 +1,4 @@
+import type { AutoReply } from '../core/auto-reply.ts';
 import type { Envelope, Item } from '../core/envelope.ts';
 import { isEnvelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
@@ -5,6 +6,7 @@ import type { TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
+import { replyAutomatically } from './auto-reply.ts';
 import { cleanLine, languageOf } from './canonical.ts';
 import { fileAttachments } from './attach.ts';
 import { settleEarly, settleItem } from './early.ts';
@@ -26,6 +28,8 @@ export interface Source {
   readonly receivedAt: number;
   /** The destination that it came back from, which must not hear it again. */
   readonly origin?: string;
+  /** What its channel answers by itself. */
+  readonly autoReply?: AutoReply;
 }
 
 export interface Accepted {
@@ -53,6 +57,8 @@ export async function accept(
     case 'deletion':
     case 'reaction':
       return settleItem(tx, announcer, item, source);
+    case 'moved':
+      return moveThread(tx, item, source);
     case 'ignored':
       return { outcome: 'ignored', reason: `${item.name}: ${item.reason}` };
     case 'rejected':
@@ -62,6 +68,19 @@ export async function accept(
     case 'broken':
       return { outcome: 'quarantined', reason: `${item.at}: ${item.error}` };
   }
+}
+
+/** The vendor renames a thread: what comes under the new name belongs to the same ticket. */
+async function moveThread(
+  tx: Transaction,
+  { from, to }: Extract<Item, { kind: 'moved' }>,
+  { endpointId }: Source,
+): Promise<Accepted> {
+  const ticket = await tx.ticketOfThread(endpointId, from);
+  if (!ticket) return { outcome: 'ignored', reason: `thread ${from} goes on as ${to}, and we know neither` };
+  // Both ends of a move may be told, and what was said since must not change its ticket again.
+  if (!(await tx.ticketOfThread(endpointId, to))) await tx.saveThread(endpointId, to, ticket.id);
+  return { outcome: 'revised', reason: `thread ${from} goes on as ${to}`, ticketId: ticket.id };
 }
 
 async function acceptEnvelope(
@@ -158,6 +177,15 @@ async function file(
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
+  if (created && source.autoReply !== undefined) {
+    await replyAutomatically(
+      tx,
+      announcer,
+      { ...source, autoReply: source.autoReply },
+      { envelope, ticket, who },
+      deps,
+    );
+  }
   return {
     outcome: created ? 'ticket_created' : 'appended',
     reason: `${where.rule}: ${where.evidence}`,

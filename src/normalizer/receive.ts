@@ -171,7 +171,8 @@ function broken(at: string, error: string): Item {
 }
 
 function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
-  return { endpointId: endpoint.id, threads: deps.threadsOf(endpoint.type), payloadId, receivedAt };
+  const { id: endpointId, type, autoReply } = endpoint;
+  return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply };
 }
 
 function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<PayloadRow, 'units'> {
@@ -193,6 +194,7 @@ function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<Pay
 function locksOf(items: readonly Item[]): string[] {
   const locks = new Set<string>();
   for (const item of items) {
+    if (item.kind === 'moved') locks.add(`thread ${item.from}`).add(`thread ${item.to}`);
     if (!('externalId' in item)) continue;
     locks.add(`message ${item.externalId}`);
     if (!('thread' in item)) continue;

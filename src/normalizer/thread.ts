@@ -126,8 +126,9 @@ async function byThread(
 async function byRecent(tx: Transaction, question: Question, policy: ThreadPolicy): Promise<Found | undefined> {
   const { customerId, envelope, threads, now } = question;
   if (customerId === undefined) return undefined;
-  // A vendor's thread that is a subject of its own and new here is a new conversation.
-  if (threads === 'topic' && envelope.thread.externalId !== undefined) return undefined;
+  // A vendor's thread that is a subject or a group of its own, and new here, is a new conversation.
+  const own = threads === 'topic' || envelope.thread.shared === true;
+  if (own && envelope.thread.externalId !== undefined) return undefined;
   const ticket = await tx.recentOpenTicket(customerId, now - policy.joinWithinMs);
   return ticket && { ticket, rule: 'recent', evidence: `the customer's open ticket #${ticket.number}` };
 }
