@@ -1,5 +1,6 @@
 import type { Channel, CanReply, Connector } from './connector.ts';
 import type { Destination, DestinationType } from './destination.ts';
+import type { AutoReply } from './auto-reply.ts';
 import type { Item } from './envelope.ts';
 import type { Payload, WebhookRequest } from './payload.ts';
 import type { Receipt, Webhook } from './connector.ts';
@@ -99,6 +100,8 @@ export interface Endpoint {
   readonly type: string;
   readonly name: string;
   readonly enabled: boolean;
+  /** What a customer hears by itself when he opens a ticket; channels only. */
+  readonly autoReply?: AutoReply;
   /** `config/tributary.yaml:14`, or null for one made over the API. */
   readonly source: string | null;
   /** The settings with every secret masked. */
@@ -128,6 +131,8 @@ export interface EndpointInput {
   readonly type: string;
   readonly name?: string;
   readonly enabled?: boolean;
+  /** Channels only; null: none. */
+  readonly autoReply?: AutoReply | null;
   readonly settings: Readonly<Record<string, unknown>>;
 }
 

@@ -1,3 +1,4 @@
+import type { AutoReply } from './auto-reply.ts';
 import type { Attachment, Envelope, Identifier, Trust } from './envelope.ts';
 import type { Attempt, ChangeType, Message, Outcome, Priority, TaskState, TicketStatus } from './ticket.ts';
 
@@ -217,6 +218,7 @@ export interface EndpointRow {
   readonly type: string;
   readonly name: string;
   readonly enabled: boolean;
+  readonly autoReply?: AutoReply;
   /** The settings, encrypted. */
   readonly sealed: Buffer;
   readonly at: number;

@@ -178,6 +178,8 @@ export interface Transaction {
   /** Moves messages to another ticket, at its end, in their order. */
   moveMessages(messageIds: readonly string[], to: string, at: number): Promise<void>;
   messageIds(ticketId: string): Promise<readonly string[]>;
+  /** Whether a customer has had an automatic answer since then. */
+  wasAutoReplied(customerId: string, since: number): Promise<boolean>;
   repointThreads(from: string, to: string): Promise<void>;
 
   // Change feed and outbox

@@ -55,36 +55,6 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
     return choice.channel;
   }
 
-  async function insert(
-    tx: Transaction,
-    ticket: TicketRow,
-    message: Pick<MessageRow, 'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread'>,
-    actor: string,
-  ): Promise<{ id: string; version: number }> {
-    const now = deps.clock.now();
-    const { seq, version } = await tx.nextSeq(ticket.id, now, message.kind === 'note' ? 'note' : 'outbound');
-    const id = deps.newId('msg');
-    await tx.insertMessage({
-      ...message,
-      id,
-      ticketId: ticket.id,
-      seq,
-      externalId: null,
-      customerId: ticket.customerId,
-      author: { name: actor, identifiers: [] },
-      verified: true,
-      revision: 0,
-      occurredAt: now,
-      receivedAt: now,
-      fields: {},
-      deletedAt: null,
-      rule: 'agent',
-      evidence: actor,
-      payloadId: null,
-    });
-    return { id, version };
-  }
-
   return {
     replyChannels,
 
@@ -106,7 +76,10 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
           // Fixed now: whoever writes next must not get the answer that was meant for somebody else.
           thread: (await tx.lastInbound(ticketId, channel))?.thread ?? undefined,
         } as const;
-        const { id: messageId, version } = await insert(tx, ticket, row, actor);
+        const { id: messageId, version } = await insertOutgoing(tx, ticket, row, actor, {
+          newId: deps.newId,
+          now: deps.clock.now(),
+        });
         for (const file of files) {
           const rowId = deps.newId('att');
           await tx.insertAttachment({ ...file, id: rowId, rowId, messageId, state: 'stored' });
@@ -132,13 +105,50 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
           endpointId: null,
           delivery: null,
         } as const;
-        const { id: messageId, version } = await insert(tx, ticket, row, actor);
+        const { id: messageId, version } = await insertOutgoing(tx, ticket, row, actor, {
+          newId: deps.newId,
+          now: deps.clock.now(),
+        });
         await announcer.change({ type: 'note.created', version, ticketId, messageId }, { ticket, kind: 'note' });
         await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.note', target: ticketId });
         return { messageId };
       });
     },
   };
+}
+
+/** Files what goes out, or is only noted down, at the end of a ticket. `actor` is whom it is from. */
+export async function insertOutgoing(
+  tx: Transaction,
+  ticket: TicketRow,
+  message: Pick<
+    MessageRow,
+    'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread' | 'automatic'
+  >,
+  actor: string,
+  { newId, now }: { readonly newId: NewId; readonly now: number },
+): Promise<{ id: string; version: number }> {
+  const { seq, version } = await tx.nextSeq(ticket.id, now, message.kind === 'note' ? 'note' : 'outbound');
+  const id = newId('msg');
+  await tx.insertMessage({
+    ...message,
+    id,
+    ticketId: ticket.id,
+    seq,
+    externalId: null,
+    customerId: ticket.customerId,
+    author: { name: actor, identifiers: [] },
+    verified: true,
+    revision: 0,
+    occurredAt: now,
+    receivedAt: now,
+    fields: {},
+    deletedAt: null,
+    rule: 'agent',
+    evidence: actor,
+    payloadId: null,
+  });
+  return { id, version };
 }
 
 /** Whether a channel can answer now, and why not. */

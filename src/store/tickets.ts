@@ -1,3 +1,4 @@
+import { firstId } from '../core/id.ts';
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Conversation, Transaction } from '../core/store.ts';
 import { fromJson, given, toJson, type Row, type Sql, type Value } from './sql.ts';
@@ -20,6 +21,7 @@ export function ticketsOf(
   | 'isParticipant'
   | 'moveMessages'
   | 'messageIds'
+  | 'wasAutoReplied'
   | 'repointThreads'
 > {
   async function nextSeq(ticketId: string, at: number, direction: 'inbound' | 'outbound' | 'note') {
@@ -165,6 +167,17 @@ export function ticketsOf(
     async messageIds(ticketId) {
       const rows = await sql.all<{ id: string }>('SELECT id FROM messages WHERE ticket_id = ? ORDER BY seq', ticketId);
       return rows.map((row) => row.id);
+    },
+    async wasAutoReplied(customerId, since) {
+      // Ids sort by time, so that the index on customers finds his latest ones alone.
+      const row = await sql.get(
+        `SELECT 1 AS x FROM messages WHERE customer_id = ? AND id >= ? AND direction = 'outbound'
+           AND automatic = 'auto_reply' AND received_at > ? LIMIT 1`,
+        customerId,
+        firstId('msg', since),
+        since,
+      );
+      return row !== undefined;
     },
     async repointThreads(from, to) {
       await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
