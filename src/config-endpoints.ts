@@ -159,7 +159,7 @@ function placeholdersIn(value: unknown, path: Path, place: Place): ConfigProblem
   return Object.entries(value).flatMap(([key, each]) => placeholdersIn(each, [...path, key], place));
 }
 
-/** Hosts that the settings name: of addresses, and of `host` with the `port` beside it. */
+/** Hosts that the settings name: of addresses, and of `host` with the `port` beside it. Where we `listen` we don't call. */
 function hostsIn(value: unknown): string[] {
   if (Array.isArray(value)) return value.flatMap((each) => hostsIn(each));
   if (typeof value === 'string') {
@@ -168,7 +168,7 @@ function hostsIn(value: unknown): string[] {
     return [`${url.hostname}:${url.port || (url.protocol === 'https:' ? 443 : 80)}`];
   }
   if (!isGroup(value)) return [];
-  const { host, port, ...rest } = value;
+  const { host, port, listen: _listen, ...rest } = value;
   const named = typeof host === 'string' && !host.includes('/') ? [host.toLowerCase()] : [];
   const withPort = named.map((name) => (typeof port === 'number' ? `${name}:${port}` : name));
   return [...withPort, ...hostsIn(Object.values(rest))];

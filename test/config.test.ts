@@ -78,6 +78,14 @@ describe('configuration', () => {
     assert.deepEqual(channels[1]?.trustedHosts, ['mail.internal']);
   });
 
+  it('does not take the address that a channel listens on for one to call', () => {
+    const auth = `auth: { type: standard_webhooks, secret: ${GOOD} }`;
+    const { channels } = config(
+      `channels: [{ id: a, type: webhook, ${auth}, listen: { host: 10.0.0.1, port: 2525 }, imap: { host: mail.internal, port: 993 } }]`,
+    );
+    assert.deepEqual(channels[0]?.trustedHosts, ['mail.internal:993']);
+  });
+
   it('fills placeholders from the environment, from .env and from files, in values only', () => {
     const yaml = [
       'server: { port: "${MY_PORT:-8081}" }',

@@ -347,7 +347,7 @@ describe('the guarded way out', () => {
 
 describe('the guard', () => {
   const guard = (allow: string[] = [], hosts: string[] = []) => {
-    const passes = createGuard({ allow, hosts, webPorts: [80, 443] });
+    const passes = createGuard({ allow, hosts, ports: [80, 443] });
     return (address: string, host = 'some.test', port = 443) => passes({ host, port }, address);
   };
 

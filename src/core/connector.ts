@@ -137,6 +137,17 @@ export interface Http {
    * it, and check the certificate against the name. Throws as `send` does.
    */
   resolve(host: string, port: number): Promise<string>;
+  /**
+   * Leave to hold a connection to a host for long, while all endpoints of this process together hold fewer
+   * than `most`; waits for it, in order. Rejects with the signal's reason when aborted.
+   */
+  seat(host: string, most: number, signal: AbortSignal): Promise<Seat>;
+}
+
+/** Whoever has had his turn and sees that his seat is wanted gives it back and asks again. */
+export interface Seat {
+  isWanted(): boolean;
+  release(): void;
 }
 
 /** What came of a webhook, for `respond`. */

@@ -65,7 +65,7 @@ function guarded<A extends http.Agent>(
 }
 
 /** Letters, digits, hyphen and underscore between dots: anything else no two resolvers read alike. */
-function isName(host: string): boolean {
+export function isName(host: string): boolean {
   return host.length <= 253 && /^[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(host);
 }
 

@@ -85,11 +85,19 @@ export interface Progress {
 export function failureOf(request: HttpRequest, error: unknown, call: Progress): TributaryError {
   if (error instanceof TributaryError) return error;
   const reason = innermost(call.signal.aborted ? call.signal.reason : error);
+  return failureAt(nameOf(request), reason, { outcomeUnknown: call.hasBegun() });
+}
+
+/** The error that an exception on the way to somewhere means, whatever is spoken there. */
+export function failureAt(
+  name: string,
+  reason: unknown,
+  details: { readonly outcomeUnknown: boolean },
+): TributaryError {
   const code = codeOf(reason) ?? '';
-  const name = nameOf(request);
   if (code === codes.refused) {
     return new PermanentError(`${name}: this address may not be called`, {
-      hint: 'Private and special addresses, and ports other than 80 and 443, have to be named in the YAML: as the address of the endpoint or in egress.allow.',
+      hint: 'Private and special addresses, and ports other than those of the web (80, 443) or of mail, have to be named in the YAML: as the address of the endpoint or in egress.allow.',
     });
   }
   if (/^ERR_(INVALID|UNESCAPED)/.test(code)) {
@@ -99,7 +107,7 @@ export function failureOf(request: HttpRequest, error: unknown, call: Progress):
   }
   const { text, hint } = explain(code, reason);
   return new RetryableError(`${name}: ${text}`, {
-    outcomeUnknown: call.hasBegun(),
+    ...details,
     ...(hint && { hint }),
     // Clients' own errors hold the request with its credentials: only what the system said goes on.
     ...(isSystemError(reason) && { cause: reason }),

@@ -8,10 +8,10 @@ type Network = readonly [Address, number];
 export interface Rules {
   /** Opened by the operator for every endpoint: `host`, `host:port`, an address, a CIDR. No port means every port. */
   readonly allow: readonly string[];
-  /** Named by the operator for this endpoint: `host` (its web ports) or `host:port`. */
+  /** Named by the operator for this endpoint: `host` (its usual ports) or `host:port`. */
   readonly hosts: readonly string[];
-  /** Ports of everything that nobody named. */
-  readonly webPorts: readonly number[];
+  /** Ports of everything that nobody named: those of the web, or of mail. */
+  readonly ports: readonly number[];
 }
 
 /** Whether a socket to that host and port may be connected to that address. */
@@ -48,10 +48,10 @@ const CARRIERS = [
 export function createGuard(rules: Rules): Guard {
   const allow = rules.allow.map(entryOf);
   const hosts = rules.hosts.map(entryOf);
-  const isWebPort = (port: number) => rules.webPorts.includes(port);
+  const isUsual = (port: number) => rules.ports.includes(port);
 
   const isNamed = (host: string, port: number) =>
-    hosts.some((entry) => entry.host === host && (entry.port === undefined ? isWebPort(port) : entry.port === port)) ||
+    hosts.some((entry) => entry.host === host && (entry.port === undefined ? isUsual(port) : entry.port === port)) ||
     allow.some((entry) => entry.host === host && (entry.port ?? port) === port);
 
   const isOpened = (address: Address, port: number) =>
@@ -62,7 +62,7 @@ export function createGuard(rules: Rules): Guard {
     const address = ipaddr.process(text);
     if (isMetadata(address)) return false;
     if (isNamed(normalHost(target.host), target.port)) return true;
-    return isOpened(address, target.port) || (isWebPort(target.port) && isPublic(address));
+    return isOpened(address, target.port) || (isUsual(target.port) && isPublic(address));
   };
 }
 

@@ -7,6 +7,8 @@ import { lentFetch, stream } from './fetch.ts';
 import { createGuard } from './guard.ts';
 import type { Limits, Outlet } from './request.ts';
 import { bare } from './request.ts';
+import { resolveAddress } from './resolve.ts';
+import { createSeats } from './seats.ts';
 import { send } from './send.ts';
 
 const LIMITS: Limits = {
@@ -16,6 +18,9 @@ const LIMITS: Limits = {
   fetchMs: 90_000,
   fetchBytes: 32 * 1024 * 1024,
 };
+
+/** Ports that a public host may be reached at for other protocols than HTTP: SMTP, IMAP and their TLS twins. */
+const MAIL_PORTS = [25, 143, 465, 587, 993];
 
 export interface HttpOptions {
   /** `egress.allow`: what may be private, for every endpoint: hosts, addresses, CIDRs; all ports, or the one behind `:`. */
@@ -32,7 +37,7 @@ export interface HttpOptions {
 
 /** The guarded way out, for every endpoint its own. */
 export interface Egress {
-  /** `hosts` (`host` for its web ports, or `host:port`) were named for this endpoint by the operator in the YAML: they may be private. */
+  /** `hosts` (`host` for its ports of web and mail, or `host:port`) were named for this endpoint by the operator in the YAML: they may be private. */
   for(trust: { readonly hosts: readonly string[] }): Http;
   /** Ends every connection. */
   close(): void;
@@ -48,9 +53,11 @@ export function createHttp(options: HttpOptions): Egress {
   } = options;
   const limits = { ...LIMITS, ...options.limits };
   const opened: Agents[] = [];
+  const seats = createSeats();
   return {
     for({ hosts }) {
-      const guard = createGuard({ allow, hosts, webPorts });
+      const guard = createGuard({ allow, hosts, ports: webPorts });
+      const mailGuard = createGuard({ allow, hosts, ports: MAIL_PORTS });
       const agents = createAgents({ guard, resolve, connectMs: limits.connectMs });
       opened.push(agents);
       const outlet: Outlet = { agents, limits, userAgent, clock };
@@ -61,6 +68,9 @@ export function createHttp(options: HttpOptions): Egress {
         stream: (request) => stream(outlet, bare(request)),
         // Its Response has a Node stream as body where the built-in one has a web stream; SDKs that take a fetch take both.
         fetch: ((...given) => lentFetch(outlet, ...given)) as (...given: Parameters<typeof fetch>) => Promise<never>,
+        resolve: (host, port) =>
+          resolveAddress({ guard: mailGuard, resolve, deadlineMs: limits.connectMs }, host, port),
+        seat: seats.take,
       };
     },
     close() {

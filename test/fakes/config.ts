@@ -20,6 +20,7 @@ const webhook = {
     ]),
     secure: z.boolean().default(true),
     imap: z.strictObject({ host: z.string(), port: z.int().optional() }).optional(),
+    listen: z.strictObject({ host: z.string(), port: z.int().optional() }).optional(),
     apiRoot: z.url().optional(),
   }),
 };

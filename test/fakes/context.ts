@@ -44,6 +44,7 @@ export function sealedHttp(): SealedHttp {
       return fail('agents');
     },
     resolve: async (host, port) => fail(`resolve ${host}:${port}`),
+    seat: async (host) => fail(`seat ${host}`),
   };
 }
 
