@@ -1,7 +1,7 @@
 import type { Channel, Connector, Context, Log, Webhook } from './core/connector.ts';
 import type { Clock } from './core/clock.ts';
 import type { Destination, DestinationType } from './core/destination.ts';
-import { BadPayloadError, ConflictError, NotFoundError, textOf } from './core/errors.ts';
+import { BadPayloadError, ConflictError, NotFoundError, PermanentError, textOf } from './core/errors.ts';
 import type { Endpoint, EndpointInput, Endpoints } from './core/gateway.ts';
 import type { EndpointRow } from './core/rows.ts';
 import type { Store } from './core/store.ts';
@@ -29,6 +29,13 @@ interface Opened extends Endpoint {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
+/** As the composition root needs it. */
+export interface OpenEndpoints extends Endpoints {
+  /** Calls `listener` with each one that was made, changed or removed, before the old one is closed. */
+  onChange(listener: (id: string) => Promise<void>): void;
+  close(): Promise<void>;
+}
+
 type Role = 'channel' | 'destination';
 
 /**
@@ -38,9 +45,10 @@ type Role = 'channel' | 'destination';
 export async function createEndpoints(
   deps: EndpointsDeps,
   defined: { readonly channels: readonly EndpointDefinition[]; readonly destinations: readonly EndpointDefinition[] },
-): Promise<Endpoints & { close(): Promise<void> }> {
+): Promise<OpenEndpoints> {
   const { store, vault, log } = deps;
   const opened = new Map<string, Opened>();
+  let changed: (id: string) => Promise<void> = () => Promise.resolve();
 
   const typeOf = (role: Role, type: string): Connector | DestinationType | undefined =>
     role === 'channel'
@@ -85,8 +93,8 @@ export async function createEndpoints(
     role: Role,
     definition: Omit<EndpointDefinition, 'config'> & { config: unknown },
   ): Promise<Opened> {
-    const { id, type, name, enabled, source, config } = definition;
-    const base = { id, role, type, name, enabled, source, raw: definition.settings };
+    const { id, type, name, enabled, autoReply, source, config } = definition;
+    const base = { id, role, type, name, enabled, autoReply, source, raw: definition.settings };
     const kind = typeOf(role, type);
     // Without the type's schema nobody knows which of the settings are secrets.
     if (!kind) return { ...base, settings: {}, problem: `this version knows no ${role} type ${type}` };
@@ -94,6 +102,10 @@ export async function createEndpoints(
     if (!enabled) return { ...base, settings, problem: 'switched off' };
     try {
       const instance = await kind.open(config, contextOf(id, definition.trustedHosts));
+      if (autoReply !== undefined && !('reply' in instance && instance.reply)) {
+        await instance.close?.();
+        throw new PermanentError('autoReply needs a way to answer, and this channel has none set up');
+      }
       const webhook: Webhook | undefined = instance.webhook;
       const part = role === 'channel' ? { channel: instance as Channel } : { destination: instance as Destination };
       return { ...base, settings, problem: null, webhook, ...part };
@@ -104,8 +116,8 @@ export async function createEndpoints(
   }
 
   async function openStored(row: EndpointRow): Promise<Opened> {
-    const { id, role, type, name, enabled } = row;
-    const base = { id, role, type, name, enabled, source: null };
+    const { id, role, type, name, enabled, autoReply } = row;
+    const base = { id, role, type, name, enabled, autoReply, source: null };
     try {
       const settings = JSON.parse(vault.open(row.sealed, placeOf(id))) as Record<string, unknown>;
       const kind = typeOf(role, type);
@@ -126,10 +138,10 @@ export async function createEndpoints(
   }
 
   async function save(endpoint: Opened): Promise<void> {
-    const { id, role, type, name, enabled, raw } = endpoint;
+    const { id, role, type, name, enabled, autoReply, raw } = endpoint;
     const sealed = vault.seal(JSON.stringify(raw), placeOf(id));
     await store.write([`endpoint ${id}`], (tx) =>
-      tx.saveEndpoint({ id, role, type, name, enabled, sealed, at: deps.clock.now() }),
+      tx.saveEndpoint({ id, role, type, name, enabled, autoReply, sealed, at: deps.clock.now() }),
     );
   }
 
@@ -139,7 +151,9 @@ export async function createEndpoints(
     if (!kind) throw unknownType(input.type, role === 'channel' ? deps.connectors : deps.destinationTypes);
     const config = parseSettings(kind.config, input.settings);
     const { id, type, name = id, enabled = true, settings } = input;
-    const endpoint = await open(role, { id, type, name, enabled, settings, config, source: null, trustedHosts: [] });
+    const autoReply = input.autoReply ?? undefined;
+    const definition = { id, type, name, enabled, autoReply, settings, config, source: null, trustedHosts: [] };
+    const endpoint = await open(role, definition);
     if (enabled && endpoint.problem !== null) {
       throw new BadPayloadError(endpoint.problem, {
         status: 422,
@@ -153,6 +167,7 @@ export async function createEndpoints(
       throw error;
     }
     opened.set(id, endpoint);
+    await changed(id);
     if (old) await close(old);
     return endpoint;
   }
@@ -200,15 +215,27 @@ export async function createEndpoints(
         const settings = patch.settings
           ? (unmaskSettings(patch.settings, old.raw) as Record<string, unknown>)
           : old.raw;
-        return replace(old.role, { id, type: old.type, name: old.name, enabled: old.enabled, ...patch, settings }, old);
+        const { type, name, enabled, autoReply } = old;
+        return replace(old.role, { id, type, name, enabled, autoReply, ...patch, settings }, old);
       }),
     remove: (id) =>
       inTurn(async () => {
         const old = changeable(id);
-        await store.write([`endpoint ${id}`], (tx) => tx.deleteEndpoint(id));
+        // Nothing fetches any more when what is known of it goes.
         opened.delete(id);
+        await changed(id);
+        try {
+          await store.write([`endpoint ${id}`], (tx) => tx.deleteEndpoint(id));
+        } catch (error) {
+          opened.set(id, old);
+          await changed(id);
+          throw error;
+        }
         await close(old);
       }),
+    onChange(listener) {
+      changed = listener;
+    },
     async close() {
       await Promise.all([...opened.values()].map(close));
     },

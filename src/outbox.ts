@@ -11,6 +11,8 @@ export function createOutbox(deps: {
   readonly store: Store;
   readonly clock: Clock;
   readonly announced: (due: readonly TaskRefRow[]) => void;
+  /** After a pause was ended. */
+  readonly resumed: (endpointId: string) => Promise<void>;
 }): Outbox {
   const { store, clock } = deps;
 
@@ -59,8 +61,10 @@ export function createOutbox(deps: {
           needsReauth: false,
           disabledAt: null,
           failures: 0,
+          inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
         }),
       );
+      await deps.resumed(endpointId);
     },
   };
 }

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createApi } from './api/api.ts';
 import type { Config } from './config.ts';
 import { connectors } from './connectors/index.ts';
+import { createRunner } from './connectors/runner.ts';
 import { systemClock, type Clock } from './core/clock.ts';
 import type { Log } from './core/connector.ts';
 import { PermanentError, textOf } from './core/errors.ts';
@@ -23,12 +23,14 @@ import { announceEnding } from './dispatch/settled.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createFeed } from './feed.ts';
 import { createHttp } from './http/http.ts';
+import { closeServer, listen } from './listen.ts';
 import { createLog } from './log.ts';
 import { createAnnouncer } from './normalizer/announce.ts';
 import { createDesk } from './normalizer/desk.ts';
 import { settleEarly } from './normalizer/early.ts';
 import { createIntake } from './normalizer/receive.ts';
 import { ticketProof } from './normalizer/thread.ts';
+import { createOffload } from './offload.ts';
 import { createOutbox } from './outbox.ts';
 import { createEmbeddedQueue } from './queue/embedded.ts';
 import { createWorker } from './queue/worker.ts';
@@ -56,8 +58,6 @@ export interface RunningGateway {
 
 /** Tasks of one endpoint that are worked on at the same time. */
 const PER_ENDPOINT = 8;
-/** How long requests and tasks that are in flight may take once it stops, milliseconds. */
-const STOP_MS = 8_000;
 
 /**
  * Puts the parts together; the only file that knows all of them. Throws `PermanentError` with a hint
@@ -119,8 +119,10 @@ async function start(
   undo.push(() => {
     egress.close();
   });
+  const offload = createOffload({ log });
+  undo.push(() => offload.close());
   const endpoints = await createEndpoints(
-    { connectors, destinationTypes, publicUrl, clock, log, vault, egress, store },
+    { connectors, destinationTypes, publicUrl, clock, log, vault, egress, store, offload: offload.run },
     config,
   );
   undo.push(() => endpoints.close());
@@ -152,7 +154,25 @@ async function start(
     country: config.country,
     proofKey,
     threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
+    wake: (id) => {
+      runner.wake(id);
+    },
   });
+  const runner = createRunner({
+    endpoints,
+    intake,
+    store,
+    clock,
+    log,
+    random: Math.random,
+    announce: async (tx, endpoint, health) => {
+      const announcer = createAnnouncer(tx, announcing);
+      await announcer.change({ type: 'channel.health_changed', version: 0, extra: { endpoint, health } });
+      return announcer.due;
+    },
+    announced,
+  });
+  endpoints.onChange(runner.follow);
   const desk = createDesk({ ...announcing, country: config.country });
 
   const delivering = {
@@ -201,7 +221,7 @@ async function start(
     desk,
     endpoints,
     routes,
-    outbox: createOutbox({ store, clock, announced }),
+    outbox: createOutbox({ store, clock, announced, resumed: runner.retry }),
     refusals,
     onChange: feed.listen,
   };
@@ -223,7 +243,10 @@ async function start(
   undo.push(() => sockets.close());
 
   worker.start();
-  undo.push(() => worker.stop());
+  runner.start();
+  undo.push(async () => {
+    await Promise.all([worker.stop(), runner.stop()]);
+  });
   const retention = createRetention({ store, clock, log, limits: config.retention });
   undo.push(() => retention.stop());
 
@@ -238,33 +261,6 @@ async function start(
     server.closeIdleConnections();
   });
   return { url, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
-}
-
-async function listen(server: Server, { host, port }: Config['server']): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen({ host, port, backlog: 1024 }, () => {
-      server.off('error', reject);
-      resolve();
-    });
-  });
-  const { port: actual } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
-}
-
-/** Lets answers that are being made go out, then ends what is left. */
-async function closeServer(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => {
-    server.close(() => {
-      resolve();
-    });
-  });
-  server.closeIdleConnections();
-  const late = setTimeout(() => {
-    server.closeAllConnections();
-  }, STOP_MS);
-  await closed;
-  clearTimeout(late);
 }
 
 async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {

@@ -80,6 +80,8 @@ describe('Channels, destinations and routes over the API', () => {
       lastOutAt: null,
       lastError: null,
       lastErrorAt: null,
+      inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
+      quarantinedAt: null,
     };
     const cases: [string, Partial<EndpointState>][] = [
       ['waiting_first', {}],

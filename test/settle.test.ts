@@ -29,6 +29,8 @@ const FRESH: EndpointState = {
   lastOutAt: null,
   lastError: null,
   lastErrorAt: null,
+  inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
+  quarantinedAt: null,
 };
 
 function leaseOf(given: Partial<Task> = {}): Lease {

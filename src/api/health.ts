@@ -22,9 +22,10 @@ export const Health = z
     backlog: z.number().int().meta({ description: 'Tasks that wait for it' }),
     dead: z.number().int().meta({ description: 'Tasks set aside for a person' }),
     lagMs: z.number().int().nullable().meta({ description: 'Age of the oldest task that waits' }),
-    failures: z.number().int().meta({ description: 'Failures since the last success' }),
+    failures: z.number().int().meta({ description: 'Failures since the last success, fetching and sending' }),
     lastError: z.string().nullable().meta({ description: 'In the words of the other side' }),
     lastErrorAt: TimeText.nullable(),
+    quarantinedAt: TimeText.nullable().meta({ description: 'When something came in that could not be read, last' }),
     pausedUntil: TimeText.nullable(),
     pauseReason: z.string().nullable(),
   })
@@ -47,6 +48,8 @@ const UNKNOWN: Omit<EndpointState, 'endpointId'> = {
   lastOutAt: null,
   lastError: null,
   lastErrorAt: null,
+  inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
+  quarantinedAt: null,
 };
 
 /** Reads the evidence once, for as many endpoints as are asked for. */
@@ -66,6 +69,8 @@ function healthOf(
 ): Health {
   const time = (ms: number | null) => (ms === null ? null : toTime(ms));
   const oldestAt = backlog?.oldestAt ?? null;
+  const fetching = (state.inbound.lastErrorAt ?? 0) > (state.lastErrorAt ?? 0);
+  const { lastError, lastErrorAt } = fetching ? state.inbound : state;
   return {
     state: stateOf(endpoint, state, now),
     problem: endpoint.problem,
@@ -74,9 +79,10 @@ function healthOf(
     backlog: backlog?.waiting ?? 0,
     dead: backlog?.dead ?? 0,
     lagMs: oldestAt === null ? null : Math.max(0, now - oldestAt),
-    failures: state.failures,
-    lastError: state.lastError,
-    lastErrorAt: time(state.lastErrorAt),
+    failures: state.failures + state.inbound.failures,
+    lastError,
+    lastErrorAt: time(lastErrorAt),
+    quarantinedAt: time(state.quarantinedAt),
     pausedUntil: time(state.pausedUntil),
     pauseReason: state.pauseReason,
   };
@@ -89,7 +95,7 @@ function stateOf(
   now: number,
 ): (typeof healthStates)[number] {
   if (endpoint.problem !== null) return 'setting_up';
-  if (state.needsReauth) return 'needs_reauth';
+  if (state.needsReauth || state.inbound.needsReauth) return 'needs_reauth';
   if (isPaused(endpoint, state, now)) return 'paused';
   if (isDegraded(state, now)) return 'degraded';
   const last = endpoint.role === 'channel' ? state.lastInAt : state.lastOutAt;
@@ -100,7 +106,8 @@ function stateOf(
 function isDegraded(state: Omit<EndpointState, 'endpointId'>, now: number): boolean {
   const worked = Math.max(state.lastInAt ?? 0, state.lastOutAt ?? 0);
   const failed = state.lastErrorAt ?? 0;
-  return state.failures > 0 || (failed > worked && failed > now - RECENT_MS);
+  if (state.failures > 0 || state.inbound.failures > 0) return true;
+  return (failed > worked && failed > now - RECENT_MS) || (state.quarantinedAt ?? 0) > now - RECENT_MS;
 }
 
 function isPaused(endpoint: Endpoint, state: Omit<EndpointState, 'endpointId'>, now: number): boolean {

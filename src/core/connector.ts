@@ -223,10 +223,16 @@ export interface Channel {
   normalize(payload: Payload): MaybePromise<ItemInput[]>;
   /** Tells the vendor where to push, or makes ready what `poll` needs. Called after opening, until it succeeds once. */
   connect?(signal: AbortSignal): Promise<void>;
+  /**
+   * What came behind `cursor`, oldest first; the host stores it together with the new cursor and asks again. `more`:
+   * at once. Not called where there is a `stream`.
+   */
   poll?(
     cursor: string | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly items: readonly Raw[]; readonly cursor: string; readonly more?: boolean }>;
+  /** Milliseconds from the beginning of one poll to the next; 5 s when left out. */
+  readonly pollEveryMs?: number;
   /**
    * Runs until aborted; throws to be started again. `emit` resolves once it is stored, together with the
    * cursor if one is given, and throws `RetryableError` when it can't be.

@@ -190,6 +190,20 @@ export interface EndpointState {
   readonly lastOutAt: number | null;
   readonly lastError: string | null;
   readonly lastErrorAt: number | null;
+  /** How it goes with what is fetched; the fields above are about the way out, which may work all the same. */
+  readonly inbound: InboundState;
+  /** When something came in that couldn't be read, the last time. */
+  readonly quarantinedAt: number | null;
+}
+
+/** Of a channel that polls, streams, or has to connect. */
+export interface InboundState {
+  /** Tries in a row that failed. */
+  readonly failures: number;
+  /** Set when credentials were refused. */
+  readonly needsReauth: boolean;
+  readonly lastError: string | null;
+  readonly lastErrorAt: number | null;
 }
 
 export interface ChangeRow {

@@ -1,14 +1,14 @@
 import { ZodError } from 'zod';
 import type { Channel, Log, Receipt } from '../core/connector.ts';
 import { Item } from '../core/envelope.ts';
-import { BadPayloadError, NotFoundError, PermanentError, textOf } from '../core/errors.ts';
+import { BadPayloadError, NotFoundError, PermanentError, RetryableError, textOf } from '../core/errors.ts';
 import type { Endpoint, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
 import type { PayloadRow } from '../core/rows.ts';
-import type { Store } from '../core/store.ts';
+import type { Store, Transaction } from '../core/store.ts';
 import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
-import { writeAndAnnounce, type AnnounceDeps } from './announce.ts';
+import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
 import { createCanonical } from './canonical.ts';
 
 export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
@@ -19,23 +19,39 @@ export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
   /** Where phones without a country code are from (ISO 3166), if the operator said so. */
   readonly country: string | undefined;
   readonly announced: (due: readonly { id: string; endpointId: string }[]) => void;
+  /** There is something to be fetched from a channel. */
+  readonly wake: (endpointId: string) => void;
 }
 
 /** Bodies above this lie beside the database, as a blob. */
 const INLINE_BYTES = 64 * 1024;
+/** Payloads that can't be read raise one alarm, until none came for this long. */
+const ALARM_AGAIN_MS = 3_600_000;
 
 /** The one way in for customers' payloads. */
 export function createIntake(given: ReceiveDeps): Intake {
   const deps = { ...given, toCanonical: createCanonical(given.country) };
   const { store } = deps;
 
-  async function receive(payload: Payload): Promise<Receipt> {
+  async function receive(payload: Payload, cursor?: string): Promise<Receipt> {
     const endpoint = channelOf(deps, payload.endpointId);
     const items = await itemsOf(deps, endpoint, payload);
-    const id = deps.newId('pay');
     const large = payload.body.length > INLINE_BYTES;
     // Written and synced before the commit that points to it.
     const blob = large ? (await store.blobs.save(payload.body, payload.body.length)).sha256 : undefined;
+    const arrival = { endpoint, payload, blob, cursor };
+    try {
+      return await file(arrival, items);
+    } catch (error) {
+      if (error instanceof RetryableError) throw error;
+      // A fault of ours: it would fail again each time that it came, and hold up everything behind it.
+      deps.log.error({ endpoint: endpoint.id, error }, 'a payload could not be filed');
+      return await file(arrival, [broken('', `filing it failed: ${textOf(error)}`)]);
+    }
+  }
+
+  async function file({ endpoint, payload, blob, cursor }: Arrival, items: readonly Item[]): Promise<Receipt> {
+    const id = deps.newId('pay');
     const source = sourceOf(deps, endpoint, id, payload.receivedAt);
     const accepted = await writeAndAnnounce(deps, locksOf(items), async (tx, announcer) => {
       const results: Accepted[] = [];
@@ -52,8 +68,18 @@ export function createIntake(given: ReceiveDeps): Intake {
         });
       }
       await tx.savePayload({ ...rowOf(id, payload, blob), units: items.length, ...(await firstOf(results, payload)) });
+      if (results.some(isUnread)) await alarmOnce(tx, announcer, endpoint.id, payload.receivedAt);
+      if (cursor !== undefined) await tx.saveCursor(endpoint.id, cursor);
       return results;
     });
+    const unread = accepted.find(isUnread);
+    if (unread) {
+      deps.log.warn(
+        { endpoint: endpoint.id, payload: id, reason: unread.reason },
+        'a payload is quarantined, with its bytes',
+      );
+    }
+    if (items.some((item) => item.kind === 'wake')) deps.wake(endpoint.id);
     return { items: accepted.map(({ outcome, ticketId, ticketNumber }) => ({ outcome, ticketId, ticketNumber })) };
   }
 
@@ -115,6 +141,25 @@ export function createIntake(given: ReceiveDeps): Intake {
   };
 }
 
+interface Arrival {
+  readonly endpoint: OpenChannel;
+  readonly payload: Payload;
+  readonly blob: string | undefined;
+  /** Where fetching goes on behind it. */
+  readonly cursor: string | undefined;
+}
+
+const isUnread = ({ outcome }: Accepted) => outcome === 'quarantined';
+
+/** The operator hears of the first of many: a sender who changed his format sends nothing else any more. */
+async function alarmOnce(tx: Transaction, announcer: Announcer, endpointId: string, at: number): Promise<void> {
+  const { quarantinedAt } = await tx.endpointState(endpointId);
+  await tx.updateEndpointState(endpointId, { quarantinedAt: at });
+  if (quarantinedAt !== null && at - quarantinedAt < ALARM_AGAIN_MS) return;
+  const extra = { endpoint: endpointId, health: 'degraded', reason: 'what came in could not be read' };
+  await announcer.change({ type: 'channel.health_changed', version: 0, extra });
+}
+
 type OpenChannel = Endpoint & { readonly channel: Channel };
 
 function isOpen(endpoint: Endpoint | undefined): endpoint is OpenChannel {
@@ -153,7 +198,7 @@ async function itemsOf(
   } catch (error) {
     // A payload that isn't as documented is the vendor's matter; anything else is a bug of the connector.
     if (!(error instanceof BadPayloadError)) {
-      deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload; it is quarantined');
+      deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload');
     }
     return [broken('', reasonOf(error))];
   }

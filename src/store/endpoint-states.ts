@@ -20,6 +20,13 @@ export function endpointStatesOf(
       lastOutAt: column('last_out_at'),
       lastError: column('last_error'),
       lastErrorAt: column('last_error_at'),
+      inbound: {
+        failures: column<number>('in_failures') ?? 0,
+        needsReauth: column('in_needs_reauth') === 1,
+        lastError: column('in_error'),
+        lastErrorAt: column('in_error_at'),
+      },
+      quarantinedAt: column('quarantined_at'),
     };
   }
 
@@ -29,10 +36,13 @@ export function endpointStatesOf(
       const state = { ...(await endpointState(endpointId)), ...patch };
       await sql.run(
         `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,
-           last_error, last_error_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+           last_error, last_error_at, in_failures, in_needs_reauth, in_error, in_error_at, quarantined_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (endpoint_id) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason,
            needs_reauth = excluded.needs_reauth, disabled_at = excluded.disabled_at, failures = excluded.failures,
-           last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at`,
+           last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at, in_failures = excluded.in_failures,
+           in_needs_reauth = excluded.in_needs_reauth, in_error = excluded.in_error, in_error_at = excluded.in_error_at,
+           quarantined_at = excluded.quarantined_at`,
         endpointId,
         state.pausedUntil,
         state.pauseReason,
@@ -42,6 +52,11 @@ export function endpointStatesOf(
         state.lastOutAt,
         state.lastError,
         state.lastErrorAt,
+        state.inbound.failures,
+        state.inbound.needsReauth ? 1 : 0,
+        state.inbound.lastError,
+        state.inbound.lastErrorAt,
+        state.quarantinedAt,
       );
     },
     async saveCursor(endpointId, cursor) {

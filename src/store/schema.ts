@@ -125,11 +125,12 @@ export const migrations: readonly Migration[] = [
       // Endpoints.
       `CREATE TABLE endpoints (
         id TEXT PRIMARY KEY, role TEXT NOT NULL, type TEXT NOT NULL, name TEXT NOT NULL, enabled BIGINT NOT NULL,
-        sealed BYTEA NOT NULL, at BIGINT NOT NULL)`,
+        auto_reply TEXT, sealed BYTEA NOT NULL, at BIGINT NOT NULL)`,
       `CREATE TABLE endpoint_states (
         endpoint_id TEXT PRIMARY KEY, paused_until BIGINT, pause_reason TEXT, needs_reauth BIGINT NOT NULL DEFAULT 0,
         disabled_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_out_at BIGINT, last_error TEXT, last_error_at BIGINT,
-        poll_cursor TEXT)`,
+        poll_cursor TEXT, in_failures BIGINT NOT NULL DEFAULT 0, in_needs_reauth BIGINT NOT NULL DEFAULT 0, in_error TEXT,
+        in_error_at BIGINT, quarantined_at BIGINT)`,
       `CREATE TABLE endpoint_secrets (
         endpoint_id TEXT NOT NULL, name TEXT NOT NULL, sealed BYTEA NOT NULL, PRIMARY KEY (endpoint_id, name))`,
       `CREATE TABLE routes (id TEXT PRIMARY KEY, position BIGINT NOT NULL, definition TEXT NOT NULL, at BIGINT NOT NULL)`,

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AutoReply } from '../../src/core/auto-reply.ts';
 import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
 import type { Endpoint, Intake } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
@@ -33,7 +34,11 @@ export interface Filing {
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 export async function openFiling(
-  options: { readonly targets?: readonly Target[]; readonly threads?: 'person' | 'topic' } = {},
+  options: {
+    readonly targets?: readonly Target[];
+    readonly threads?: 'person' | 'topic';
+    readonly autoReply?: AutoReply;
+  } = {},
 ): Promise<Filing> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-filing-'));
   const clock = fakeClock();
@@ -45,6 +50,7 @@ export async function openFiling(
     type: 'test',
     name: id,
     enabled: true,
+    autoReply: options.autoReply,
     source: null,
     settings: {},
     problem: null,
@@ -68,6 +74,7 @@ export async function openFiling(
     proofKey: PROOF_KEY,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',
+    wake: () => undefined,
   });
   return {
     store,

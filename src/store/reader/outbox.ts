@@ -122,6 +122,11 @@ const FRESH: StateColumns = {
   last_error: null,
   last_error_at: null,
   poll_cursor: null,
+  in_failures: 0,
+  in_needs_reauth: 0,
+  in_error: null,
+  in_error_at: null,
+  quarantined_at: null,
 };
 
 async function lastInAt(db: Db, endpointId: string): Promise<number | null> {
@@ -141,6 +146,13 @@ function toState(endpointId: string, row: StateColumns, lastIn: number | null): 
     lastOutAt: row.last_out_at,
     lastError: row.last_error,
     lastErrorAt: row.last_error_at,
+    inbound: {
+      failures: row.in_failures,
+      needsReauth: row.in_needs_reauth === 1,
+      lastError: row.in_error,
+      lastErrorAt: row.in_error_at,
+    },
+    quarantinedAt: row.quarantined_at,
   };
 }
 

@@ -176,6 +176,7 @@ export interface Tables {
     type: string;
     name: string;
     enabled: number;
+    auto_reply: Text;
     sealed: Uint8Array;
     at: number;
   };
@@ -190,6 +191,11 @@ export interface Tables {
     last_error: Text;
     last_error_at: Time;
     poll_cursor: Text;
+    in_failures: number;
+    in_needs_reauth: number;
+    in_error: Text;
+    in_error_at: Time;
+    quarantined_at: Time;
   };
   endpoint_secrets: { endpoint_id: string; name: string; sealed: Uint8Array };
   routes: { id: string; position: number; definition: string; at: number };

@@ -1,0 +1,194 @@
+import type { Clock } from '../core/clock.ts';
+import type { Channel, Raw } from '../core/connector.ts';
+import { RetryableError } from '../core/errors.ts';
+import type { Intake } from '../core/gateway.ts';
+import type { Payload } from '../core/payload.ts';
+import type { Store } from '../core/store.ts';
+import { createInboundRecord, type InboundDeps } from './inbound.ts';
+
+export interface LoopDeps extends InboundDeps {
+  readonly intake: Pick<Intake, 'receive'>;
+  readonly store: Pick<Store, 'write' | 'read'>;
+}
+
+/** What keeps one channel's poll or stream running. */
+export interface Loop {
+  readonly channel: Channel;
+  /** Polls at once, unless it rests after a failure. */
+  wake(): void;
+  /** Resolves when nothing of it runs any more; what ignores its signal is left behind. */
+  stop(): Promise<void>;
+}
+
+/** Between the beginnings of two polls, where the channel doesn't say otherwise. */
+const POLL_EVERY_MS = 5000;
+/** A poll, or a connect, that takes longer hangs. */
+const DEADLINE_MS = 5 * 60_000;
+/** How long work whose signal was aborted may take to end. */
+const GRACE_MS = 5000;
+/** A stream that ran so long has worked, even if nothing came. */
+const STEADY_MS = 60_000;
+
+/** Starts at once: connects until that succeeds, then streams or polls until it is stopped. */
+export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel): Loop {
+  const { clock, store } = deps;
+  const ending = new AbortController();
+  const record = createInboundRecord(deps, endpointId);
+  let rest = new AbortController();
+
+  async function run(): Promise<void> {
+    let connect = channel.connect?.bind(channel);
+    while (!ending.signal.aborted) {
+      try {
+        if (connect) await bounded(clock, ending.signal, DEADLINE_MS, connect);
+        connect = undefined;
+        if (channel.stream) await streamOnce(channel.stream.bind(channel));
+        else if (channel.poll) await pollOnce(channel.poll.bind(channel));
+        else return await record.succeeded();
+      } catch (error) {
+        if (ending.signal.aborted) return;
+        await clock.sleep(await record.failed(error), ending.signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async function receive(method: 'POLL' | 'STREAM', { body, headers = {} }: Raw, cursor?: string): Promise<void> {
+    const payload: Payload = {
+      endpointId,
+      receivedAt: clock.now(),
+      method,
+      url: '',
+      headers: headersOf(headers),
+      body,
+    };
+    await deps.intake.receive(payload, cursor);
+  }
+
+  async function pollOnce(poll: NonNullable<Channel['poll']>): Promise<void> {
+    // Counted from here, so that a poll which waits at the vendor's is followed by the next one at once.
+    rest = childOf(ending.signal);
+    const rested = clock.sleep(channel.pollEveryMs ?? POLL_EVERY_MS, rest.signal).catch(() => undefined);
+    try {
+      const cursor = await store.read.cursor(endpointId);
+      const page = await bounded(clock, ending.signal, DEADLINE_MS, (signal) => poll(cursor, signal));
+      await filePage(page, cursor);
+      await record.succeeded();
+      // A page that leads nowhere would be asked for again and again.
+      if (!page.more || page.cursor === cursor) await rested;
+    } finally {
+      rest.abort();
+    }
+  }
+
+  /** In order; the cursor is saved with the last one, so that a page which was cut off comes again. */
+  async function filePage(page: { readonly items: readonly Raw[]; readonly cursor: string }, from: string | undefined) {
+    for (const [index, raw] of page.items.entries()) {
+      ending.signal.throwIfAborted();
+      await receive('POLL', raw, index === page.items.length - 1 ? page.cursor : undefined);
+    }
+    if (page.items.length > 0 || page.cursor === from) return;
+    await store.write([`endpoint ${endpointId}`], (tx) => tx.saveCursor(endpointId, page.cursor));
+  }
+
+  async function streamOnce(stream: NonNullable<Channel['stream']>): Promise<void> {
+    const cursor = await store.read.cursor(endpointId);
+    const own = childOf(ending.signal);
+    const filing = new Set<Promise<void>>();
+
+    async function file(raw: Raw, next: string | undefined): Promise<void> {
+      if (own.signal.aborted) throw new RetryableError('the channel is being closed');
+      await receive('STREAM', raw, next);
+      await record.succeeded();
+    }
+
+    function emit(raw: Raw, next?: string): Promise<void> {
+      // A cursor must not pass what isn't stored: it waits for what is on its way, and when it fails the stream starts anew.
+      const filed = next === undefined ? file(raw, next) : Promise.all(filing).then(() => file(raw, next));
+      filing.add(filed);
+      const failed = (error: unknown) => {
+        if (next !== undefined) own.abort(error);
+      };
+      void filed.catch(failed).finally(() => filing.delete(filed));
+      return filed;
+    }
+
+    void clock.sleep(STEADY_MS, own.signal).then(record.succeeded, () => undefined);
+    try {
+      await bounded(clock, own.signal, undefined, (signal) => stream(cursor, emit, signal));
+      own.signal.throwIfAborted();
+      throw new RetryableError('the stream ended by itself');
+    } finally {
+      own.abort();
+      await Promise.allSettled(filing);
+    }
+  }
+
+  const running = run();
+  return {
+    channel,
+    wake() {
+      rest.abort();
+    },
+    async stop() {
+      ending.abort(new RetryableError('the channel is being closed'));
+      await running;
+    },
+  };
+}
+
+/** A controller that is aborted with its parent. */
+function childOf(parent: AbortSignal): AbortController {
+  const child = new AbortController();
+  const pass = () => {
+    child.abort(parent.reason);
+  };
+  if (parent.aborted) pass();
+  parent.addEventListener('abort', pass, { once: true });
+  // What is over leaves nothing behind at a parent that lives for weeks.
+  child.signal.addEventListener('abort', () => {
+    parent.removeEventListener('abort', pass);
+  });
+  return child;
+}
+
+/** Runs `work` until it ends, `deadlineMs` have passed or `parent` is aborted; work that ignores that is left behind. */
+async function bounded<T>(
+  clock: Clock,
+  parent: AbortSignal,
+  deadlineMs: number | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  parent.throwIfAborted();
+  const own = childOf(parent);
+  const over = new AbortController();
+  const grace = async (): Promise<never> => {
+    await new Promise((resolve) => {
+      own.signal.addEventListener('abort', resolve, { once: true });
+    });
+    await clock.sleep(GRACE_MS, over.signal);
+    throw own.signal.reason;
+  };
+  if (deadlineMs !== undefined) {
+    const late = () => {
+      own.abort(new RetryableError(`nothing came back within ${deadlineMs / 1000} s`));
+    };
+    void clock.sleep(deadlineMs, over.signal).then(late, () => undefined);
+  }
+  try {
+    const left = grace();
+    left.catch(() => undefined);
+    return await Promise.race([work(own.signal), left]);
+  } catch (error) {
+    // What it says when it is interrupted is no reason.
+    throw own.signal.aborted ? own.signal.reason : error;
+  } finally {
+    over.abort();
+    own.abort();
+  }
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const lower = Object.create(null) as Record<string, string>;
+  for (const [name, value] of Object.entries(headers)) lower[name.toLowerCase()] = value;
+  return lower;
+}

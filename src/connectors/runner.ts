@@ -1,0 +1,61 @@
+import type { Endpoints } from '../core/gateway.ts';
+import { startLoop, type Loop, type LoopDeps } from './loop.ts';
+
+export interface RunnerDeps extends LoopDeps {
+  readonly endpoints: Pick<Endpoints, 'all' | 'get'>;
+}
+
+/** Keeps polls and streams of all open channels running, each in a loop of its own. */
+export interface Runner {
+  start(): void;
+  /** A channel was opened, changed or closed: resolves once its old loop has ended, if it had one. */
+  follow(id: string): Promise<void>;
+  /** Tries again now, whatever it waits for: an operator has repaired it. */
+  retry(id: string): Promise<void>;
+  /** There is something to be fetched. */
+  wake(id: string): void;
+  stop(): Promise<void>;
+}
+
+/**
+ * One process owns a data folder (see the store's lock), so it runs the loops of all channels. Several processes on
+ * one database would take a lease here, before a loop starts.
+ */
+export function createRunner(deps: RunnerDeps): Runner {
+  const { endpoints } = deps;
+  const loops = new Map<string, Loop>();
+  let state: 'new' | 'running' | 'stopped' = 'new';
+
+  function start(id: string): void {
+    const channel = endpoints.get(id)?.channel;
+    if (state !== 'running' || loops.has(id) || !channel) return;
+    if (channel.connect || channel.stream || channel.poll) loops.set(id, startLoop(deps, id, channel));
+  }
+
+  async function restart(id: string): Promise<void> {
+    const loop = loops.get(id);
+    loops.delete(id);
+    await loop?.stop();
+    start(id);
+  }
+
+  return {
+    start() {
+      state = 'running';
+      for (const { id } of endpoints.all('channel')) start(id);
+    },
+    async follow(id) {
+      const loop = loops.get(id);
+      if (!loop || loop.channel !== endpoints.get(id)?.channel) await restart(id);
+    },
+    retry: restart,
+    wake(id) {
+      loops.get(id)?.wake();
+    },
+    async stop() {
+      state = 'stopped';
+      await Promise.all([...loops.values()].map((loop) => loop.stop()));
+      loops.clear();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Config } from './config.ts';
+
+/** How long requests that are in flight may take once it stops, milliseconds. */
+const STOP_MS = 8_000;
+
+/** Resolves with the address, without a slash at the end; rejects when the port can't be had. */
+export async function listen(server: Server, { host, port }: Config['server']): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port: actual } = server.address() as AddressInfo;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+}
+
+/** Lets answers that are being made go out, then ends what is left. */
+export async function closeServer(server: Server): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => {
+      resolve();
+    });
+  });
+  server.closeIdleConnections();
+  const late = setTimeout(() => {
+    server.closeAllConnections();
+  }, STOP_MS);
+  await closed;
+  clearTimeout(late);
+}
