@@ -56,6 +56,7 @@ const LICENCES = new Set([
   'ISC',
   'MIT',
   '(MIT AND Zlib)',
+  '(MIT OR EUPL-1.1+)',
   'MIT-0',
   'Unlicense',
 ]);
