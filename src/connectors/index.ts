@@ -1,6 +1,7 @@
 import type { Connector } from '../core/connector.ts';
 import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
+import { telegram } from './telegram/telegram.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook];
+export const connectors: readonly Connector[] = [form, webhook, telegram];
