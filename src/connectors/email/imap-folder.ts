@@ -159,8 +159,8 @@ async function readPage(
     left.splice(left.indexOf(mail.uid), 1);
     const uid = Math.max(position.uid, left[0] === undefined ? mail.uid : left[0] - 1);
     const headers = headersOf(mail, folder, position.validity);
-    const cut = whole === undefined ? {} : { 'x-imap-size': String(whole) };
-    await bookmark.file({ body: mail.source, headers: { ...headers, ...cut } }, folder, { ...position, uid });
+    if (whole !== undefined) headers['x-imap-size'] = String(whole);
+    await bookmark.file({ body: mail.source, headers }, folder, { ...position, uid });
   }
 }
 

@@ -1,0 +1,231 @@
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ImapFlow } from 'imapflow';
+
+/** A private Dovecot: IMAP with IDLE on loopback, LMTP in, everything in a folder of its own. */
+export interface Dovecot {
+  readonly imapPort: number;
+  readonly lmtpPort: number;
+  readonly password: string;
+  /** Puts mails into a mailbox as a delivery agent would, over one connection, in order. */
+  deliver(user: string, mails: readonly (string | Buffer)[]): Promise<void>;
+  /** Puts one mail into a folder with a date of receipt of our choosing. */
+  save(user: string, mail: string | Buffer, options?: { folder?: string; received?: Date }): Promise<void>;
+  /** Every mail of a folder is renumbered: it is taken out, the folder made anew, and put back. */
+  renumber(user: string, folder: string): void;
+  /** Ends the user's connections. */
+  kick(user: string): void;
+  doveadm(...args: string[]): string;
+  stop(): Promise<void>;
+}
+
+/** Why it can't be started here, or undefined when it can. */
+export function dovecotMissing(): string | undefined {
+  if (process.getuid?.() !== 0) return 'Dovecot needs root to be started';
+  const found = ['/usr/sbin/dovecot', '/usr/bin/doveadm', '/usr/lib/dovecot/lmtp', '/usr/lib/dovecot/imap'].every(
+    (path) => existsSync(path),
+  );
+  return found ? undefined : 'Dovecot is not installed (dovecot-imapd, dovecot-lmtpd)';
+}
+
+const PASSWORD = 'correct horse battery';
+
+export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
+  const home = mkdtempSync(join(tmpdir(), 'dovecot-'));
+  chmodSync(home, 0o755);
+  const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'mail'], { encoding: 'utf8' })));
+  for (const name of ['run', 'mail', 'home', 'log']) mkdirSync(join(home, name));
+  for (const name of ['mail', 'home']) chownSync(join(home, name), uid!, gid!);
+  const imapPort = await freePort();
+  const lmtpPort = await freePort();
+  writeFileSync(join(home, 'users'), users.map((user) => `${user}:{PLAIN}${PASSWORD}\n`).join(''));
+  const config = join(home, 'dovecot.conf');
+  writeFileSync(config, configOf(home, imapPort, lmtpPort));
+  const process = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' });
+  try {
+    await Promise.all([isUp(imapPort, process, home), isUp(lmtpPort, process, home)]);
+  } catch (error) {
+    process.kill();
+    throw error;
+  }
+
+  const doveadm = (...args: string[]) =>
+    execFileSync('/usr/bin/doveadm', ['-c', config, ...args], { encoding: 'utf8' });
+
+  async function save(user: string, mail: string | Buffer, options: { folder?: string; received?: Date } = {}) {
+    const auth = { user, pass: PASSWORD };
+    const client = new ImapFlow({ host: '127.0.0.1', port: imapPort, secure: false, auth, logger: false });
+    await client.connect();
+    await client.append(options.folder ?? 'INBOX', mail, [], options.received);
+    await client.logout();
+  }
+
+  return {
+    imapPort,
+    lmtpPort,
+    password: PASSWORD,
+    deliver: (user, mails) => deliver(lmtpPort, user, mails),
+    save,
+    renumber(user, folder) {
+      const other = `${folder}-before`;
+      doveadm('mailbox', 'create', '-u', user, other);
+      doveadm('move', '-u', user, other, 'mailbox', folder, 'all');
+      if (folder === 'INBOX') {
+        // The inbox itself can't be deleted: its list of UIDs is what knows them.
+        doveadm(
+          'mailbox',
+          'update',
+          '--uid-validity',
+          String(Math.floor(Math.random() * 1e9) + 1e9),
+          '-u',
+          user,
+          folder,
+        );
+      } else {
+        doveadm('mailbox', 'delete', '-u', user, folder);
+        doveadm('mailbox', 'create', '-u', user, folder);
+      }
+      doveadm('move', '-u', user, folder, 'mailbox', other, 'all');
+      doveadm('mailbox', 'delete', '-u', user, other);
+    },
+    kick(user) {
+      doveadm('kick', user);
+    },
+    doveadm,
+    async stop() {
+      const ended = process.exitCode === null ? new Promise((resolve) => process.once('exit', resolve)) : undefined;
+      process.kill();
+      await ended;
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Free now; taken by somebody else in the next moment, the start fails and says so. */
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function isUp(port: number, process: ChildProcess, home: string): Promise<void> {
+  for (let tries = 0; tries < 100; tries++) {
+    if (process.exitCode !== null) break;
+    const up = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+      socket.once('connect', () => socket.destroy());
+    });
+    if (up) return;
+    await sleep(50);
+  }
+  const log = join(home, 'log', 'dovecot.log');
+  throw new Error(`Dovecot did not start: ${existsSync(log) ? readFileSync(log, 'utf8') : 'no log'}`);
+}
+
+/** Speaks LMTP, line by line: enough for a server that we started ourselves. */
+async function deliver(port: number, user: string, mails: readonly (string | Buffer)[]): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  socket.setNoDelay(true);
+  const lines = linesOf(socket);
+  const expect = async (code: string) => {
+    for (;;) {
+      const line = (await lines.next()).value as string | undefined;
+      if (!line?.startsWith(code)) throw new Error(`LMTP: ${line ?? 'closed'}`);
+      if (line[3] !== '-') return;
+    }
+  };
+  const say = async (text: string, code: string) => {
+    socket.write(`${text}\r\n`);
+    await expect(code);
+  };
+  try {
+    await expect('220');
+    await say('LHLO localhost', '250');
+    for (const mail of mails) {
+      await say('MAIL FROM:<>', '250');
+      await say(`RCPT TO:<${user}>`, '250');
+      await say('DATA', '354');
+      const bytes = Buffer.isBuffer(mail) ? mail.toString('latin1') : Buffer.from(mail).toString('latin1');
+      const stuffed = bytes.replaceAll(/\r?\n/g, '\r\n').replaceAll(/^\./gm, '..');
+      socket.write(Buffer.from(stuffed.endsWith('\r\n') ? stuffed : `${stuffed}\r\n`, 'latin1'));
+      await say('.', '250');
+    }
+    await say('QUIT', '221');
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function* linesOf(socket: NodeJS.ReadableStream): AsyncGenerator<string> {
+  let rest = '';
+  for await (const chunk of socket) {
+    const parts = (rest + chunk.toString('utf8')).split('\r\n');
+    rest = parts.pop() ?? '';
+    yield* parts;
+  }
+}
+
+function configOf(home: string, imapPort: number, lmtpPort: number): string {
+  return `base_dir = ${home}/run
+state_dir = ${home}/run
+instance_name = tributary-test
+listen = 127.0.0.1
+protocols = imap lmtp
+ssl = no
+disable_plaintext_auth = no
+log_path = ${home}/log/dovecot.log
+mail_location = maildir:${home}/mail/%u
+mail_uid = mail
+mail_gid = mail
+first_valid_uid = 1
+recipient_delimiter = +
+mail_max_userip_connections = 10
+default_process_limit = 40
+default_client_limit = 200
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Sent {
+    auto = create
+    special_use = \\Sent
+  }
+}
+passdb {
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u ${home}/users
+}
+userdb {
+  driver = static
+  args = uid=mail gid=mail home=${home}/home/%u
+}
+auth_mechanisms = plain login
+auth_failure_delay = 0
+service imap-login {
+  inet_listener imap {
+    address = 127.0.0.1
+    port = ${imapPort}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${lmtpPort}
+  }
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+`;
+}
