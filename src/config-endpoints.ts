@@ -1,8 +1,8 @@
-import type { ZodType } from 'zod';
+import type { z, ZodType } from 'zod';
 import type { ConfigProblem, EndpointDefinition } from './config-types.ts';
 import type { Path } from './config-file.ts';
 import { flatten, nearest, toProblems, unknownName, valueAt } from './config-problems.ts';
-import { EndpointHead, RouteInFile, toJsonSchema } from './config-schema.ts';
+import { ChannelHead, EndpointHead, RouteInFile, toJsonSchema } from './config-schema.ts';
 import type { Route } from './core/gateway.ts';
 import { Secret } from './core/secret.ts';
 
@@ -11,6 +11,7 @@ export interface EndpointType {
   readonly type: string;
   readonly docs: string;
   readonly config: ZodType;
+  readonly capabilities?: object;
 }
 
 /** What a check knows about the place of a value in the file. */
@@ -100,23 +101,25 @@ function readEndpoint(
   types: readonly EndpointType[],
   place: Place,
 ): Result<EndpointDefinition> {
-  const head = check(EndpointHead, item, base, place);
+  const head = check(headOf(base), item, base, place);
   if (!isGroup(item)) return 'problems' in head ? head : { problems: [] };
   const problems = 'problems' in head ? [...head.problems] : [];
   const found = typeOf(item, base, types, place);
   if (!found.type) return { problems: [...problems, ...found.problems] };
-  const { id: _i, type: _t, name: _n, enabled: _e, ...settings } = item;
+  const settings = Object.fromEntries(Object.entries(item).filter(([key]) => !Object.hasOwn(headOf(base).shape, key)));
   const body = readSettings(settings, found.type, base, place);
   if ('problems' in body) problems.push(...body.problems);
+  problems.push(...unanswerable(item, base, found.type, place));
   if (!('data' in head) || !('data' in body) || problems.length > 0) return { problems };
   const { file, line } = place.locate(base);
-  const { id, name, enabled } = head.data;
+  const { id, name, enabled, autoReply }: z.output<typeof ChannelHead> = head.data;
   return {
     data: {
       id,
       type: found.type.type,
       name: name ?? id,
       enabled,
+      ...(autoReply !== undefined && { autoReply }),
       config: body.data,
       settings: body.value as Readonly<Record<string, unknown>>,
       source: line === undefined ? null : `${file}:${line}`,
@@ -125,18 +128,35 @@ function readEndpoint(
   };
 }
 
+/** Whether a channel of a type that can answer has a way back set up shows when it is opened. */
+function unanswerable(
+  item: Record<string, unknown>,
+  base: Path,
+  { type, capabilities = {} }: EndpointType,
+  place: Place,
+): ConfigProblem[] {
+  const able = !('reply' in capabilities) || capabilities.reply === true;
+  if (able || item['autoReply'] === undefined || !isChannel(base)) return [];
+  const message = `needs a way to answer, which a channel of type ${type} has not`;
+  return [{ ...place.locate([...base, 'autoReply']), message, remedy: 'Take it out.' }];
+}
+
+const isChannel = (base: Path) => base[0] === 'channels';
+
+const headOf = (base: Path) => (isChannel(base) ? ChannelHead : EndpointHead);
+
 function typeOf(item: Record<string, unknown>, base: Path, types: readonly EndpointType[], place: Place) {
   const name = item['type'];
   const type = types.find((each) => each.type === name);
   if (type || typeof name !== 'string') return { type, problems: [] };
-  const word = base[0] === 'channels' ? 'connector type' : 'destination type';
+  const word = isChannel(base) ? 'connector type' : 'destination type';
   const known = types.map((each) => each.type);
   return { type, problems: [{ ...place.locate([...base, 'type']), ...unknownName(word, name, known) }] };
 }
 
 function readSettings(settings: unknown, type: EndpointType, base: Path, place: Place) {
   const own = toJsonSchema(type.config);
-  const json = { ...own, properties: { ...toJsonSchema(EndpointHead).properties, ...own.properties } };
+  const json = { ...own, properties: { ...toJsonSchema(headOf(base)).properties, ...own.properties } };
   const body = check(type.config, settings, base, place, { json, fallback: `See docs/${type.docs}.` });
   if ('problems' in body) return body;
   const problems = placeholdersIn(body.data, base, place);

@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
 import { logLevels } from './config-types.ts';
+import { AutoReply } from './core/auto-reply.ts';
 import { messageKinds, priorities } from './core/ticket.ts';
 
 /** What the YAML file may say. Times are written as `30 s`, `24h`, `7d` and read as milliseconds. */
@@ -100,6 +101,14 @@ export const EndpointHead = z.object({
   type: z.string().min(1),
   name: z.string().min(1).max(200).optional().meta({ description: 'What people see. Default: the id.' }),
   enabled: z.boolean().default(true).meta({ description: 'false: nothing is accepted, fetched or sent.' }),
+});
+
+/** What every channel has. */
+export const ChannelHead = EndpointHead.extend({
+  autoReply: AutoReply.optional().meta({
+    description:
+      'What a customer hears by itself when he opens a ticket: a text, or one per language (uk, ru, en …). {{number}} and {{name}} are filled in.',
+  }),
 });
 
 const several = <T extends ZodType<string, string>>(one: T, description: string) =>
@@ -202,9 +211,9 @@ export function toConfigJsonSchema(types: {
   readonly destinationTypes: readonly EndpointType[];
 }): object {
   const file = toJsonSchema(ConfigInFile);
-  const endpoints = (list: readonly EndpointType[]) => ({
+  const endpoints = (list: readonly EndpointType[], head: ZodType) => ({
     type: 'array',
-    items: { oneOf: list.map(toEndpointSchema) },
+    items: { oneOf: list.map((type) => toEndpointSchema(type, head)) },
   });
   return allowPlaceholders({
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -212,15 +221,15 @@ export function toConfigJsonSchema(types: {
     ...file,
     properties: {
       ...file.properties,
-      channels: endpoints(types.connectors),
-      destinations: endpoints(types.destinationTypes),
+      channels: endpoints(types.connectors, ChannelHead),
+      destinations: endpoints(types.destinationTypes, EndpointHead),
       routes: { type: 'array', items: toJsonSchema(RouteInFile) },
     },
   });
 }
 
-function toEndpointSchema({ type, summary, config }: EndpointType): JsonSchema {
-  const head = toJsonSchema(EndpointHead);
+function toEndpointSchema({ type, summary, config }: EndpointType, every: ZodType): JsonSchema {
+  const head = toJsonSchema(every);
   const own = toJsonSchema(config);
   return {
     ...own,

@@ -1,3 +1,4 @@
+import type { AutoReply } from './core/auto-reply.ts';
 import type { Route } from './core/gateway.ts';
 import type { Secret } from './core/secret.ts';
 
@@ -46,6 +47,7 @@ export interface EndpointDefinition {
   readonly type: string;
   readonly name: string;
   readonly enabled: boolean;
+  readonly autoReply?: AutoReply;
   /** Output of the type's schema: what `open` takes, with every secret a `Secret`. */
   readonly config: unknown;
   /** As written, placeholders filled in: holds secrets in clear, so never show it. */

@@ -20,7 +20,7 @@ describe('problems of the configuration', () => {
     [
       'an unknown key of a channel',
       'channels:\n  - id: a\n    type: form\n    tilte: x',
-      `${FILE}:4 channels[0].tilte: unknown key "tilte" | Write title. Known: id, type, name, enabled, title, maxFiles. | title`,
+      `${FILE}:4 channels[0].tilte: unknown key "tilte" | Write title. Known: id, type, name, enabled, autoReply, title, maxFiles. | title`,
     ],
     [
       'an unknown key inside a union',

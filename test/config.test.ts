@@ -111,7 +111,7 @@ describe('configuration', () => {
       'channels: [{ id: a, type: webhook, auth: { type: basic, user: ${WHO:-Привіт, a: b}, password: ${PASS} } }, { id: b, type: form, tilte: 1 }]';
     const found = problems(yaml, { env: { PASS: 'x'.repeat(20) } });
     assert.deepEqual(found.map(short), [
-      `${FILE}:1 channels[1].tilte: unknown key "tilte" | Write title. Known: id, type, name, enabled, title, maxFiles. | title`,
+      `${FILE}:1 channels[1].tilte: unknown key "tilte" | Write title. Known: id, type, name, enabled, autoReply, title, maxFiles. | title`,
     ]);
     const loaded = config(yaml.replace('tilte: 1', 'title: x'), { env: { PASS: 'x'.repeat(20) } });
     const { auth } = loaded.channels[0]!.config as { auth: { user: string; password: Secret } };

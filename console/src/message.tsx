@@ -43,8 +43,9 @@ export function MessageView({ message }: { readonly message: Message }) {
   );
 }
 
-function authorOf({ author, direction, kind }: Message, ownId: string, t: Texts): string {
+function authorOf({ author, direction, kind, automatic }: Message, ownId: string, t: Texts): string {
   if (direction === 'inbound') return author.name ?? author.identifiers[0]?.value ?? t.unnamed;
+  if (automatic !== null) return t.program;
   if (author.name === ownId) return t.you;
   if (author.name?.startsWith('key:')) return t.program;
   return author.name === null || author.name.startsWith('user:') || kind === 'note' ? t.colleague : author.name;

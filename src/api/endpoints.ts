@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { AutoReply } from '../core/auto-reply.ts';
 import { Item } from '../core/envelope.ts';
 import { NotFoundError, PermanentError, textOf, TributaryError } from '../core/errors.ts';
 import type { Endpoint, Gateway } from '../core/gateway.ts';
@@ -25,6 +26,7 @@ const EndpointView = z
       .string()
       .nullable()
       .meta({ description: 'File and line; such a one is read-only here. Null: made over the API' }),
+    autoReply: AutoReply.nullable(),
     settings: Settings,
     webhookUrl: z.string().nullable().meta({ description: 'What the vendor must call, its secret part masked' }),
     health: Health,
@@ -44,6 +46,16 @@ const EndpointPatch = z.strictObject({
   enabled: z.boolean().optional(),
   settings: Settings.optional(),
 });
+
+const autoReply = AutoReply.nullable().optional().meta({
+  description:
+    'What a customer hears by itself when he opens a ticket: a text, or one per language. Null: nothing. `{{number}}` and `{{name}}` are filled in',
+});
+
+const inputs = {
+  channel: { create: EndpointInput.extend({ autoReply }), change: EndpointPatch.extend({ autoReply }) },
+  destination: { create: EndpointInput, change: EndpointPatch },
+};
 
 const RefusalView = z
   .object({
@@ -115,7 +127,7 @@ export function endpointOperations(gateway: Gateway, role: Role): Operation[] {
       scope: 'endpoints:write',
       tag,
       summary: `Set up a ${role}`,
-      body: EndpointInput,
+      body: inputs[role].create,
       status: 201,
       answer: EndpointView,
       async handle(call) {
@@ -141,7 +153,7 @@ export function endpointOperations(gateway: Gateway, role: Role): Operation[] {
       tag,
       summary: `Change a ${role} that was made over the API`,
       params: IdParams,
-      body: EndpointPatch,
+      body: inputs[role].change,
       answer: EndpointView,
       async handle(call) {
         const { id } = endpointOf(call.params.id);
@@ -250,10 +262,10 @@ function toView(
   health: (endpoint: Endpoint) => z.output<typeof Health>,
   publicUrl: string,
 ): z.output<typeof EndpointView> {
-  const { id, role, type, name, enabled, source, settings, webhook } = endpoint;
+  const { id, role, type, name, enabled, autoReply = null, source, settings, webhook } = endpoint;
   const token = webhook?.token ? `/${webhook.token.mask()}` : '';
   const webhookUrl = webhook ? `${publicUrl}/webhooks/${id}${token}` : null;
-  return { id, role, type, name, enabled, source, settings, webhookUrl, health: health(endpoint) };
+  return { id, role, type, name, enabled, source, autoReply, settings, webhookUrl, health: health(endpoint) };
 }
 
 /** What came of the try is the answer, not an error of this call. */

@@ -2,7 +2,7 @@ import type { AutoReply } from '../core/auto-reply.ts';
 import type { Envelope, Item } from '../core/envelope.ts';
 import { isEnvelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
-import type { TicketRow } from '../core/rows.ts';
+import type { MessageRow, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
@@ -164,7 +164,7 @@ async function file(
     deletedAt: null,
     rule: where.rule,
     evidence: where.evidence,
-    delivery: envelope.direction === 'outbound' ? { state: 'sent' } : null,
+    delivery: deliveryOf(envelope),
     payloadId: source.payloadId,
     thread: externalId,
   });
@@ -177,15 +177,7 @@ async function file(
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
-  if (created && source.autoReply !== undefined) {
-    await replyAutomatically(
-      tx,
-      announcer,
-      { ...source, autoReply: source.autoReply },
-      { envelope, ticket, who },
-      deps,
-    );
-  }
+  if (created) await replyAutomatically(tx, announcer, source, { envelope, ticket, who }, deps);
   return {
     outcome: created ? 'ticket_created' : 'appended',
     reason: `${where.rule}: ${where.evidence}`,
@@ -194,6 +186,11 @@ async function file(
     messageId,
     ticketNumber: ticket.number,
   };
+}
+
+/** What agents wrote elsewhere has gone out there. */
+function deliveryOf({ direction }: Envelope): MessageRow['delivery'] {
+  return direction === 'outbound' ? { state: 'sent' } : null;
 }
 
 /** Undefined without a customer: an answer given elsewhere begins no ticket. */

@@ -19,21 +19,21 @@ const LONGEST_NAME = 60;
 export async function replyAutomatically(
   tx: Transaction,
   announcer: Announcer,
-  source: { readonly endpointId: string; readonly receivedAt: number; readonly autoReply: AutoReply },
+  source: { readonly endpointId: string; readonly receivedAt: number; readonly autoReply?: AutoReply },
   filed: { readonly envelope: Envelope; readonly ticket: TicketRow; readonly who: Recognised | undefined },
   { newId }: { readonly newId: NewId },
 ): Promise<void> {
   const { envelope, ticket, who } = filed;
-  const { endpointId, receivedAt } = source;
+  const { endpointId, receivedAt, autoReply } = source;
   const since = receivedAt - DAY;
-  if (!isAnswerable(envelope) || envelope.occurredAt < since) return;
+  if (autoReply === undefined || !isAnswerable(envelope) || envelope.occurredAt < since) return;
   if (await tx.wasAutoReplied(ticket.customerId, since)) return;
   // Who could be somebody else must not have words of his choice sent to that person.
   const name = who?.verified ? nameOf(envelope.sender.name) : undefined;
   const message = {
     kind: 'message',
     direction: 'outbound',
-    text: cleanText(autoReplyText(source.autoReply, { language: ticket.language, number: ticket.number, name })),
+    text: cleanText(autoReplyText(autoReply, { language: ticket.language, number: ticket.number, name })),
     html: undefined,
     endpointId,
     delivery: { state: 'waiting' },

@@ -1,5 +1,5 @@
 import type { Transaction } from '../core/store.ts';
-import type { Sql } from './sql.ts';
+import { toJson, type Sql } from './sql.ts';
 import { sweep } from './sweep.ts';
 
 /** Endpoints and routes made over the API, keys, users, sessions, the audit log, retention. */
@@ -25,13 +25,15 @@ export function accessOf(
   return {
     async saveEndpoint(row) {
       await sql.run(
-        `INSERT INTO endpoints (id, role, type, name, enabled, sealed, at) VALUES (?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled, sealed = excluded.sealed`,
+        `INSERT INTO endpoints (id, role, type, name, enabled, auto_reply, sealed, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, enabled = excluded.enabled,
+           auto_reply = excluded.auto_reply, sealed = excluded.sealed`,
         row.id,
         row.role,
         row.type,
         row.name,
         row.enabled ? 1 : 0,
+        toJson(row.autoReply),
         row.sealed,
         row.at,
       );

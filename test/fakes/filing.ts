@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AutoReply } from '../../src/core/auto-reply.ts';
+import type { Log } from '../../src/core/connector.ts';
 import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
 import type { Endpoint, Intake } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
@@ -38,11 +39,16 @@ export async function openFiling(
     readonly targets?: readonly Target[];
     readonly threads?: 'person' | 'topic';
     readonly autoReply?: AutoReply;
+    readonly log?: Log;
+    readonly wake?: (endpointId: string) => void;
+    /** Puts something between the way in and its store: one that fails at a chosen moment. */
+    readonly around?: (store: Store) => Store;
   } = {},
 ): Promise<Filing> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-filing-'));
   const clock = fakeClock();
-  const store = await openStore({ folder, log: silent, typeOf: () => 'test' });
+  const opened = await openStore({ folder, log: silent, typeOf: () => 'test' });
+  const store = options.around?.(opened) ?? opened;
   const newId = createIds(clock);
   const endpointOf = (id: string): Endpoint => ({
     id,
@@ -69,12 +75,12 @@ export async function openFiling(
   };
   const intake = createIntake({
     ...announcing,
-    log: silent,
+    log: options.log ?? silent,
     policy: { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR },
     proofKey: PROOF_KEY,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',
-    wake: () => undefined,
+    wake: options.wake ?? (() => undefined),
   });
   return {
     store,

@@ -369,7 +369,7 @@ function fakeEndpoints(state: FakeState): Endpoints {
     async update(id, patch) {
       const found = writable(id);
       const settings = patch.settings ? masked(patch.settings, found.settings) : found.settings;
-      const changed: Endpoint = { ...found, ...patch, settings };
+      const changed: Endpoint = { ...found, ...patch, autoReply: patch.autoReply ?? undefined, settings };
       state.endpoints.set(id, changed);
       return changed;
     },

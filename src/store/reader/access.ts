@@ -1,3 +1,4 @@
+import type { AutoReply } from '../../core/auto-reply.ts';
 import type { Reader } from '../../core/reader.ts';
 import type { KeyRow } from '../../core/rows.ts';
 import { fromJson } from '../sql.ts';
@@ -10,7 +11,12 @@ export function accessIn(
   return {
     async endpoints() {
       const rows = await db.selectFrom('endpoints').selectAll().orderBy('id').execute();
-      return rows.map((row) => ({ ...row, enabled: row.enabled === 1, sealed: Buffer.from(row.sealed) }));
+      return rows.map(({ auto_reply, ...row }) => ({
+        ...row,
+        enabled: row.enabled === 1,
+        autoReply: fromJson<AutoReply>(auto_reply),
+        sealed: Buffer.from(row.sealed),
+      }));
     },
     async routes() {
       const rows = await db.selectFrom('routes').selectAll().orderBy('position').orderBy('id').execute();
