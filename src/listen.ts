@@ -1,6 +1,7 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Config } from './config.ts';
+import { PermanentError, textOf } from './core/errors.ts';
 
 /** How long requests that are in flight may take once it stops, milliseconds. */
 const STOP_MS = 8_000;
@@ -31,4 +32,22 @@ export async function closeServer(server: Server): Promise<void> {
   }, STOP_MS);
   await closed;
   clearTimeout(late);
+}
+
+/** Why it can't start, with what to do about it. */
+export function startError(error: unknown, dataDir: string, { host, port }: Config['server']): unknown {
+  const { code } = (error ?? {}) as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    return new PermanentError(`port ${port} on ${host} is in use`, {
+      cause: error,
+      hint: `Stop what listens there, or choose another port: PORT=${port + 1} npm start`,
+    });
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return new PermanentError(`can't listen on ${host}:${port}: ${textOf(error)}`, {
+      cause: error,
+      hint: 'Set HOST and PORT.',
+    });
+  }
+  return error instanceof Error ? error : new Error(`can't start with ${dataDir}: ${textOf(error)}`);
 }

@@ -9,7 +9,7 @@ import { connectors } from './connectors/index.ts';
 import { createRunner } from './connectors/runner.ts';
 import { systemClock, type Clock } from './core/clock.ts';
 import type { Log } from './core/connector.ts';
-import { PermanentError, textOf } from './core/errors.ts';
+import { textOf } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
 import { createIds, timeOf } from './core/id.ts';
 import { Secret } from './core/secret.ts';
@@ -23,7 +23,7 @@ import { announceEnding } from './dispatch/settled.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createFeed } from './feed.ts';
 import { createHttp } from './http/http.ts';
-import { closeServer, listen } from './listen.ts';
+import { closeServer, listen, startError } from './listen.ts';
 import { createLog } from './log.ts';
 import { createAnnouncer } from './normalizer/announce.ts';
 import { createDesk } from './normalizer/desk.ts';
@@ -122,7 +122,17 @@ async function start(
   const offload = createOffload({ log });
   undo.push(() => offload.close());
   const endpoints = await createEndpoints(
-    { connectors, destinationTypes, publicUrl, clock, log, vault, egress, store, offload: offload.run },
+    {
+      connectors,
+      destinationTypes,
+      publicUrl,
+      clock,
+      log,
+      vault,
+      egress,
+      store,
+      offload: (work, lane) => offload.run(work, lane),
+    },
     config,
   );
   undo.push(() => endpoints.close());
@@ -271,21 +281,4 @@ async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<
       log.warn({ error: textOf(error) }, 'a part did not stop cleanly');
     }
   }
-}
-
-function startError(error: unknown, dataDir: string, { host, port }: Config['server']): unknown {
-  const { code } = (error ?? {}) as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
-    return new PermanentError(`port ${port} on ${host} is in use`, {
-      cause: error,
-      hint: `Stop what listens there, or choose another port: PORT=${port + 1} npm start`,
-    });
-  }
-  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
-    return new PermanentError(`can't listen on ${host}:${port}: ${textOf(error)}`, {
-      cause: error,
-      hint: 'Set HOST and PORT.',
-    });
-  }
-  return error instanceof Error ? error : new Error(`can't start with ${dataDir}: ${textOf(error)}`);
 }

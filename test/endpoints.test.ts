@@ -203,6 +203,45 @@ describe('endpoints', () => {
     );
   });
 
+  it('tell who works with them of every change, while the old one is still open', async () => {
+    const endpoints = await start();
+    const told: [string, string | null | undefined, number][] = [];
+    endpoints.onChange(async (id) => {
+      told.push([id, endpoints.get(id)?.problem, closed.length]);
+    });
+    await endpoints.create('destination', crm);
+    await endpoints.update('crm', { settings: { ...crm.settings, token: 'second' } });
+    await endpoints.update('crm', { enabled: false });
+    await endpoints.update('crm', { enabled: true });
+    await endpoints.remove('crm');
+    assert.deepEqual(told, [
+      ['crm', null, 0],
+      ['crm', null, 0],
+      ['crm', 'switched off', 1],
+      ['crm', null, 2],
+      ['crm', undefined, 2],
+    ]);
+    assert.equal(closed.length, 3);
+  });
+
+  it('go on when one that was to be removed is still in the store', async () => {
+    let failing = false;
+    const store: Store = {
+      ...filing.store,
+      write: (locks, work) =>
+        failing ? Promise.reject(new RetryableError('the disk is full')) : filing.store.write(locks, work),
+    };
+    const endpoints = await start({ store });
+    await endpoints.create('destination', crm);
+    const there: boolean[] = [];
+    endpoints.onChange(async (id) => {
+      there.push(endpoints.get(id)?.destination !== undefined);
+    });
+    failing = true;
+    await assert.rejects(endpoints.remove('crm'), RetryableError);
+    assert.deepEqual([there, closed], [[false, true], []]);
+  });
+
   it('are switched off and on again', async () => {
     const endpoints = await start();
     await endpoints.create('destination', crm);

@@ -19,9 +19,9 @@ export type InboundHealth = 'healthy' | 'degraded' | 'needs_reauth';
 
 /** Writes down how fetching goes: in the endpoint's state, in the log, and as one alarm where a person must act. */
 export interface InboundRecord {
-  succeeded(): Promise<void>;
+  readonly succeeded: () => Promise<void>;
   /** Returns how long to rest before the next try, milliseconds. */
-  failed(error: unknown): Promise<number>;
+  readonly failed: (error: unknown) => Promise<number>;
 }
 
 /** Failures in a row after which it is more than a hiccup. */

@@ -9,9 +9,9 @@ export interface RunnerDeps extends LoopDeps {
 export interface Runner {
   start(): void;
   /** A channel was opened, changed or closed: resolves once its old loop has ended, if it had one. */
-  follow(id: string): Promise<void>;
+  readonly follow: (id: string) => Promise<void>;
   /** Tries again now, whatever it waits for: an operator has repaired it. */
-  retry(id: string): Promise<void>;
+  readonly retry: (id: string) => Promise<void>;
   /** There is something to be fetched. */
   wake(id: string): void;
   stop(): Promise<void>;
@@ -24,19 +24,26 @@ export interface Runner {
 export function createRunner(deps: RunnerDeps): Runner {
   const { endpoints } = deps;
   const loops = new Map<string, Loop>();
+  const turns = new Map<string, Promise<void>>();
   let state: 'new' | 'running' | 'stopped' = 'new';
 
   function start(id: string): void {
     const channel = endpoints.get(id)?.channel;
-    if (state !== 'running' || loops.has(id) || !channel) return;
+    if (state !== 'running' || !channel) return;
     if (channel.connect || channel.stream || channel.poll) loops.set(id, startLoop(deps, id, channel));
   }
 
-  async function restart(id: string): Promise<void> {
-    const loop = loops.get(id);
-    loops.delete(id);
-    await loop?.stop();
-    start(id);
+  /** One after the other: two loops of one channel would fight over its cursor. */
+  function restartUnless(id: string, fits: (loop: Loop) => boolean): Promise<void> {
+    const turn = (turns.get(id) ?? Promise.resolve()).then(async () => {
+      const loop = loops.get(id);
+      if (loop && fits(loop)) return;
+      await loop?.stop();
+      loops.delete(id);
+      start(id);
+    });
+    turns.set(id, turn);
+    return turn;
   }
 
   return {
@@ -44,18 +51,15 @@ export function createRunner(deps: RunnerDeps): Runner {
       state = 'running';
       for (const { id } of endpoints.all('channel')) start(id);
     },
-    async follow(id) {
-      const loop = loops.get(id);
-      if (!loop || loop.channel !== endpoints.get(id)?.channel) await restart(id);
-    },
-    retry: restart,
+    follow: (id) => restartUnless(id, (loop) => loop.channel === endpoints.get(id)?.channel),
+    retry: (id) => restartUnless(id, () => false),
     wake(id) {
       loops.get(id)?.wake();
     },
     async stop() {
       state = 'stopped';
       await Promise.all([...loops.values()].map((loop) => loop.stop()));
-      loops.clear();
+      await Promise.all(turns.values());
     },
   };
 }
