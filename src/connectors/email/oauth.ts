@@ -94,9 +94,10 @@ async function ask(oauth2: OAuth2, context: Pick<Context, 'http'>, refreshToken:
 function refusalOf(error: unknown, secrets: readonly (string | undefined)[]): unknown {
   if (!(error instanceof TributaryError) || !error.response) return error;
   const refused = Refused.safeParse(readJson(error.response.text));
-  if (!refused.success || !NEEDS_PERSON.has(refused.data.error)) return error;
+  if (!refused.success) return error;
   const said = [refused.data.error, refused.data.error_description?.slice(0, 300)].filter(Boolean).join(': ');
   const text = secrets.reduce<string>((rest, value) => (value ? rest.replaceAll(value, '[secret]') : rest), said);
+  if (!NEEDS_PERSON.has(refused.data.error)) return new RetryableError(`the token address refused (${text})`);
   return new AuthExpiredError(`the mail account gives no access token (${text})`, {
     hint: 'Allow the application again and enter the new refresh token as oauth2.refreshToken.',
   });
