@@ -85,8 +85,8 @@ export async function openApi(deps: {
         });
       }
     },
-    // grammY writes the name as it stands into a header of the upload.
-    file: (bytes, name) => new Upload(bytes, name.replace(/[\p{Cc}"\\;]/gu, '_') || 'file'),
+    // grammY writes the name as it stands into a header of the upload, also its quotation marks.
+    file: (bytes, name) => new Upload(bytes, `"${name.replace(/[\p{Cc}"\\]/gu, '_')}"`),
   };
 }
 
