@@ -160,7 +160,6 @@ async function handOver(connection: SmtpConnection, mail: Mail, progress: Progre
   const { default: Composer } = await import('nodemailer/lib/mail-composer');
   const node = new Composer(mail.content).compile();
   const { from, to } = node.getEnvelope();
-  if (to.length !== 1) throw new Error(`the mail would go to ${to.length} recipients`);
   async function* bytes() {
     yield* node.createReadStream();
     progress.handedOver = true;
