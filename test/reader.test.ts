@@ -58,6 +58,7 @@ describe('reading from the store', () => {
           mediaType: 'application/pdf',
           size: 12,
           state: 'stored',
+          error: null,
           inline: false,
           url: `/api/v1/attachments/${file}`,
         },
@@ -374,7 +375,15 @@ describe('reading from the store', () => {
     assert.equal(await base.read.session('s', 100), undefined, 'over');
     assert.deepEqual(await base.read.users(), [user]);
 
-    const endpoint = { id: 'hook', role: 'destination' as const, type: 'webhook', name: 'Hook', enabled: false, at: 1 };
+    const endpoint = {
+      id: 'hook',
+      role: 'destination' as const,
+      type: 'webhook',
+      name: 'Hook',
+      enabled: false,
+      autoReply: 'Hi',
+      at: 1,
+    };
     await base.tx.saveEndpoint({ ...endpoint, sealed: Buffer.from([1, 2]) });
     assert.deepEqual(await base.read.endpoints(), [{ ...endpoint, sealed: Buffer.from([1, 2]) }]);
     await base.tx.saveRoute({ id: 'rte_2', position: 2, definition: { to: ['b'] }, at: 1 });

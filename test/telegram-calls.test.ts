@@ -70,7 +70,7 @@ describe("Telegram's channel, against a stand-in that is checked against Telegra
     return { reply, sent };
   }
   const fileOf = (name: string, mediaType: string, size = 5) =>
-    ({ id: 'att_1', name, mediaType, size, state: 'stored', inline: false, url: '' }) as const;
+    ({ id: 'att_1', name, mediaType, size, state: 'stored', error: null, inline: false, url: '' }) as const;
   const withFile = (file: ReturnType<typeof fileOf>, text = '') => ({
     message: sampleMessage({ text, attachments: [file], direction: 'outbound' }),
   });

@@ -116,6 +116,22 @@ export interface AttachmentRow extends Attachment {
   readonly messageId: string;
   readonly state: 'waiting' | 'stored' | 'failed';
   readonly sha256?: string;
+  /** The payload that announced it; absent for the files of answers. */
+  readonly payloadId?: string | null;
+  /** Why it can't be had. */
+  readonly error?: string;
+}
+
+/** A part of an album as it is now; without content, its sender took it back. */
+export interface AlbumPart {
+  readonly endpointId: string;
+  readonly externalId: string;
+  readonly messageId: string;
+  readonly key: string;
+  readonly at: number;
+  readonly content: MessageContent | undefined;
+  /** Its files: the channel's ids and ours. */
+  readonly files: readonly { readonly id: string; readonly rowId: string }[];
 }
 
 export interface CustomerRow {

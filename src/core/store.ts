@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { Reader } from './reader.ts';
 import type {
+  AlbumPart,
   AttachmentRow,
   AttemptRow,
   ChangeRow,
@@ -24,7 +25,7 @@ import type {
   TicketRow,
   UserRow,
 } from './rows.ts';
-import type { Link } from './ticket.ts';
+import type { Link, TaskState } from './ticket.ts';
 
 /**
  * The store: everything that must survive. One body of code over SQLite or PostgreSQL. Times are epoch
@@ -115,7 +116,17 @@ export interface Transaction {
   /** The channel's ids of a message's files. */
   attachmentIds(messageId: string): Promise<readonly string[]>;
   attachment(rowId: string): Promise<AttachmentRow | undefined>;
-  updateAttachment(rowId: string, patch: { state: 'stored' | 'failed'; sha256?: string; size?: number }): Promise<void>;
+  updateAttachment(
+    rowId: string,
+    patch: { state: 'stored' | 'failed'; sha256?: string; size?: number; error?: string | null },
+  ): Promise<void>;
+  deleteAttachment(rowId: string): Promise<void>;
+  /** The message that collects the parts of an album. */
+  albumOf(endpointId: string, key: string): Promise<MessageRow | undefined>;
+  /** Adds a part of an album, or replaces it. */
+  saveAlbumPart(part: AlbumPart): Promise<void>;
+  /** As they came; none where a message is no album. */
+  albumParts(messageId: string): Promise<readonly AlbumPart[]>;
   /** The id the vendor gave to a part of an answer. */
   savePart(messageId: string, endpointId: string, externalId: string, at: number): Promise<void>;
   parts(messageId: string): Promise<readonly { externalId: string }[]>;
@@ -184,8 +195,22 @@ export interface Transaction {
 
   // Change feed and outbox
   insertChange(row: ChangeRow): Promise<number>;
-  /** Adds a task at the end of its line; `dueAt` is when it may start once it is the head. */
-  insertTask(row: Omit<Task, 'state' | 'attempts' | 'uncertain' | 'interruptions'>, dueAt: number): Promise<TaskRefRow>;
+  /** Adds a task at the end of its line; `dueAt` is when it may start once it is the head; null: once its file is there. */
+  insertTask(
+    row: Omit<Task, 'state' | 'attempts' | 'uncertain' | 'interruptions'>,
+    dueAt: number | null,
+  ): Promise<TaskRefRow>;
+  /** Puts what waits for a file at the end of its wait into the line of a ticket. */
+  releaseFile(attachmentId: string, ticketId: string, now: number): Promise<readonly TaskRefRow[]>;
+  /** Deliveries of a message that wait for nothing but its files are due. */
+  wakeDeliveries(ticketId: string, messageId: string, now: number): Promise<readonly TaskRefRow[]>;
+  /** Whether a file is still to follow its message to a destination. */
+  isToFollow(attachmentId: string, destinationId: string): Promise<boolean>;
+  /** How the deliveries of a message itself stand. */
+  deliveriesOf(
+    ticketId: string,
+    messageId: string,
+  ): Promise<readonly { readonly endpointId: string; readonly state: TaskState }[]>;
   /** The right to work on a task, if it is due, free, the head of its line, and its endpoint not paused. Counts the try. */
   lease(taskId: string, token: string, now: number, until: number): Promise<Lease | undefined>;
   /** Ends a try: nothing happens (false) unless `token` still holds the lease. Makes the next in line due. */

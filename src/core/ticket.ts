@@ -62,6 +62,8 @@ export const MessageAttachment = z.object({
   /** Bytes; null until known. */
   size: z.number().int().nullable(),
   state: z.enum(['waiting', 'stored', 'failed']),
+  /** Why it can't be had. */
+  error: z.string().nullable(),
   inline: z.boolean(),
   url: z.string(),
 });

@@ -8,6 +8,7 @@ import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
 import { replyAutomatically } from './auto-reply.ts';
 import { cleanLine, languageOf } from './canonical.ts';
+import { acceptPart, beginAlbum } from './album.ts';
 import { fileAttachments } from './attach.ts';
 import { settleEarly, settleItem } from './early.ts';
 import { acceptAgain, changeTypeOf, contentOf } from './revise.ts';
@@ -90,6 +91,10 @@ async function acceptEnvelope(
   source: Source,
   deps: AcceptDeps,
 ): Promise<Accepted> {
+  // Parts of albums are edited too, some without a word about their album.
+  const isPart = envelope.group !== undefined || envelope.revision > 0;
+  const part = isPart ? await acceptPart(tx, announcer, envelope, { ...source, newId: deps.newId }) : undefined;
+  if (part) return part;
   const known = await tx.findMessage(source.endpointId, envelope.externalId);
   if (known) return acceptAgain(tx, announcer, known, envelope, { ...source, newId: deps.newId });
   // Only what goes out can be an echo of an answer of ours.
@@ -168,12 +173,15 @@ async function file(
     payloadId: source.payloadId,
     thread: externalId,
   });
-  await fileAttachments(tx, announcer, envelope, { id: messageId, endpointId, newId: deps.newId, known: [] });
+  const { payloadId } = source;
+  const attach = { id: messageId, endpointId, payloadId, newId: deps.newId, known: [] };
+  const files = await fileAttachments(tx, announcer, envelope, attach);
+  await beginAlbum(tx, envelope, messageId, source, files);
 
   const about = { ticket, kind: envelope.kind, origin: source.origin };
   const row = { version, ticketId: ticket.id, messageId };
   if (created) await announcer.change({ ...row, type: 'ticket.created', messageId: undefined }, about);
-  await announcer.change({ ...row, type: changeTypeOf(envelope) }, about);
+  await announcer.change({ ...row, type: changeTypeOf(envelope) }, { ...about, dueAt: completeAt(envelope, source) });
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
@@ -186,6 +194,11 @@ async function file(
     messageId,
     ticketNumber: ticket.number,
   };
+}
+
+/** An album is passed on when all of it should be here. */
+function completeAt({ group }: Envelope, { receivedAt }: Source): number | undefined {
+  return group && receivedAt + group.waitMs;
 }
 
 /** What agents wrote elsewhere has gone out there. */

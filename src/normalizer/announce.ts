@@ -17,7 +17,13 @@ export interface Announcer {
   /** Notes a change and adds the tasks that it causes. */
   readonly change: (
     row: Omit<ChangeRow, 'at'>,
-    about?: { readonly ticket: TicketRow; readonly kind?: string; readonly origin?: string },
+    about?: {
+      readonly ticket: TicketRow;
+      readonly kind?: string;
+      readonly origin?: string;
+      /** Not passed on before. */
+      readonly dueAt?: number;
+    },
   ) => Promise<void>;
   task(row: {
     readonly kind: TaskKind;
@@ -90,6 +96,7 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
           ticketId: row.ticketId,
           messageId: row.messageId,
           changeSeq,
+          dueAt: about?.dueAt,
         });
       }
     },

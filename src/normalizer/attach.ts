@@ -1,9 +1,10 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
+import type { AlbumPart } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Announcer } from './announce.ts';
 
-/** Files the attachments that a message doesn't have yet; their bytes are fetched by tasks. */
+/** Files the attachments that a message doesn't have yet; their bytes are fetched by tasks. Returns the new ones. */
 export async function fileAttachments(
   tx: Transaction,
   announcer: Announcer,
@@ -11,21 +12,27 @@ export async function fileAttachments(
   message: {
     readonly id: string;
     readonly endpointId: string;
+    /** That announced them: what their channel finds the bytes by. */
+    readonly payloadId: string;
     readonly newId: NewId;
     readonly known: readonly string[];
   },
-): Promise<void> {
+): Promise<AlbumPart['files']> {
+  const files: { id: string; rowId: string }[] = [];
   for (const attachment of envelope.attachments) {
     if (message.known.includes(attachment.id)) continue;
     const rowId = message.newId('att');
-    await tx.insertAttachment({ ...attachment, rowId, messageId: message.id, state: 'waiting' });
+    const { id: messageId, payloadId } = message;
+    await tx.insertAttachment({ ...attachment, rowId, messageId, payloadId, state: 'waiting' });
     // No ticket: downloads have a lane of their own and hold nothing up.
     await announcer.task({
       kind: 'download',
       type: 'download',
       endpointId: message.endpointId,
-      messageId: message.id,
+      messageId,
       attachmentId: rowId,
     });
+    files.push({ id: attachment.id, rowId });
   }
+  return files;
 }

@@ -3,6 +3,7 @@ import type { MessageRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { ChangeType } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
+import { deletePart } from './album.ts';
 import type { Announcer } from './announce.ts';
 
 /** An item about a message that is filed on its own: it may come before that message. */
@@ -59,7 +60,7 @@ async function apply(
 ): Promise<void> {
   let type: ChangeType = 'message.updated';
   if (item.kind === 'deletion') {
-    if (message.deletedAt !== null) return;
+    if (message.deletedAt !== null || (await deletePart(tx, announcer, message, item.externalId, source))) return;
     await tx.deleteMessage(message.id, item.occurredAt);
   } else if (item.kind === 'reaction') {
     const [author] = item.sender.identifiers;

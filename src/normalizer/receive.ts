@@ -243,6 +243,7 @@ function locksOf(items: readonly Item[]): string[] {
     if (!('externalId' in item)) continue;
     locks.add(`message ${item.externalId}`);
     if (!('thread' in item)) continue;
+    if (item.group !== undefined) locks.add(`group ${item.group.key}`);
     if (item.thread.externalId !== undefined) locks.add(`thread ${item.thread.externalId}`);
     for (const { kind, value } of item.sender.identifiers) locks.add(`${kind} ${value}`);
   }

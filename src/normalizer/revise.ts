@@ -19,8 +19,8 @@ export async function acceptAgain(
   const content = contentOf(envelope);
   if (content.revision > known.revision) {
     await tx.reviseMessage(known, content, source.receivedAt);
-    const { endpointId, newId } = source;
-    const files = { id: known.id, endpointId, newId, known: await tx.attachmentIds(known.id) };
+    const { endpointId, payloadId, newId } = source;
+    const files = { id: known.id, endpointId, payloadId, newId, known: await tx.attachmentIds(known.id) };
     await fileAttachments(tx, announcer, envelope, files);
     const ticket = await tx.ticket(known.ticketId);
     const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
@@ -73,7 +73,7 @@ export function contentOf(envelope: Envelope): MessageContent {
 }
 
 /** Times are left out: some vendors stamp each delivery anew. */
-function sameContent(known: MessageRow, content: MessageContent): boolean {
+export function sameContent(known: MessageContent, content: MessageContent): boolean {
   const words = (each: MessageContent) =>
     JSON.stringify([
       each.subject,

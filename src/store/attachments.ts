@@ -8,13 +8,21 @@ export function attachmentsOf(
   sql: Sql,
 ): Pick<
   Transaction,
-  'insertAttachment' | 'attachmentIds' | 'attachment' | 'updateAttachment' | 'savePart' | 'parts' | 'messageOfPart'
+  | 'insertAttachment'
+  | 'attachmentIds'
+  | 'attachment'
+  | 'updateAttachment'
+  | 'deleteAttachment'
+  | 'savePart'
+  | 'parts'
+  | 'messageOfPart'
 > {
   return {
     async insertAttachment(row) {
       await sql.run(
-        `INSERT INTO attachments (id, message_id, external_id, name, media_type, size, inline, cid, state, sha256)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `INSERT INTO attachments (id, message_id, external_id, name, media_type, size, inline, cid, state, sha256,
+           payload_id)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.rowId,
         row.messageId,
         row.id,
@@ -25,6 +33,7 @@ export function attachmentsOf(
         row.cid ?? null,
         row.state,
         row.sha256 ?? null,
+        row.payloadId ?? null,
       );
     },
     async attachmentIds(messageId) {
@@ -40,12 +49,18 @@ export function attachmentsOf(
     },
     async updateAttachment(rowId, patch) {
       await sql.run(
-        'UPDATE attachments SET state = ?, sha256 = coalesce(?, sha256), size = coalesce(?, size) WHERE id = ?',
+        `UPDATE attachments SET state = ?, sha256 = coalesce(?, sha256), size = coalesce(?, size),
+           error = CASE WHEN ? = 1 THEN ? ELSE error END WHERE id = ?`,
         patch.state,
         patch.sha256 ?? null,
         patch.size ?? null,
+        patch.error === undefined ? 0 : 1,
+        patch.error ?? null,
         rowId,
       );
+    },
+    async deleteAttachment(rowId) {
+      await sql.run('DELETE FROM attachments WHERE id = ?', rowId);
     },
     async savePart(messageId, endpointId, externalId, at) {
       await sql.run(
@@ -89,5 +104,7 @@ export function attachmentOf(row: AttachmentColumns) {
     cid: row.cid ?? undefined,
     state: row.state,
     sha256: row.sha256 ?? undefined,
+    payloadId: row.payload_id ?? undefined,
+    error: row.error ?? undefined,
   };
 }

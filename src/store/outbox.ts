@@ -19,29 +19,6 @@ export function outboxOf(
   | 'saveLink'
   | 'ticketOfLink'
 > {
-  /** Whether one of a line may start or has started. */
-  const isBusy = (endpointId: string, ticketId: string | null) =>
-    sql.get(
-      `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
-         AND state IN ('waiting', 'delivering') LIMIT 1`,
-      endpointId,
-      ticketId,
-    );
-
-  /** The head of a line that nobody has made due yet becomes due. */
-  async function promote(endpointId: string, ticketId: string | null, now: number): Promise<TaskRefRow | undefined> {
-    if (ticketId === null) return undefined;
-    const head = await sql.get<{ id: string; due_at: number | null }>(
-      `SELECT id, due_at FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
-       ORDER BY id LIMIT 1`,
-      endpointId,
-      ticketId,
-    );
-    if (!head || head.due_at !== null || (await isBusy(endpointId, ticketId))) return undefined;
-    await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, head.id);
-    return { id: head.id, endpointId, due: true };
-  }
-
   return {
     async insertChange(row) {
       const inserted = await sql.get<{ seq: number }>(
@@ -70,8 +47,8 @@ export function outboxOf(
         ));
       await sql.run(
         `INSERT INTO tasks (id, kind, type, endpoint_id, ticket_id, message_id, change_seq, attachment_id, state, attempts,
-           tries, uncertain, due_at, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, 0, ?, ?, ?)`,
+           tries, uncertain, due_at, not_before, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, 0, ?, ?, ?, ?)`,
         row.id,
         row.kind,
         row.type,
@@ -81,10 +58,11 @@ export function outboxOf(
         row.changeSeq,
         row.attachmentId,
         busy ? null : dueAt,
+        dueAt,
         row.createdAt,
         row.createdAt,
       );
-      return { id: row.id, endpointId: row.endpointId, due: !busy && dueAt <= row.createdAt };
+      return { id: row.id, endpointId: row.endpointId, due: !busy && dueAt !== null && dueAt <= row.createdAt };
     },
 
     async lease(taskId, token, now, until) {
@@ -152,7 +130,7 @@ export function outboxOf(
         lease.attempt,
       );
       // Its ticket may have been merged into another one meanwhile.
-      const next = isOpen(result) ? undefined : await promote(task.endpointId, held.ticket_id, now);
+      const next = isOpen(result) ? undefined : await promote(sql, task.endpointId, held.ticket_id, now);
       return { held: true, next };
     },
 
@@ -165,7 +143,7 @@ export function outboxOf(
       );
       if (!task) return undefined;
       // It has the oldest id of its line, but must not overtake one that is on its way right now.
-      const active = await isBusy(task.endpoint_id, task.ticket_id);
+      const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
       return { id: taskId, endpointId: task.endpoint_id, due: !active };
     },
@@ -183,7 +161,7 @@ export function outboxOf(
       );
       const due: TaskRefRow[] = [];
       for (const { endpoint_id } of endpoints) {
-        const ref = await promote(endpoint_id, to, now);
+        const ref = await promote(sql, endpoint_id, to, now);
         if (ref) due.push(ref);
       }
       return due;
@@ -233,6 +211,36 @@ export function outboxOf(
       return row?.ticket_id;
     },
   };
+}
+
+/** Whether one of a line may start or has started. */
+function isBusy(sql: Sql, endpointId: string, ticketId: string | null) {
+  return sql.get(
+    `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
+       AND state IN ('waiting', 'delivering') LIMIT 1`,
+    endpointId,
+    ticketId,
+  );
+}
+
+/** The head of a line that nobody has made due yet becomes due, when its time has come. */
+export async function promote(
+  sql: Sql,
+  endpointId: string,
+  ticketId: string | null,
+  now: number,
+): Promise<TaskRefRow | undefined> {
+  if (ticketId === null) return undefined;
+  const head = await sql.get<{ id: string; due_at: number | null; not_before: number | null }>(
+    `SELECT id, due_at, not_before FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
+     ORDER BY id LIMIT 1`,
+    endpointId,
+    ticketId,
+  );
+  if (!head || head.due_at !== null || (await isBusy(sql, endpointId, ticketId))) return undefined;
+  const dueAt = Math.max(now, head.not_before ?? 0);
+  await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', dueAt, head.id);
+  return { id: head.id, endpointId, due: dueAt === now };
 }
 
 function isOpen(result: TaskResult): boolean {

@@ -50,13 +50,17 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX revisions_by_message ON revisions (message_id)`,
       `CREATE TABLE attachments (
         id TEXT PRIMARY KEY, message_id TEXT NOT NULL, external_id TEXT NOT NULL, name TEXT NOT NULL,
-        media_type TEXT NOT NULL, size BIGINT, inline BIGINT NOT NULL, cid TEXT, state TEXT NOT NULL, sha256 TEXT)`,
+        media_type TEXT NOT NULL, size BIGINT, inline BIGINT NOT NULL, cid TEXT, state TEXT NOT NULL, sha256 TEXT,
+        payload_id TEXT, error TEXT)`,
       `CREATE INDEX attachments_by_message ON attachments (message_id)`,
       `CREATE INDEX attachments_by_blob ON attachments (sha256) WHERE sha256 IS NOT NULL`,
+      // Of an answer that went out in several, or of an album that came in several: those have a group and a content.
       `CREATE TABLE parts (
         endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, message_id TEXT NOT NULL, at BIGINT NOT NULL,
+        group_key TEXT, content TEXT,
         PRIMARY KEY (endpoint_id, external_id))`,
       `CREATE INDEX parts_by_message ON parts (message_id)`,
+      `CREATE INDEX parts_by_group ON parts (endpoint_id, group_key) WHERE group_key IS NOT NULL`,
       `CREATE TABLE reactions (
         message_id TEXT NOT NULL, author TEXT NOT NULL, emoji TEXT NOT NULL, at BIGINT NOT NULL,
         PRIMARY KEY (message_id, author))`,
@@ -105,12 +109,13 @@ export const migrations: readonly Migration[] = [
       `CREATE TABLE tasks (
         id TEXT PRIMARY KEY, kind TEXT NOT NULL, type TEXT NOT NULL, endpoint_id TEXT NOT NULL, ticket_id TEXT,
         message_id TEXT, change_seq BIGINT, attachment_id TEXT, state TEXT NOT NULL, attempts BIGINT NOT NULL,
-        tries BIGINT NOT NULL, interruptions BIGINT NOT NULL DEFAULT 0, uncertain BIGINT NOT NULL, due_at BIGINT, lease_token TEXT, lease_until BIGINT,
+        tries BIGINT NOT NULL, interruptions BIGINT NOT NULL DEFAULT 0, uncertain BIGINT NOT NULL, due_at BIGINT, not_before BIGINT, lease_token TEXT, lease_until BIGINT,
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)`,
       `CREATE INDEX tasks_in_line ON tasks (endpoint_id, ticket_id, id) WHERE state IN ('waiting', 'delivering')`,
       `CREATE INDEX tasks_due ON tasks (endpoint_id, due_at) WHERE state IN ('waiting', 'delivering') AND due_at IS NOT NULL`,
       `CREATE INDEX tasks_by_endpoint ON tasks (endpoint_id, id)`,
       `CREATE INDEX tasks_by_ticket ON tasks (ticket_id, id)`,
+      `CREATE INDEX tasks_by_file ON tasks (attachment_id) WHERE attachment_id IS NOT NULL`,
       `CREATE INDEX tasks_done ON tasks (updated_at, id) WHERE state = 'delivered'`,
       `CREATE INDEX tasks_set_aside ON tasks (state, id) WHERE state IN ('dead', 'needs_check')`,
       `CREATE TABLE attempts (

@@ -1,8 +1,10 @@
 import type { Transaction } from '../core/store.ts';
 import { accessOf } from './access.ts';
+import { albumsOf } from './albums.ts';
 import { attachmentsOf } from './attachments.ts';
 import { endpointStatesOf } from './endpoint-states.ts';
 import { filingOf } from './filing.ts';
+import { followingOf } from './following.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
 import type { Sql } from './sql.ts';
@@ -13,9 +15,11 @@ export function transactionOf(sql: Sql): Transaction {
   return {
     ...filingOf(sql),
     ...attachmentsOf(sql),
+    ...albumsOf(sql),
     ...peopleOf(sql),
     ...ticketsOf(sql),
     ...outboxOf(sql),
+    ...followingOf(sql),
     ...endpointStatesOf(sql),
     ...accessOf(sql),
   };

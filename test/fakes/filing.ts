@@ -39,6 +39,8 @@ export async function openFiling(
     readonly targets?: readonly Target[];
     readonly threads?: 'person' | 'topic';
     readonly autoReply?: AutoReply;
+    /** One that is open already. */
+    readonly store?: Store;
     readonly log?: Log;
     readonly wake?: (endpointId: string) => void;
     /** Puts something between the way in and its store: one that fails at a chosen moment. */
@@ -47,7 +49,7 @@ export async function openFiling(
 ): Promise<Filing> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-filing-'));
   const clock = fakeClock();
-  const opened = await openStore({ folder, log: silent, typeOf: () => 'test' });
+  const opened = options.store ?? (await openStore({ folder, log: silent, typeOf: () => 'test' }));
   const store = options.around?.(opened) ?? opened;
   const newId = createIds(clock);
   const endpointOf = (id: string): Endpoint => ({

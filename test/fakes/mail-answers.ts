@@ -52,7 +52,7 @@ export function answerOf(given: Partial<Reply> = {}): Answer {
 }
 
 export function fileOf(id: string, name = 'a', mediaType = 'text/plain'): Message['attachments'][number] {
-  return { id, name, mediaType, size: 9, state: 'stored', inline: false, url: '' };
+  return { id, name, mediaType, size: 9, state: 'stored', error: null, inline: false, url: '' };
 }
 
 /** A way out where every name is this machine. */

@@ -64,10 +64,12 @@ export function messagesIn(sources: MessageSources): Pick<
         .selectFrom('attachments')
         .innerJoin('messages', 'messages.id', 'attachments.message_id')
         .selectAll('attachments')
-        .select(['messages.payload_id', 'messages.endpoint_id'])
+        .select(['messages.payload_id as first_payload_id', 'messages.endpoint_id'])
         .where('attachments.id', '=', id)
         .executeTakeFirst();
-      return row && { ...attachmentOf(row), payloadId: row.payload_id, endpointId: row.endpoint_id };
+      return (
+        row && { ...attachmentOf(row), payloadId: row.payload_id ?? row.first_payload_id, endpointId: row.endpoint_id }
+      );
     },
     async viewsOf(ids) {
       if (ids.length === 0) return new Map();
@@ -87,7 +89,8 @@ export function messagesIn(sources: MessageSources): Pick<
  */
 async function undeliveredRows(db: Db, destination: string, ticket: string, before: string): Promise<MessageColumns[]> {
   const limit = sql`(SELECT seq FROM messages WHERE id = ${before} AND ticket_id = ${ticket})`;
-  const tasks = sql`tasks t WHERE t.ticket_id = ${ticket} AND t.endpoint_id = ${destination} AND t.kind = 'deliver'`;
+  const tasks = sql`tasks t WHERE t.ticket_id = ${ticket} AND t.endpoint_id = ${destination} AND t.kind = 'deliver'
+    AND t.attachment_id IS NULL`;
   const { rows } = await sql<MessageColumns>`
     SELECT m.* FROM messages m
     WHERE m.ticket_id = ${ticket} AND m.kind <> 'note' AND m.deleted_at IS NULL AND m.seq < ${limit}
@@ -155,6 +158,7 @@ function toAttachment(row: AttachmentColumns): Message['attachments'][number] {
     mediaType: row.media_type,
     size: row.size,
     state: row.state,
+    error: row.error,
     inline: row.inline === 1,
     url: `/api/v1/attachments/${row.id}`,
   };

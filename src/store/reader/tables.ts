@@ -75,6 +75,8 @@ export interface AttachmentColumns {
   cid: Text;
   state: Message['attachments'][number]['state'];
   sha256: Text;
+  payload_id: Text;
+  error: Text;
 }
 
 export interface CustomerColumns {

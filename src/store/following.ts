@@ -1,0 +1,55 @@
+import type { TaskRefRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import { promote } from './outbox.ts';
+import type { Sql } from './sql.ts';
+
+/** Deliveries and the files that they wait for, or that follow them. */
+export function followingOf(
+  sql: Sql,
+): Pick<Transaction, 'releaseFile' | 'wakeDeliveries' | 'isToFollow' | 'deliveriesOf'> {
+  return {
+    async releaseFile(attachmentId, ticketId, now) {
+      const parked = await sql.all<{ endpoint_id: string }>(
+        `UPDATE tasks SET ticket_id = ? WHERE attachment_id = ? AND kind = 'deliver' AND state = 'waiting'
+           AND due_at IS NULL AND ticket_id IS NULL RETURNING endpoint_id`,
+        ticketId,
+        attachmentId,
+      );
+      const due: TaskRefRow[] = [];
+      for (const { endpoint_id } of parked) {
+        const ref = await promote(sql, endpoint_id, ticketId, now);
+        if (ref) due.push(ref);
+      }
+      return due;
+    },
+    async wakeDeliveries(ticketId, messageId, now) {
+      // Who was tried and failed keeps to the schedule.
+      const rows = await sql.all<{ id: string; endpoint_id: string }>(
+        `UPDATE tasks SET due_at = ? WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND state = 'waiting'
+           AND attempts = 0 AND due_at > ? AND not_before <= ? RETURNING id, endpoint_id`,
+        now,
+        ticketId,
+        messageId,
+        now,
+        now,
+      );
+      return rows.map((row) => ({ id: row.id, endpointId: row.endpoint_id, due: true }));
+    },
+    async isToFollow(attachmentId, destinationId) {
+      const row = await sql.get(
+        `SELECT 1 AS x FROM tasks WHERE attachment_id = ? AND endpoint_id = ? AND kind = 'deliver'
+           AND state IN ('waiting', 'delivering') LIMIT 1`,
+        attachmentId,
+        destinationId,
+      );
+      return row !== undefined;
+    },
+    deliveriesOf: (ticketId, messageId) =>
+      sql.all(
+        `SELECT endpoint_id AS "endpointId", state FROM tasks
+         WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND attachment_id IS NULL`,
+        ticketId,
+        messageId,
+      ),
+  };
+}
