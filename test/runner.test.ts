@@ -192,6 +192,22 @@ describe('a channel that is polled', () => {
     });
   });
 
+  it('says that it took too long, whatever the interrupted poll says', async () => {
+    host.add('chat', {
+      poll: (_cursor, signal) =>
+        new Promise((_resolve, reject) => {
+          signal.addEventListener('abort', () => {
+            reject(new Error('This operation was aborted'));
+          });
+        }),
+    });
+    host.runner.start();
+    await host.settle();
+    await host.filing.clock.advance(5 * MINUTE);
+    await host.until(async () => (await host.inboundOf('chat')).failures === 1, 'a failure');
+    assert.match((await host.inboundOf('chat')).lastError!, /nothing came back/);
+  });
+
   describe('and fails', () => {
     it('is tried again, later each time, and is well after a success', async () => {
       let polls = 0;
