@@ -1,0 +1,232 @@
+import { isAscii } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { finished } from 'node:stream/promises';
+import { Splitter } from '@zone-eu/mailsplit';
+import type { MimeNode, SplitterChunk } from '@zone-eu/mailsplit';
+import { compile } from 'html-to-text';
+import libmime from 'libmime';
+import charsets from 'libmime/lib/charset';
+import addressparser from 'nodemailer/lib/addressparser';
+import { BadPayloadError, textOf } from '../../core/errors.ts';
+import { decodeText } from './charset.ts';
+import type { Mail, MailAddress, MailFile, MailHeader, ReadRequest } from './mail.ts';
+import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
+import { bodyOf } from './parts.ts';
+import type { FilePart, Part } from './parts.ts';
+import { decodeTransfer } from './transfer.ts';
+
+/** Reads mail from anybody, in a thread: bytes to a `Mail`, or to the bytes of one of its files. */
+export default async function read({ bytes, file }: ReadRequest): Promise<Mail | Uint8Array> {
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const parts = await split(body);
+  const [root] = parts;
+  if (!root) throw new BadPayloadError('an empty mail');
+  if (file === undefined) return toMail(root, body);
+  const part = parts.find(({ position }) => String(position) === file);
+  if (!part) throw new BadPayloadError(`the mail has no part ${file}`);
+  return new Uint8Array(part.bytes());
+}
+
+interface Root extends Part {
+  readonly headers: readonly MailHeader[];
+}
+
+const MOST_PARTS = 1000;
+const MOST_HEAD_BYTES = 1024 * 1024;
+/** More of one text than anybody reads; the rest isn't even decoded. */
+const MOST_TEXT_BYTES = 16 * 1024 * 1024;
+
+/** All parts in their order, the whole mail first. */
+async function split(body: Buffer): Promise<Root[]> {
+  // Attached mails stay whole: they are files, and what they contain isn't said by whoever attached them.
+  const splitter = new Splitter({ ignoreEmbedded: true, maxHeadSize: MOST_HEAD_BYTES, maxChildNodes: MOST_PARTS });
+  const found = new Map<MimeNode, { readonly chunks: Buffer[]; readonly children: Part[] }>();
+  const parts: Root[] = [];
+  splitter.on('data', (chunk: SplitterChunk) => {
+    if (chunk.type === 'node') {
+      const own = { chunks: [], children: [] };
+      const part = toPart(chunk, parts.length + 1, own);
+      found.set(chunk, own);
+      parts.push(part);
+      if (chunk.parentNode) found.get(chunk.parentNode)?.children.push(part);
+    } else if (chunk.type === 'body' && chunk.value) found.get(chunk.node)?.chunks.push(chunk.value);
+  });
+  try {
+    splitter.end(body);
+    await finished(splitter);
+  } catch (error) {
+    throw new BadPayloadError(whyUnread(textOf(error)), { cause: error });
+  }
+  return parts;
+}
+
+function whyUnread(text: string): string {
+  if (/child nodes/.test(text)) return `too many parts: more than ${MOST_PARTS}`;
+  return /header size/.test(text) ? `the head of a part is larger than ${MOST_HEAD_BYTES} bytes` : text;
+}
+
+function toPart(
+  node: MimeNode,
+  position: number,
+  own: { readonly chunks: readonly Buffer[]; readonly children: readonly Part[] },
+): Root {
+  const headers = headersIn(node);
+  const type = parameters(headerOf({ headers }, 'content-type'));
+  const disposition = parameters(headerOf({ headers }, 'content-disposition'));
+  const mediaType = (node.contentType || 'text/plain').slice(0, 255);
+  const bytes = () => decodeTransfer(Buffer.concat(own.chunks), node.encoding || '');
+  const flowed = (text: string) => (node.flowed ? libmime.decodeFlowed(text, node.delSp) : text);
+  return {
+    position,
+    headers,
+    mediaType,
+    disposition: disposition.value.toLowerCase(),
+    name: disposition.named('filename') || type.named('name'),
+    cid: withoutBrackets(headerOf({ headers }, 'content-id') ?? ''),
+    method: (type.params.method ?? '').toLowerCase(),
+    children: own.children,
+    bytes,
+    text: () => flowed(decodeText(bytes().subarray(0, MOST_TEXT_BYTES), type.params.charset ?? '', rareCharset)),
+  };
+}
+
+/** Encoded words decoded, also those whose programs forgot to encode what they call encoded. */
+function words(text: string): string {
+  const repaired = text.replace(/=\?[^?]{1,40}\?q\?([^?=]{1,500})\?=/gi, (word, bare: string) =>
+    isAscii(Buffer.from(bare)) ? word : `=?utf-8?B?${Buffer.from(bare.replaceAll('_', ' ')).toString('base64')}?=`,
+  );
+  return libmime.decodeWords(repaired);
+}
+
+/** Names that browsers don't know, and the oddities of some that they do. */
+function rareCharset(bytes: Buffer, charset: string): string {
+  return charsets.decode(bytes, charset);
+}
+
+function headersIn(node: MimeNode): MailHeader[] {
+  if (!node.headers) return [];
+  return node.headers
+    .getList()
+    .slice(0, MOST_HEADERS)
+    .map(({ key, line }) => {
+      const bytes = Buffer.from(line.slice(line.indexOf(':') + 1), 'latin1');
+      const value = decodeText(bytes, '', rareCharset);
+      return {
+        name: key,
+        value: value
+          .replace(/\r?\n(?=[ \t])/g, '')
+          .replace(/[\r\n\0]+/g, ' ')
+          .trim(),
+      };
+    });
+}
+
+/** A header of the form `value; name=value`. */
+function parameters(header: string | undefined) {
+  const parsed = libmime.parseHeaderValue(header ?? '', { stripComments: true });
+  return {
+    value: parsed.value,
+    params: parsed.params,
+    /** Encoded words don't belong into parameters, and stand there all the time. */
+    named(name: string): string {
+      const value = parsed.params[name] ?? '';
+      return parsed.decodedParams.includes(name) ? value : words(value);
+    },
+  };
+}
+
+async function toMail(root: Root, body: Buffer): Promise<Mail> {
+  const remarks: string[] = [];
+  const { text, html, files } = bodyOf(root, toText);
+  if (files.length > MOST_FILES) remarks.push(`${files.length - MOST_FILES} of ${files.length} files are left out`);
+  if (html.length > MOST_HTML) remarks.push(`the HTML is left out: ${html.length} characters`);
+  const people = (name: string) => addressesIn(root, name, remarks);
+  const type = parameters(headerOf(root, 'content-type'));
+  return {
+    headers: root.headers,
+    subject: wellFormed(words((headerOf(root, 'subject') ?? '').slice(0, LONGEST_HEADER)).slice(0, 1000)),
+    from: people('from'),
+    sender: people('sender'),
+    replyTo: people('reply-to'),
+    to: people('to'),
+    cc: people('cc'),
+    mediaType: root.mediaType,
+    reportType: (type.params['report-type'] ?? '').toLowerCase(),
+    text: cutText(text, remarks),
+    html: html.length > MOST_HTML ? '' : wellFormed(html),
+    files: files.slice(0, MOST_FILES).map(toFile),
+    remarks,
+    digest: createHash('sha256').update(body.toString('latin1').replaceAll('\r\n', '\n'), 'latin1').digest('hex'),
+  };
+}
+
+/** Of one header so much is looked at for words or people. */
+const LONGEST_HEADER = 100_000;
+
+function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[] {
+  const headers = headersOf(root, name);
+  const whole = headers.join(', ');
+  if (whole.length > LONGEST_HEADER) remarks.push(`only the beginning of ${name} is read`);
+  // A mail has one author: who adds another From wants one of them to be overlooked.
+  if (name === 'from' && headers.length > 1) remarks.push('more than one From');
+  const all = addressparser(whole.slice(0, LONGEST_HEADER), { flatten: true });
+  if (all.length > MOST_ADDRESSES)
+    remarks.push(`${all.length - MOST_ADDRESSES} of ${all.length} in ${name} are left out`);
+  return all
+    .slice(0, MOST_ADDRESSES)
+    .map((each) => ({ name: wellFormed(words(each.name).slice(0, 1000)), address: wellFormed(each.address) }));
+}
+
+function toFile(part: FilePart): MailFile {
+  const { position, mediaType, method, inline, cid } = part;
+  const name = wellFormed((part.name || nameless(part)).slice(0, 1000));
+  return { id: String(position), name, mediaType, method, size: part.bytes().length, inline, cid: cid.slice(0, 998) };
+}
+
+function nameless({ mediaType }: Part): string {
+  if (mediaType === 'message/rfc822') return 'message.eml';
+  return `file.${libmime.detectExtension(mediaType)}`;
+}
+
+const convert = compile({
+  wordwrap: false,
+  selectors: [
+    { selector: 'img', format: 'skip' },
+    { selector: 'a', options: { hideLinkHrefIfSameAsText: true, noAnchorUrl: true } },
+    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({ selector, options: { uppercase: false } })),
+    { selector: 'table', format: 'dataTable', options: { uppercaseHeaderCells: false, maxColumnWidth: 60 } },
+  ],
+  limits: { maxInputLength: MOST_HTML },
+});
+
+/** More tags than any mail has that people read; beyond it the structure is more work than it is worth. */
+const MOST_TAGS = 50_000;
+
+function toText(html: string): string {
+  const pieces = html.split('<', MOST_TAGS);
+  try {
+    if (pieces.length < MOST_TAGS) return convert(html);
+  } catch {
+    // Nested deeper than the stack is.
+  }
+  return pieces.map((piece, index) => (index === 0 ? piece : piece.slice(piece.indexOf('>') + 1))).join(' ');
+}
+
+function cutText(text: string, remarks: string[]): string {
+  const whole = wellFormed(text);
+  if (whole.length <= MOST_TEXT) return whole;
+  remarks.push(`the text is cut: ${MOST_TEXT} of ${whole.length} characters`);
+  return whole.slice(0, MOST_TEXT).toWellFormed();
+}
+
+/** As the host wants it, done here since it takes long; longer still where somebody piles accents on a letter. */
+function wellFormed(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/(\p{M}{30})\p{M}+/gu, '$1')
+    .normalize('NFC');
+}
+
+function withoutBrackets(id: string): string {
+  return id.trim().replace(/^</, '').replace(/>$/, '').trim();
+}

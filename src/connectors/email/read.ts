@@ -1,0 +1,42 @@
+import { Readable } from 'node:stream';
+import type { Channel, Context } from '../../core/connector.ts';
+import { BadPayloadError } from '../../core/errors.ts';
+import { itemsOf } from './envelope.ts';
+import type { Mail, ReadRequest } from './mail.ts';
+
+/** Longer than any mail that people write takes, by far; then the thread is ended. */
+const DEADLINE_MS = 3000;
+/** More than mail servers let through. */
+const MOST_BYTES = 128 * 1024 * 1024;
+
+/** The part of the channel that reads mail: what it means, and the bytes of its files. */
+export function createReader(
+  config: { readonly address: string; readonly aliases: readonly string[] },
+  context: Pick<Context, 'offload'>,
+): Required<Pick<Channel, 'normalize' | 'download'>> {
+  const own = { addresses: [config.address, ...config.aliases].map((address) => address.toLowerCase()) };
+
+  function read<T>(body: Buffer, file?: string): Promise<T> {
+    if (body.length > MOST_BYTES) throw new BadPayloadError(`a mail of ${body.length} bytes: at most ${MOST_BYTES}`);
+    // A copy of just these bytes: what crosses the border takes all the memory along that they lie in.
+    const input: ReadRequest = { bytes: new Uint8Array(body), ...(file !== undefined && { file }) };
+    return context.offload<T>({
+      worker: new URL('./read-worker.ts', import.meta.url),
+      input,
+      // A large mail has more time, since all of it must be carried over and decoded.
+      deadlineMs: DEADLINE_MS + Math.ceil(body.length / 20_000),
+    });
+  }
+
+  return {
+    async normalize(payload) {
+      const note = payload.headers['x-imap-note'];
+      if (note !== undefined) return [{ kind: 'ignored', name: note, reason: payload.body.toString().slice(0, 1000) }];
+      return itemsOf(await read<Mail>(payload.body), payload, own);
+    },
+    async download(attachment, payload) {
+      const bytes = await read<Uint8Array>(payload.body, attachment.id);
+      return Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)]);
+    },
+  };
+}
