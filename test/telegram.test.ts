@@ -27,6 +27,11 @@ const pushed = (apiRoot: string) =>
   `  - { id: bot, type: telegram, token: "${TOKEN}", mode: webhook, webhookSecret: ${SECRET}, apiRoot: "${apiRoot}" }\n`;
 const PUBLIC = { PUBLIC_URL: 'https://desk.example.com' };
 
+/** What the test server keeps of `setWebhook`, to itself. */
+interface Registered {
+  readonly webhooks: Readonly<Record<string, { readonly url: string; readonly secret_token?: string }>>;
+}
+
 type List<T> = { readonly data: readonly T[] };
 const ticketsOf = async (whole: Whole) => (await whole.api<List<Ticket>>('/tickets')).data.toReversed();
 const messagesOf = async (whole: Whole, ticketId: string) =>
@@ -95,10 +100,7 @@ describe('Telegram, through a whole gateway against telegram-test-api', () => {
 
   it('registers its webhook, and takes only what Telegram sends there', async () => {
     const running = (whole = await startWhole({ yaml: pushed(server.config.apiURL), env: PUBLIC }));
-    const registered = await until(
-      async () => server.webhooks[TOKEN] as { url: string; secret_token?: string } | undefined,
-      'a webhook',
-    );
+    const registered = await until(async () => (server as unknown as Registered).webhooks[TOKEN], 'a webhook');
     assert.equal(registered.url, 'https://desk.example.com/webhooks/bot');
     const statuses: number[] = [];
     // The test server knows no secret: what stands between it and the gateway adds the one that it was given.
@@ -356,6 +358,22 @@ describe('Telegram, through a whole gateway against a stand-in that keeps to its
     assert.notDeepEqual(schema.request('sendMessage', { chat_id: 1, text: 'a', reply_to: 7 }), []);
     assert.notDeepEqual(schema.result('getFile', { file_id: 7 }), []);
     assert.notDeepEqual(schema.update({ update_id: 1, message: { message_id: 1 } }), []);
+  });
+});
+
+describe("Telegram's own fixtures", () => {
+  it('are updates as Telegram describes them', function () {
+    skipUnless(this, schemaExists(), "Telegram's description is not beside the repository");
+    const schema = readSchema();
+    const folder = join(import.meta.dirname, '../src/connectors/telegram/fixtures');
+    const cases = readdirSync(folder).map((name) => ({
+      name,
+      problems: schema.update(JSON.parse(readFileSync(join(folder, name, 'body.json'), 'utf8')) as object),
+    }));
+    assert.deepEqual(
+      cases.filter(({ problems }) => problems.length > 0),
+      [],
+    );
   });
 });
 

@@ -52,7 +52,7 @@ function fromMessage(value: unknown, about: About): ItemInput {
   }
   if (message.sender_business_bot !== undefined) return ignored('sender_business_bot', 'our own answer');
   const content = contentOf(message);
-  if (!content) return ignored(noticeOf(message), 'a notice of Telegram, no message');
+  if (!content) return ignored(noticeOf(message), 'a notice of Telegram, or newer than this version');
   const place = placeOf(message);
   return {
     kind: 'message',
