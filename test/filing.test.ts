@@ -26,6 +26,14 @@ describe('filing what arrives', () => {
     assert.deepEqual({ received, balanced }, { received: 50, balanced: true });
   });
 
+  it('cuts the accents that somebody piles on one letter, which would hold up everybody else', async () => {
+    const text = `a${'\u0327\u0301\u0316\u0300'.repeat(3000)} і її`;
+    const [filed] = await filing.file(message('telegram|1', { text }));
+    const [kept] = await messagesOf(filed!.ticketId);
+    assert.ok(kept!.text.length < 40, `${kept!.text.length} characters are kept`);
+    assert.ok(kept!.text.endsWith(' і її'));
+  });
+
   it('makes one customer and one ticket of two different first messages at the same instant', async () => {
     const [[a], [b]] = await Promise.all([filing.file(message('telegram|1')), filing.file(message('telegram|1'))]);
     assert.equal(a!.ticketId, b!.ticketId);
