@@ -87,6 +87,9 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
     }
     assert.equal(has('reply'), reply, 'capabilities.reply and reply() disagree (example.yaml configures all it can)');
     assert.equal(has('download'), attachments.in, 'capabilities.attachments.in and download() disagree');
+    for (const { channel } of channels) {
+      assert.ok(!channel.poll || !channel.stream, 'a channel that streams is not polled: leave one of them out');
+    }
     if (!reply) assert.ok(!attachments.out && !has('canReply'), 'attachments.out and canReply() need reply()');
   });
 
@@ -120,6 +123,11 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
     const cases = casesOf(home);
     it('has some', () => {
       assert.ok(cases.length > 0, `put a payload into src/connectors/${folder}/fixtures/<case>/payload.json`);
+    });
+
+    it('has one for each way to receive', () => {
+      const ways = new Set(cases.map((name) => wayOf(recorded(home, name).payload.method)));
+      assert.deepEqual([...ways].toSorted(), connector.capabilities.receive.toSorted());
     });
 
     for (const name of cases) {
@@ -189,6 +197,11 @@ async function openOrNothing(connector: Connector, settings: Settings): Promise<
   } catch {
     return undefined;
   }
+}
+
+function wayOf(method: string): 'webhook' | 'poll' | 'stream' {
+  if (method === 'POLL') return 'poll';
+  return method === 'STREAM' ? 'stream' : 'webhook';
 }
 
 /** A promise also where `verify` throws at once. */
