@@ -176,6 +176,8 @@ describe('a data folder', () => {
       store.write([], async (tx) => {
         await tx.insertCustomer({ id: `cus_${n}`, name: null, locale: null, at: n });
         await tx.saveClaim(`cus_${n}`, 'email', `${n}@example.com`, n);
+        await tx.saveIdentifier({ kind: 'chat', value: `${n}`, trust: 'verified', customerId: `cus_${n}` }, n);
+        await tx.identifier('chat', `${n}`);
         await tx.insertChange({ type: 'customer.created', at: n, version: 1, customerId: `cus_${n}` });
       });
     let failures = 0;
@@ -189,7 +191,9 @@ describe('a data folder', () => {
       if (!done) failures++;
       const customer = await store.read.customer(`cus_${n}`);
       assert.equal(customer !== undefined, done, `statement ${n}: acknowledged and stored are the same`);
-      assert.equal(customer?.identifiers.length ?? 0, done ? 1 : 0, `statement ${n}: all or nothing`);
+      assert.equal(customer?.identifiers.length ?? 0, done ? 2 : 0, `statement ${n}: all or nothing`);
+      const remembered = await store.write([], (tx) => tx.identifier('chat', `${n}`));
+      assert.equal(remembered !== undefined, done, `statement ${n}: what failed is not remembered`);
       await ticket(1000 + n);
     }
     assert.ok(failures >= 5, `${failures} statements failed`);

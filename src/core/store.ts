@@ -104,7 +104,7 @@ export interface Transaction {
   // Messages
   findMessage(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
   message(id: string): Promise<MessageRow | undefined>;
-  insertMessage(row: MessageRow): Promise<void>;
+  insertMessage(row: Omit<MessageRow, keyof MessageContent>, content: MessageContent): Promise<void>;
   /** Replaces the content; what was there stays as history. */
   reviseMessage(message: MessageRow, content: MessageContent, at: number): Promise<void>;
   /** Keeps a revision that came late, as history only. */

@@ -153,8 +153,7 @@ async function file(
 
   const { seq, version } = await tx.nextSeq(ticket.id, receivedAt, envelope.direction);
   const messageId = deps.newId('msg');
-  await tx.insertMessage({
-    ...contentOf(envelope),
+  const row = {
     id: messageId,
     ticketId: ticket.id,
     seq,
@@ -172,16 +171,18 @@ async function file(
     delivery: deliveryOf(envelope),
     payloadId: source.payloadId,
     thread: externalId,
-  });
+  } as const;
+  await tx.insertMessage(row, contentOf(envelope));
   const { payloadId } = source;
   const attach = { id: messageId, endpointId, payloadId, newId: deps.newId, known: [] };
   const files = await fileAttachments(tx, announcer, envelope, attach);
   await beginAlbum(tx, envelope, messageId, source, files);
 
   const about = { ticket, kind: envelope.kind, origin: source.origin };
-  const row = { version, ticketId: ticket.id, messageId };
-  if (created) await announcer.change({ ...row, type: 'ticket.created', messageId: undefined }, about);
-  await announcer.change({ ...row, type: changeTypeOf(envelope) }, { ...about, dueAt: completeAt(envelope, source) });
+  const ticketId = ticket.id;
+  if (created) await announcer.change({ type: 'ticket.created', version, ticketId }, about);
+  const change = { type: changeTypeOf(envelope), version, ticketId, messageId };
+  await announcer.change(change, { ...about, dueAt: completeAt(envelope, source) });
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);

@@ -130,8 +130,9 @@ export async function insertOutgoing(
 ): Promise<{ id: string; version: number }> {
   const { seq, version } = await tx.nextSeq(ticket.id, now, message.kind === 'note' ? 'note' : 'outbound');
   const id = newId('msg');
-  await tx.insertMessage({
-    ...message,
+  const { text, html, automatic, ...given } = message;
+  const row = {
+    ...given,
     id,
     ticketId: ticket.id,
     seq,
@@ -139,15 +140,13 @@ export async function insertOutgoing(
     customerId: ticket.customerId,
     author: { name: actor, identifiers: [] },
     verified: true,
-    revision: 0,
-    occurredAt: now,
     receivedAt: now,
-    fields: {},
     deletedAt: null,
     rule: 'agent',
     evidence: actor,
     payloadId: null,
-  });
+  } as const;
+  await tx.insertMessage(row, { revision: 0, occurredAt: now, text, html, automatic, fields: {} });
   return { id, version };
 }
 

@@ -92,7 +92,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const now = clock.now();
         const { seq, version } = await tx.nextSeq(row.id, now, 'note');
         const messageId = newId('msg');
-        await tx.insertMessage({
+        const note = {
           id: messageId,
           ticketId: row.id,
           seq,
@@ -103,17 +103,14 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           direction: 'inbound',
           author: { name: actor, identifiers: [] },
           verified: true,
-          revision: 0,
-          occurredAt: now,
           receivedAt: now,
-          text,
-          fields: {},
           deletedAt: null,
           rule: 'agent',
           evidence: `entered by ${actor}`,
           delivery: null,
           payloadId: null,
-        });
+        } as const;
+        await tx.insertMessage(note, { revision: 0, occurredAt: now, text, fields: {} });
         await announcer.change({ type: 'ticket.created', version, ticketId: row.id }, { ticket: row, kind: 'note' });
         await announcer.change(
           { type: 'note.created', version, ticketId: row.id, messageId },

@@ -21,15 +21,11 @@ export async function resolveCustomer(
   sender: Party,
   deps: { readonly newId: NewId; readonly now: number },
 ): Promise<Recognised> {
-  const by = (trust: Identifier['trust']) => sender.identifiers.filter((each) => each.trust === trust);
-  const look = (identifiers: readonly Identifier[]) =>
-    Promise.all(identifiers.map(async (each) => ({ ...each, row: await tx.identifier(each.kind, each.value) })));
-  const verified = await look(by('verified'));
-  const observed = await look(by('observed'));
+  const { verified, observed, claimed } = await lookUp(tx, sender.identifiers);
   const found =
     verified.length > 0
       ? await ownerOfVerified(tx, announcer, verified, deps)
-      : await ownerOfSpoofable(tx, observed, by('claimed'));
+      : await ownerOfSpoofable(tx, observed, claimed);
   const customerId = found ?? (await createCustomer(tx, announcer, sender, deps));
   // What is known stays, since people correct it by hand.
   if (found && (sender.name ?? sender.locale)) await tx.completeCustomer(found, sender, deps.now);
@@ -39,12 +35,26 @@ export async function resolveCustomer(
   // spoofable value must not collect the sender's own addresses.
   const keep = verified.length > 0 || !found ? keepObserved : keepClaim;
   for (const identifier of observed) await keep(tx, identifier, customerId, deps.now);
-  for (const { kind, value } of by('claimed')) await tx.saveClaim(customerId, kind, value, deps.now);
+  for (const { kind, value } of claimed) await tx.saveClaim(customerId, kind, value, deps.now);
   return { customerId, verified: verified.length > 0 };
 }
 
 /** An identifier as it came, and as it is known. */
-type Known = Identifier & { readonly row: IdentifierRow | undefined };
+interface Known {
+  readonly identifier: Identifier;
+  readonly row: IdentifierRow | undefined;
+}
+
+/** The identifiers by trust, with what is known of them. */
+async function lookUp(tx: Transaction, identifiers: readonly Identifier[]) {
+  const found = { verified: [] as Known[], observed: [] as Known[], claimed: [] as Identifier[] };
+  for (const identifier of identifiers) {
+    const { kind, value, trust } = identifier;
+    if (trust === 'claimed') found.claimed.push(identifier);
+    else found[trust].push({ identifier, row: await tx.identifier(kind, value) });
+  }
+  return found;
+}
 
 async function ownerOfVerified(
   tx: Transaction,
@@ -58,7 +68,9 @@ async function ownerOfVerified(
   }
   const [winner, ...losers] = [...owners].sort();
   if (winner === undefined) return undefined;
-  const evidence = `one message proves ${verified.map(({ kind, value }) => `${kind} ${value}`).join(' and ')}`;
+  if (losers.length === 0) return winner;
+  const proven = verified.map(({ identifier: { kind, value } }) => `${kind} ${value}`);
+  const evidence = `one message proves ${proven.join(' and ')}`;
   for (const loser of losers) {
     await tx.moveCustomer(loser, winner, evidence, deps.newId('mrg'), deps.now);
     const version = (await tx.customer(winner))?.version ?? 0;
@@ -104,7 +116,7 @@ async function createCustomer(
 /** Ownership after a join has changed, so what was known before it counts only for the same owner. */
 async function keepVerified(
   tx: Transaction,
-  { kind, value, row }: Known,
+  { identifier: { kind, value }, row }: Known,
   customerId: string,
   now: number,
 ): Promise<void> {
@@ -113,11 +125,17 @@ async function keepVerified(
 }
 
 async function keepObserved(tx: Transaction, known: Known, customerId: string, now: number): Promise<void> {
-  const { kind, value, row } = known;
+  const { identifier, row } = known;
+  const { kind, value } = identifier;
   if (row) await keepClaim(tx, known, customerId, now);
   else await tx.saveIdentifier({ kind, value, trust: 'observed', customerId }, now);
 }
 
-async function keepClaim(tx: Transaction, { kind, value, row }: Known, customerId: string, now: number): Promise<void> {
+async function keepClaim(
+  tx: Transaction,
+  { identifier: { kind, value }, row }: Known,
+  customerId: string,
+  now: number,
+): Promise<void> {
   if (row?.customerId !== customerId) await tx.saveClaim(customerId, kind, value, now);
 }

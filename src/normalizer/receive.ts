@@ -5,7 +5,7 @@ import { BadPayloadError, NotFoundError, PermanentError, RetryableError, textOf 
 import type { Endpoint, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
-import type { PayloadRow } from '../core/rows.ts';
+import type { EventRow, PayloadRow } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
 import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
 import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
@@ -58,16 +58,11 @@ export function createIntake(given: ReceiveDeps): Intake {
       for (const [index, item] of items.entries()) {
         const result = await accept(tx, announcer, item, source, deps);
         results.push(result);
-        await tx.insertEvent({
-          ...eventOf(result),
-          id: deps.newId('evt'),
-          payloadId: id,
-          item: index,
-          endpointId: payload.endpointId,
-          receivedAt: payload.receivedAt,
-        });
+        await tx.insertEvent(eventOf(result, { id: deps.newId('evt'), payloadId: id, item: index, source }));
       }
-      await tx.savePayload({ ...rowOf(id, payload, blob), units: items.length, ...(await firstOf(results, payload)) });
+      const row = rowOf(id, payload, { blob, units: items.length });
+      const sameAs = await firstOf(results, payload);
+      await tx.savePayload(sameAs === undefined ? row : { ...row, sameAs, body: undefined, blob: undefined });
       if (results.some(isUnread)) await alarmOnce(tx, announcer, endpoint.id, payload.receivedAt);
       if (cursor !== undefined) await tx.saveCursor(endpoint.id, cursor);
       return results;
@@ -84,12 +79,11 @@ export function createIntake(given: ReceiveDeps): Intake {
   }
 
   /** The bytes lie in the database once: a repeated delivery points at the first one. */
-  async function firstOf(results: readonly Accepted[], payload: Payload): Promise<Partial<PayloadRow>> {
+  async function firstOf(results: readonly Accepted[], payload: Payload): Promise<string | undefined> {
     const [first] = results;
-    if (first?.firstPayload === undefined || results.some((each) => each.outcome !== 'duplicate')) return {};
+    if (first?.firstPayload === undefined || results.some((each) => each.outcome !== 'duplicate')) return undefined;
     const earlier = await store.read.payload(first.firstPayload);
-    if (!earlier?.body?.equals(payload.body)) return {};
-    return { sameAs: earlier.id, body: undefined, blob: undefined };
+    return earlier?.body?.equals(payload.body) ? earlier.id : undefined;
   }
 
   return {
@@ -119,15 +113,8 @@ export function createIntake(given: ReceiveDeps): Intake {
           const passed = item.kind === 'rejected' && item.envelope ? item.envelope : item;
           const result = await accept(tx, announcer, passed, source, deps);
           filed.push(result);
-          await tx.insertEvent({
-            ...eventOf(result),
-            id: deps.newId('evt'),
-            payloadId: row.id,
-            item: unread ? index : event.item,
-            endpointId: event.endpoint,
-            receivedAt: now,
-            replayOf: event.id,
-          });
+          const place = { id: deps.newId('evt'), payloadId: row.id, item: unread ? index : event.item };
+          await tx.insertEvent(eventOf(result, { ...place, source, replayOf: event.id }));
         }
         await tx.audit({ at: now, actor, action: 'event.replay', target: event.id });
         return filed;
@@ -166,8 +153,14 @@ function isOpen(endpoint: Endpoint | undefined): endpoint is OpenChannel {
   return endpoint?.channel !== undefined;
 }
 
-function eventOf({ outcome, reason, externalId, ticketId, messageId }: Accepted) {
-  return { outcome, reason: reason?.slice(0, 1000), externalId, ticketId, messageId };
+function eventOf(
+  { outcome, reason, externalId, ticketId, messageId }: Accepted,
+  place: Pick<EventRow, 'id' | 'payloadId' | 'item' | 'replayOf'> & { readonly source: Source },
+): EventRow {
+  const { id, payloadId, item, source, replayOf } = place;
+  const { endpointId, receivedAt } = source;
+  const said = { outcome, reason: reason?.slice(0, 1000), externalId, ticketId, messageId };
+  return { id, payloadId, item, endpointId, receivedAt, replayOf, ...said };
 }
 
 function channelOf(deps: ReceiveDeps, endpointId: string): OpenChannel {
@@ -220,7 +213,11 @@ function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, rece
   return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply };
 }
 
-function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<PayloadRow, 'units'> {
+function rowOf(
+  id: string,
+  payload: Payload,
+  { blob, units }: { readonly blob: string | undefined; readonly units: number },
+): PayloadRow {
   const { endpointId, receivedAt, method, url, headers, remoteAddress, body } = payload;
   return {
     id,
@@ -232,6 +229,7 @@ function rowOf(id: string, payload: Payload, blob: string | undefined): Omit<Pay
     remoteAddress,
     body: blob === undefined ? body : undefined,
     blob,
+    units,
   };
 }
 

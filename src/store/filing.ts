@@ -97,7 +97,7 @@ export function filingOf(
     async message(id) {
       return messageOf(await sql.get('SELECT * FROM messages WHERE id = ?', id));
     },
-    async insertMessage(row) {
+    async insertMessage(row, content) {
       await sql.run(
         `INSERT INTO messages (id, ticket_id, seq, endpoint_id, external_id, customer_id, kind, direction, author, verified,
            received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id, thread_id,
@@ -121,7 +121,7 @@ export function filingOf(
         row.delivery?.error ?? null,
         row.payloadId,
         row.thread ?? null,
-        ...contentValues(row),
+        ...contentValues(content),
       );
     },
     async reviseMessage(message, content, at) {

@@ -15,9 +15,13 @@ const GROUP = 128;
  * Group commit. Jobs run one after the other inside one transaction, and all are answered after the one
  * commit that makes them durable. When one of them throws, the group is taken back and its jobs run
  * again, each under a savepoint, so that one is rolled back alone: that is rare, and the savepoints cost
- * every other group. An error of the storage itself (full disk, I/O) fails the whole group.
+ * every other group. An error of the storage itself (full disk, I/O) fails the whole group. `takenBack`
+ * is called whenever something that ran is undone.
  */
-export function createGroupCommit(database: Database): {
+export function createGroupCommit(
+  database: Database,
+  takenBack: () => void,
+): {
   submit<T>(run: () => Promise<T>): Promise<T>;
   /** Jobs taken so far. */
   readonly jobs: () => number;
@@ -44,9 +48,10 @@ export function createGroupCommit(database: Database): {
   async function commit(group: readonly Job[]): Promise<void> {
     let answers: readonly (() => void)[];
     try {
-      answers = (await runTogether(database, group)) ?? (await runApart(database, group));
+      answers = (await runTogether(database, group)) ?? (await retryApart(group));
     } catch (error) {
       rollBack(database);
+      takenBack();
       const failure = new RetryableError(`the store can't write: ${textOf(error)}`, {
         cause: error,
         hint: 'Free space on the disk of the data folder and check its permissions; nothing needs a restart.',
@@ -55,6 +60,11 @@ export function createGroupCommit(database: Database): {
       return;
     }
     for (const answer of answers) answer();
+  }
+
+  function retryApart(group: readonly Job[]): Promise<(() => void)[]> {
+    takenBack();
+    return runApart(database, group, takenBack);
   }
 
   return {
@@ -95,7 +105,7 @@ async function runTogether(database: Database, group: readonly Job[]): Promise<(
 }
 
 /** All jobs in one transaction, each under its own savepoint: one that throws is rolled back alone. */
-async function runApart(database: Database, group: readonly Job[]): Promise<(() => void)[]> {
+async function runApart(database: Database, group: readonly Job[], takenBack: () => void): Promise<(() => void)[]> {
   database.exec('BEGIN IMMEDIATE');
   const answers: (() => void)[] = [];
   for (const job of group) {
@@ -108,6 +118,7 @@ async function runApart(database: Database, group: readonly Job[]): Promise<(() 
     } catch (error) {
       if (isStorageError(error)) throw error;
       database.exec('ROLLBACK TO job');
+      takenBack();
       answers.push(() => {
         job.reject(error);
       });

@@ -11,6 +11,7 @@ import { migrate } from './migrate.ts';
 import { createReader } from './reader/reader.ts';
 import { kyselyOf } from './reader/kysely.ts';
 import { createSearch, ensureSearch } from './search.ts';
+import { createRecent } from './recent.ts';
 import type { Sql } from './sql.ts';
 import { configure, openDatabase as openFile, pragmaOf, sqlOf, type Database } from './sqlite.ts';
 import { transactionOf } from './transaction.ts';
@@ -50,8 +51,9 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   writer.exec(`UPDATE tasks SET lease_until = 0 WHERE state = 'delivering'`);
 
   const sql = sqlOf(writer);
-  const group = createGroupCommit(writer);
-  const tx = transactionOf(sql);
+  const recent = createRecent();
+  const group = createGroupCommit(writer, recent.forget);
+  const tx = transactionOf(sql, recent);
 
   await ensureSearch(sql);
   const db = kyselyOf(reading);

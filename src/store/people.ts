@@ -1,6 +1,7 @@
 import { ConflictError, PermanentError } from '../core/errors.ts';
 import type { CustomerRow, IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
+import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 
 /** What a join or a split moved, so that exactly that can be moved back. */
@@ -14,6 +15,7 @@ interface Moved {
 /** Customers, their identifiers and claims, joins and their undoing. */
 export function peopleOf(
   sql: Sql,
+  recent: Recent,
 ): Pick<
   Transaction,
   | 'customer'
@@ -60,6 +62,7 @@ export function peopleOf(
 
   /** Gives everything listed to another customer. */
   async function move(moved: Moved, from: string, to: string): Promise<void> {
+    recent.forget();
     for (const { kind, value } of moved.identifiers) {
       await sql.run(
         'UPDATE identifiers SET customer_id = ? WHERE kind = ? AND value = ? AND customer_id = ?',
@@ -125,6 +128,10 @@ export function peopleOf(
       );
     },
     async completeCustomer(id, { name, locale }, at) {
+      // What is filled in is never emptied again.
+      const known = `${name === undefined ? '' : 'name'} ${locale === undefined ? '' : 'locale'}`;
+      if (recent.completed.get(id) === known) return;
+      recent.completed.set(id, known);
       await sql.run(
         `UPDATE customers SET name = coalesce(name, ?), locale = coalesce(locale, ?), version = version + 1, updated_at = ?
          WHERE id = ? AND ((name IS NULL AND ? = 1) OR (locale IS NULL AND ? = 1))`,
@@ -136,14 +143,21 @@ export function peopleOf(
         locale === undefined ? 0 : 1,
       );
     },
-    identifier: (kind, value) =>
-      sql.get<IdentifierRow>(
+    async identifier(kind, value) {
+      const key = `${kind} ${value}`;
+      const known = recent.identifiers.get(key);
+      if (known) return known;
+      const row = await sql.get<IdentifierRow>(
         'SELECT kind, value, trust, customer_id AS "customerId" FROM identifiers WHERE kind = ? AND value = ?',
         kind,
         value,
-      ),
+      );
+      if (row) recent.identifiers.set(key, row);
+      return row;
+    },
     identifiersOf,
     async saveIdentifier(row, at) {
+      recent.identifiers.delete(`${row.kind} ${row.value}`);
       await sql.run(
         `INSERT INTO identifiers (kind, value, trust, customer_id, first_seen_at) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (kind, value) DO UPDATE SET trust = excluded.trust, customer_id = excluded.customer_id`,

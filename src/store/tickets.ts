@@ -1,11 +1,13 @@
 import { firstId } from '../core/id.ts';
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Conversation, Transaction } from '../core/store.ts';
+import type { Recent } from './recent.ts';
 import { fromJson, given, toJson, type Row, type Sql, type Value } from './sql.ts';
 
 /** Tickets and threads. */
 export function ticketsOf(
   sql: Sql,
+  recent: Recent,
 ): Pick<
   Transaction,
   | 'ticket'
@@ -24,30 +26,36 @@ export function ticketsOf(
   | 'wasAutoReplied'
   | 'repointThreads'
 > {
+  /** Keeps a row that was just read. */
+  function noted(row: Row | undefined): TicketRow | undefined {
+    const ticket = ticketOf(row);
+    if (ticket) recent.tickets.set(ticket.id, ticket);
+    return ticket;
+  }
+
+  async function ticket(id: string): Promise<TicketRow | undefined> {
+    return recent.tickets.get(id) ?? noted(await sql.get('SELECT * FROM tickets WHERE id = ?', id));
+  }
+
   async function nextSeq(ticketId: string, at: number, direction: 'inbound' | 'outbound' | 'note') {
     const spoken = direction === 'note' ? 0 : 1;
-    const row = await sql.get<{ seq: number; version: number }>(
-      `UPDATE tickets SET last_seq = last_seq + 1, version = version + 1, updated_at = ?,
-         message_count = message_count + ?,
-         last_message_at = CASE WHEN ? = 1 THEN ? ELSE last_message_at END,
-         last_inbound_at = CASE WHEN ? = 'inbound' THEN ? ELSE last_inbound_at END
-       WHERE id = ? RETURNING last_seq AS seq, version`,
-      at,
-      spoken,
-      spoken,
-      at,
-      direction,
-      at,
-      ticketId,
-    );
-    if (!row) throw new Error(`ticket ${ticketId} is gone`);
-    return row;
+    const values = [at, spoken, spoken, at, direction, at, ticketId];
+    const known = recent.tickets.get(ticketId);
+    if (!known) {
+      const ticket = noted(await sql.get(`${NEXT_SEQ} RETURNING *`, ...values));
+      if (!ticket) throw new Error(`ticket ${ticketId} is gone`);
+      return { seq: ticket.lastSeq, version: ticket.version };
+    }
+    await sql.run(NEXT_SEQ, ...values);
+    const seq = known.lastSeq + 1;
+    const version = known.version + 1;
+    const lastInboundAt = direction === 'inbound' ? at : known.lastInboundAt;
+    recent.tickets.set(ticketId, { ...known, lastSeq: seq, version, updatedAt: at, lastInboundAt });
+    return { seq, version };
   }
 
   return {
-    async ticket(id) {
-      return ticketOf(await sql.get('SELECT * FROM tickets WHERE id = ?', id));
-    },
+    ticket,
     async ticketByNumber(number) {
       return ticketOf(await sql.get('SELECT * FROM tickets WHERE number = ?', number));
     },
@@ -79,6 +87,7 @@ export function ticketsOf(
     },
     nextSeq,
     async updateTicket(id, patch, at) {
+      recent.tickets.delete(id);
       const names = Object.keys(patch) as (keyof TicketPatch)[];
       const values = names.map((name) => toValue(patch[name]));
       const sets = names.map((name) => `${COLUMNS[name]} = ?, `).join('');
@@ -92,16 +101,21 @@ export function ticketsOf(
       return row.version;
     },
     async ticketOfThread(endpointId, externalId) {
-      return ticketOf(
-        await sql.get(
-          `SELECT tickets.* FROM threads JOIN tickets ON tickets.id = threads.ticket_id
-           WHERE threads.endpoint_id = ? AND threads.external_id = ?`,
+      const key = `${endpointId} ${externalId}`;
+      let id = recent.threads.get(key);
+      if (id === undefined) {
+        const row = await sql.get<{ id: string }>(
+          'SELECT ticket_id AS id FROM threads WHERE endpoint_id = ? AND external_id = ?',
           endpointId,
           externalId,
-        ),
-      );
+        );
+        if (!row) return undefined;
+        recent.threads.set(key, (id = row.id));
+      }
+      return ticket(id);
     },
     async saveThread(endpointId, externalId, ticketId) {
+      recent.threads.delete(`${endpointId} ${externalId}`);
       await sql.run(
         `INSERT INTO threads (endpoint_id, external_id, ticket_id) VALUES (?, ?, ?)
          ON CONFLICT (endpoint_id, external_id) DO UPDATE SET ticket_id = excluded.ticket_id`,
@@ -147,6 +161,7 @@ export function ticketsOf(
       return row !== undefined;
     },
     async moveMessages(messageIds, to, at) {
+      recent.forget();
       for (const id of messageIds) {
         const message = await sql.get<{ ticket_id: string; direction: 'inbound' | 'outbound'; kind: string }>(
           'SELECT ticket_id, direction, kind FROM messages WHERE id = ?',
@@ -180,6 +195,7 @@ export function ticketsOf(
       return row !== undefined;
     },
     async repointThreads(from, to) {
+      recent.forget();
       await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
     },
   };
@@ -190,6 +206,12 @@ const CONVERSATION = 'm.ticket_id = ? AND m.endpoint_id = ? AND m.seq < ? AND (?
 function conversation(ticketId: string, endpointId: string, { thread, beforeSeq }: Conversation): Value[] {
   return [ticketId, endpointId, beforeSeq ?? Number.MAX_SAFE_INTEGER, thread ?? null, thread ?? null];
 }
+
+const NEXT_SEQ = `UPDATE tickets SET last_seq = last_seq + 1, version = version + 1, updated_at = ?,
+    message_count = message_count + ?,
+    last_message_at = CASE WHEN ? = 1 THEN ? ELSE last_message_at END,
+    last_inbound_at = CASE WHEN ? = 'inbound' THEN ? ELSE last_inbound_at END
+  WHERE id = ?`;
 
 /** The only columns that a patch may name; its keys never reach the SQL text. */
 const COLUMNS: Readonly<Record<keyof TicketPatch, string>> = {

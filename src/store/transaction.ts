@@ -7,17 +7,18 @@ import { filingOf } from './filing.ts';
 import { followingOf } from './following.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
+import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 import { ticketsOf } from './tickets.ts';
 
 /** Every statement of the contract over one connection. */
-export function transactionOf(sql: Sql): Transaction {
+export function transactionOf(sql: Sql, recent: Recent): Transaction {
   return {
     ...filingOf(sql),
     ...attachmentsOf(sql),
     ...albumsOf(sql),
-    ...peopleOf(sql),
-    ...ticketsOf(sql),
+    ...peopleOf(sql, recent),
+    ...ticketsOf(sql, recent),
     ...outboxOf(sql),
     ...followingOf(sql),
     ...endpointStatesOf(sql),

@@ -18,6 +18,7 @@ import { createGroupCommit } from '../../src/store/group.ts';
 import { migrate } from '../../src/store/migrate.ts';
 import { kyselyOf, type Db } from '../../src/store/reader/kysely.ts';
 import { createReader } from '../../src/store/reader/reader.ts';
+import { createRecent } from '../../src/store/recent.ts';
 import { transactionOf } from '../../src/store/transaction.ts';
 import { createSearch, ensureSearch, type Search } from '../../src/store/search.ts';
 import type { Sql } from '../../src/store/sql.ts';
@@ -76,7 +77,8 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   };
   const sql = sqlOf(writer);
   await ensureSearch(sql);
-  const group = createGroupCommit(writer);
+  const recent = createRecent();
+  const group = createGroupCommit(writer, recent.forget);
   const db = kyselyOf(recorded);
   let failure: Error | undefined;
   const search = createSearch({
@@ -91,7 +93,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     clock,
     newId: createIds(clock),
     sql,
-    tx: transactionOf(sql),
+    tx: transactionOf(sql, recent),
     read,
     search,
     blobs,
@@ -163,7 +165,7 @@ export function fill({ tx, clock, newId }: Pick<TestDatabase, 'tx' | 'clock' | '
       const id = newId('msg');
       const direction = given.direction ?? 'inbound';
       const { seq } = await tx.nextSeq(ticketId, at, given.kind === 'note' ? 'note' : direction);
-      await tx.insertMessage({
+      const message: MessageRow = {
         id,
         ticketId,
         seq,
@@ -185,7 +187,8 @@ export function fill({ tx, clock, newId }: Pick<TestDatabase, 'tx' | 'clock' | '
         text: 'Де моє замовлення?',
         fields: {},
         ...given,
-      });
+      };
+      await tx.insertMessage(message, message);
       await change({ type: 'message.received', ticketId, messageId: id });
       return id;
     },

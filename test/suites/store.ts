@@ -3,6 +3,7 @@ import { PermanentError } from '../../src/core/errors.ts';
 import type { Store } from '../../src/core/store.ts';
 import { describeOutbox } from './store-outbox.ts';
 import { describePeople } from './store-people.ts';
+import { describeRecent } from './store-recent.ts';
 import { DEAD, HOUR, storeTools, type OpenStore } from './store-tools.ts';
 
 /** The contract of a store as tests: every store passes them, whatever it runs on. `open` makes an empty one. */
@@ -264,5 +265,6 @@ export function describeStore(name: string, open: OpenStore): void {
 
     describeOutbox(open);
     describePeople(open);
+    describeRecent(open);
   });
 }

@@ -6,17 +6,19 @@ import { readTime } from './time.ts';
 /** Senders write ids, names and times as they like: a number is as good as its digits, null is left out. */
 const word = (max: number) =>
   z
-    .union([z.string(), z.number().transform(String)])
-    .transform((value) => value.trim())
-    .pipe(z.string().max(max))
-    .nullish()
-    .transform((value) => value || undefined);
+    .unknown()
+    .transform((value, context) => {
+      const text = wordOf(value, context);
+      if (text.length > max) context.addIssue(`is longer than ${max} characters`);
+      return text || undefined;
+    })
+    .optional();
 
 /** A label: one that is too long is cut rather than refused, the whole of it stays in the payload. */
 const label = z
-  .union([z.string(), z.number().transform(String)])
-  .nullish()
-  .transform((value) => clip(value?.trim() ?? '', 1000) || undefined);
+  .unknown()
+  .transform((value, context) => clip(wordOf(value, context), 1000) || undefined)
+  .optional();
 
 const longText = (max: number) =>
   z
@@ -24,6 +26,13 @@ const longText = (max: number) =>
     .max(max)
     .nullish()
     .transform((value) => value || undefined);
+
+function wordOf(value: unknown, context: { addIssue(message: string): void }): string {
+  if (typeof value === 'string') return value.trim();
+  if (typeof value === 'number') return String(value);
+  if (value !== null && value !== undefined) context.addIssue('is neither text nor a number');
+  return '';
+}
 
 const amount = z.union([z.number(), z.string().regex(/^-?\d{1,15}(\.\d{1,15})?$/)]).transform(Number);
 
