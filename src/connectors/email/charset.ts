@@ -60,15 +60,22 @@ export function guess(bytes: Uint8Array): string {
   return between(0xc0, 0xe0) > between(0xe0, 0x100) ? 'koi8-u' : 'windows-1251';
 }
 
-/** Whether more letters lie beyond ASCII than in it, as in text that isn't in Latin letters. */
+/**
+ * Whether more letters lie beyond ASCII than in it, as in text that isn't in Latin letters: of the words that have any,
+ * since an address stands beside every name.
+ */
 function isMostlyHigh(bytes: Uint8Array): boolean {
-  let high = 0;
-  let low = 0;
+  let [high, low, highOfWord, lowOfWord] = [0, 0, 0, 0];
   for (const byte of bytes.subarray(0, 64 * 1024)) {
-    if (byte >= 0x80) high++;
-    else if ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) low++;
+    if (byte >= 0x80) highOfWord++;
+    else if ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) lowOfWord++;
+    else {
+      high += highOfWord;
+      if (highOfWord > 0) low += lowOfWord;
+      highOfWord = lowOfWord = 0;
+    }
   }
-  return high > low;
+  return high + highOfWord > low + (highOfWord > 0 ? lowOfWord : 0);
 }
 
 function decodeAs(bytes: Buffer, label: string, rare: RareCharsets): string {

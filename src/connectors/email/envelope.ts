@@ -166,7 +166,6 @@ function labelsOf(payload: Payload): string {
 function fieldsOf(mail: Mail, payload: Payload): Record<string, string> {
   const whole = payload.headers['x-imap-size'];
   const remarks = [...mail.remarks];
-  if (mail.from.length > 1) remarks.push('more than one author');
   if (whole !== undefined) remarks.push(`only the beginning is read: ${payload.body.length} of ${whole} bytes`);
   const fields = {
     to: listOf(mail.to),

@@ -167,9 +167,9 @@ function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[]
   const headers = headersOf(root, name);
   const whole = headers.join(', ');
   if (whole.length > LONGEST_HEADER) remarks.push(`only the beginning of ${name} is read`);
-  // A mail has one author: who adds another From wants one of them to be overlooked.
-  if (name === 'from' && headers.length > 1) remarks.push('more than one From');
   const all = addressparser(whole.slice(0, LONGEST_HEADER), { flatten: true });
+  // Who adds another one may want one of them to be overlooked.
+  if (name === 'from' && all.length > 1) remarks.push('more than one author');
   if (all.length > MOST_ADDRESSES)
     remarks.push(`${all.length - MOST_ADDRESSES} of ${all.length} in ${name} are left out`);
   return all
@@ -185,6 +185,8 @@ function toFile(part: FilePart): MailFile {
 
 function nameless({ mediaType }: Part): string {
   if (mediaType === 'message/rfc822') return 'message.eml';
+  // Reports and the like: text, under a name that says which.
+  if (/^(message|text)\/[\w-]+$/.test(mediaType)) return `${mediaType.split('/')[1] ?? 'text'}.txt`;
   return `file.${libmime.detectExtension(mediaType)}`;
 }
 
