@@ -173,6 +173,12 @@ describe('Sending a mail', () => {
     assert.equal(server.mails.length, 0);
   });
 
+  it('uses no TLS to this machine itself, where nobody stands in between', async () => {
+    const server = await sink({ ...selfSigned, disabledCommands: ['AUTH'] });
+    await senderTo(server.port).reply(answerOf());
+    assert.equal(server.mails.length, 1);
+  });
+
   it('holds the certificate against the name, with TLS from the start and with STARTTLS', async () => {
     for (const secure of [true, false]) {
       const server = await sink({ ...selfSigned, secure, disabledCommands: ['AUTH'] });

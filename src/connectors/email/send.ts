@@ -78,20 +78,17 @@ async function connectionTo({ sender, smtp, context }: SenderDeps): Promise<Smtp
   const port = portOf(smtp, 'smtp');
   // The address was checked: connect to it, and hold the certificate against the name.
   const address = await context.http.resolve(host, port);
-  const here = !secure && isLoopback(host);
+  // Nobody stands between this machine and itself.
+  const isPlain = !secure && isLoopback(host);
   const servername = isIP(host) === 0 ? host : undefined;
   return new Connection({
     host: address,
     port,
     secure,
-    requireTLS: !secure && !here,
+    requireTLS: !secure && !isPlain,
+    ignoreTLS: isPlain,
     ...(servername !== undefined && { servername }),
-    tls: {
-      ...(servername !== undefined && { servername }),
-      // Nobody stands between this machine and itself.
-      ...(here && { rejectUnauthorized: false }),
-      ...tlsOptions(smtp),
-    },
+    tls: { ...(servername !== undefined && { servername }), ...tlsOptions(smtp) },
     name: domainOf(sender.address),
     connectionTimeout: LIMITS.connect,
     greetingTimeout: LIMITS.greeting,
