@@ -292,17 +292,37 @@ describe('Telegram, through a whole gateway against a stand-in that keeps to its
     );
   });
 
-  it('keeps what somebody writes in a group out of his own ticket', async () => {
+  it('keeps what somebody writes in a group and what he writes in private apart, whichever comes first', async () => {
     const running = await start();
     const group = { id: -4001, type: 'group', title: 'Sample customers' };
-    await deliver(running, text(1, 'in private'));
-    await deliver(running, update({ message: message(2, { chat: group, text: 'in the group' }) }));
-    await deliver(running, update({ message: message(3, { chat: group, from: bob, text: 'from another' }) }));
+    const privately = { chat: { ...chat, id: bob.id }, from: bob };
+    await deliver(running, text(1, 'Olena in private'));
+    await deliver(running, update({ message: message(2, { chat: group, text: 'Olena in the group' }) }));
+    await deliver(running, update({ message: message(3, { chat: group, from: bob, text: 'Bob in the group' }) }));
+    await deliver(running, update({ message: message(4, { ...privately, text: 'Bob in private' }) }));
+    const other = { ...group, id: -4002 };
+    await deliver(running, update({ message: message(5, { chat: other, from: bob, text: 'Bob in another group' }) }));
+    const anna = { id: 7003, is_bot: false, first_name: 'Anna' };
+    await deliver(
+      running,
+      update({ message: message(6, { chat: { ...group, id: -4003 }, from: anna, text: 'Anna first in a group' }) }),
+    );
+    await deliver(
+      running,
+      update({ message: message(7, { chat: { ...chat, id: 7003 }, from: anna, text: 'then in private' }) }),
+    );
     const tickets = await ticketsOf(running);
     const texts = await Promise.all(
       tickets.map(async ({ id }) => (await messagesOf(running, id)).map((each) => each.text)),
     );
-    assert.deepEqual(texts, [['in private'], ['in the group', 'from another']]);
+    assert.deepEqual(texts, [
+      ['Olena in private'],
+      ['Olena in the group', 'Bob in the group'],
+      ['Bob in private'],
+      ['Bob in another group'],
+      ['Anna first in a group'],
+      ['then in private'],
+    ]);
   });
 
   it('answers with text and files where it was written, and knows the answer again when it is answered', async () => {

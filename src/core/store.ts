@@ -174,7 +174,8 @@ export interface Transaction {
   updateTicket(id: string, patch: TicketPatch, at: number): Promise<number>;
   /** The current ticket of a vendor's thread. */
   ticketOfThread(endpointId: string, externalId: string): Promise<TicketRow | undefined>;
-  saveThread(endpointId: string, externalId: string, ticketId: string): Promise<void>;
+  /** `shared`: several people write there, so that no message from elsewhere may join its ticket. */
+  saveThread(endpointId: string, externalId: string, ticketId: string, shared?: 'shared'): Promise<void>;
   /** The customer's last message through a channel; a machine's (out of office, bounce) only where no person wrote. */
   lastInbound(
     ticketId: string,
@@ -183,7 +184,7 @@ export interface Transaction {
   ): Promise<{ readonly id: string; readonly thread: string | null } | undefined>;
   /** External ids of messages and of parts of answers, oldest first; the last 20. */
   externalIds(ticketId: string, endpointId: string, where?: Conversation): Promise<readonly string[]>;
-  /** The customer's ticket with the latest message since `since` that isn't solved or closed. */
+  /** The customer's ticket with the latest message since `since` that isn't solved, closed or of a shared thread. */
   recentOpenTicket(customerId: string, since: number): Promise<TicketRow | undefined>;
   isParticipant(ticketId: string, customerId: string): Promise<boolean>;
   /** Moves messages to another ticket, at its end, in their order. */

@@ -84,6 +84,18 @@ async function moveThread(
   return { outcome: 'revised', reason: `thread ${from} goes on as ${to}`, ticketId: ticket.id };
 }
 
+/** What comes in the same thread after this belongs to the same ticket. */
+async function keepThread(
+  tx: Transaction,
+  endpointId: string,
+  { externalId, shared }: Envelope['thread'],
+  { rule }: Answer,
+  ticketId: string,
+): Promise<void> {
+  if (externalId === undefined || rule === 'thread') return;
+  await tx.saveThread(endpointId, externalId, ticketId, shared ? 'shared' : undefined);
+}
+
 async function acceptEnvelope(
   tx: Transaction,
   announcer: Announcer,
@@ -149,7 +161,7 @@ async function file(
     };
   }
   const { externalId } = envelope.thread;
-  if (externalId !== undefined && where.rule !== 'thread') await tx.saveThread(endpointId, externalId, ticket.id);
+  await keepThread(tx, endpointId, envelope.thread, where, ticket.id);
 
   const { seq, version } = await tx.nextSeq(ticket.id, receivedAt, envelope.direction);
   const messageId = deps.newId('msg');

@@ -97,7 +97,7 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX tickets_by_team ON tickets (team, updated_at, id) WHERE team IS NOT NULL`,
       `CREATE TABLE threads (
         endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, ticket_id TEXT NOT NULL,
-        PRIMARY KEY (endpoint_id, external_id))`,
+        shared BIGINT NOT NULL, PRIMARY KEY (endpoint_id, external_id))`,
       `CREATE INDEX threads_by_ticket ON threads (ticket_id)`,
 
       // The change feed, in commit order.

@@ -114,14 +114,15 @@ export function ticketsOf(
       }
       return ticket(id);
     },
-    async saveThread(endpointId, externalId, ticketId) {
+    async saveThread(endpointId, externalId, ticketId, shared) {
       recent.threads.delete(`${endpointId} ${externalId}`);
       await sql.run(
-        `INSERT INTO threads (endpoint_id, external_id, ticket_id) VALUES (?, ?, ?)
-         ON CONFLICT (endpoint_id, external_id) DO UPDATE SET ticket_id = excluded.ticket_id`,
+        `INSERT INTO threads (endpoint_id, external_id, ticket_id, shared) VALUES (?, ?, ?, ?)
+         ON CONFLICT (endpoint_id, external_id) DO UPDATE SET ticket_id = excluded.ticket_id, shared = excluded.shared`,
         endpointId,
         externalId,
         ticketId,
+        shared ? 1 : 0,
       );
     },
     lastInbound: (ticketId, endpointId, where = {}) =>
@@ -142,8 +143,8 @@ export function ticketsOf(
     async recentOpenTicket(customerId, since) {
       return ticketOf(
         await sql.get(
-          `SELECT * FROM tickets WHERE customer_id = ? AND last_message_at >= ? AND status NOT IN ('solved', 'closed')
-             AND merged_into IS NULL ORDER BY last_message_at DESC, id DESC LIMIT 1`,
+          `SELECT * FROM tickets t WHERE customer_id = ? AND last_message_at >= ? AND status NOT IN ('solved', 'closed')
+             AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM threads WHERE ticket_id = t.id AND shared = 1) ORDER BY last_message_at DESC, id DESC LIMIT 1`,
           customerId,
           since,
         ),
