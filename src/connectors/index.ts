@@ -1,7 +1,8 @@
 import type { Connector } from '../core/connector.ts';
+import { email } from './email/email.ts';
 import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram];
+export const connectors: readonly Connector[] = [form, webhook, telegram, email];

@@ -1,7 +1,7 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImapFlow } from 'imapflow';
@@ -25,7 +25,6 @@ export interface Dovecot {
 
 /** Why it can't be started here, or undefined when it can. */
 export function dovecotMissing(): string | undefined {
-  if (process.getuid?.() !== 0) return 'Dovecot needs root to be started';
   const found = ['/usr/sbin/dovecot', '/usr/bin/doveadm', '/usr/lib/dovecot/lmtp', '/usr/lib/dovecot/imap'].every(
     (path) => existsSync(path),
   );
@@ -37,19 +36,22 @@ const PASSWORD = 'correct horse battery';
 export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
   const home = mkdtempSync(join(tmpdir(), 'dovecot-'));
   chmodSync(home, 0o755);
-  const [uid, gid] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, 'mail'], { encoding: 'utf8' })));
   for (const name of ['run', 'mail', 'home', 'log']) mkdirSync(join(home, name));
-  for (const name of ['mail', 'home']) chownSync(join(home, name), uid!, gid!);
+  const owner = process.getuid?.() === 0 ? 'mail' : userInfo().username;
+  if (owner === 'mail') {
+    const [uid = 0, gid = 0] = ['-u', '-g'].map((flag) => Number(execFileSync('id', [flag, owner])));
+    for (const name of ['mail', 'home']) chownSync(join(home, name), uid, gid);
+  }
   const imapPort = await freePort();
   const lmtpPort = await freePort();
   writeFileSync(join(home, 'users'), users.map((user) => `${user}:{PLAIN}${PASSWORD}\n`).join(''));
   const config = join(home, 'dovecot.conf');
-  writeFileSync(config, configOf(home, imapPort, lmtpPort));
-  const process = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' });
+  writeFileSync(config, configOf({ home, imapPort, lmtpPort, owner }));
+  const server = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' });
   try {
-    await Promise.all([isUp(imapPort, process, home), isUp(lmtpPort, process, home)]);
+    await Promise.all([isUp(imapPort, server, home), isUp(lmtpPort, server, home)]);
   } catch (error) {
-    process.kill();
+    server.kill();
     throw error;
   }
 
@@ -97,8 +99,8 @@ export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
     },
     doveadm,
     async stop() {
-      const ended = process.exitCode === null ? new Promise((resolve) => process.once('exit', resolve)) : undefined;
-      process.kill();
+      const ended = server.exitCode === null ? new Promise((resolve) => server.once('exit', resolve)) : undefined;
+      server.kill();
       await ended;
       rmSync(home, { recursive: true, force: true });
     },
@@ -114,9 +116,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function isUp(port: number, process: ChildProcess, home: string): Promise<void> {
+async function isUp(port: number, server: ChildProcess, home: string): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
-    if (process.exitCode !== null) break;
+    if (server.exitCode !== null) break;
     const up = await new Promise<boolean>((resolve) => {
       const socket = connect(port, '127.0.0.1');
       socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
@@ -172,7 +174,14 @@ async function* linesOf(socket: NodeJS.ReadableStream): AsyncGenerator<string> {
   }
 }
 
-function configOf(home: string, imapPort: number, lmtpPort: number): string {
+interface Settings {
+  readonly home: string;
+  readonly imapPort: number;
+  readonly lmtpPort: number;
+  readonly owner: string;
+}
+
+function configOf({ home, imapPort, lmtpPort, owner }: Settings): string {
   return `base_dir = ${home}/run
 state_dir = ${home}/run
 instance_name = tributary-test
@@ -182,8 +191,7 @@ ssl = no
 disable_plaintext_auth = no
 log_path = ${home}/log/dovecot.log
 mail_location = maildir:${home}/mail/%u
-mail_uid = mail
-mail_gid = mail
+mail_uid = ${owner}
 first_valid_uid = 1
 recipient_delimiter = +
 mail_max_userip_connections = 10
@@ -203,7 +211,7 @@ passdb {
 }
 userdb {
   driver = static
-  args = uid=mail gid=mail home=${home}/home/%u
+  args = uid=${owner} home=${home}/home/%u
 }
 auth_mechanisms = plain login
 auth_failure_delay = 0
@@ -227,5 +235,16 @@ service stats {
     mode = 0666
   }
 }
-`;
+${owner === 'mail' ? 'mail_gid = mail\n' : withoutRoot(owner)}`;
+}
+
+/** Every part runs as the user that starts it, in no cage. */
+function withoutRoot(user: string): string {
+  const group = execFileSync('id', ['-gn'], { encoding: 'utf8' }).trim();
+  const caged = ['anvil', 'imap-login', 'director', 'ipc', 'old-stats', 'stats'];
+  return `mail_gid = ${group}
+default_internal_user = ${user}
+default_internal_group = ${group}
+default_login_user = ${user}
+${caged.map((name) => `service ${name} {\n  chroot =\n}\n`).join('')}`;
 }

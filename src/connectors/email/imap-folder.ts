@@ -1,7 +1,7 @@
 import type { FetchMessageObject, ImapFlow } from 'imapflow';
 import type { Clock } from '../../core/clock.ts';
 import type { Raw } from '../../core/connector.ts';
-import { RetryableError } from '../../core/errors.ts';
+import { RetryableError, textOf } from '../../core/errors.ts';
 import type { Bookmark, Position } from './imap-bookmark.ts';
 import { isForNowCode } from './imap-errors.ts';
 
@@ -110,58 +110,93 @@ function pagesOf(heads: readonly Head[], maxBytes: number): Head[][] {
   return pages;
 }
 
+/** A mail that is there and doesn't come: what the server said instead. */
+interface Refused {
+  readonly head: Head;
+  readonly said: string;
+}
+
 /** A mail that the server itself can't read must not keep the ones behind it for ever: it is named and passed. */
 async function readPatiently(deps: FolderDeps, folder: string, page: readonly Head[]): Promise<void> {
-  for (let tried = 1; ; tried++) {
-    const left = page.filter(({ uid }) => uid > (deps.bookmark.at(folder)?.uid ?? 0));
-    try {
-      return await readPage(deps, folder, left);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      if (left.length > 1) {
-        for (const head of left) await readPatiently(deps, folder, [head]);
-        return;
-      }
-      if (tried === REFUSALS) return await fileRefused(deps.bookmark, folder, left[0]?.uid ?? 0, error);
-      await deps.clock.sleep(REFUSED_MS);
-    }
+  const pending = new Set(page.map(({ uid }) => uid));
+  let refused = await readPage(deps, folder, page, pending);
+  for (let tries = 1; refused.length > 0 && tries < REFUSALS; tries++) {
+    await deps.clock.sleep(REFUSED_MS);
+    const still: Refused[] = [];
+    for (const { head } of refused) still.push(...(await readPage(deps, folder, [head], pending)));
+    refused = still;
+  }
+  for (const { head, said } of refused) {
+    const text = `the mail server does not hand out mail ${head.uid} of ${folder}: ${said.slice(0, 400)}`;
+    await file(deps.bookmark, noteOf('mail_refused', text), folder, head.uid, pending);
   }
 }
 
+/** Files what comes, also when the line breaks in the middle of it; returns what is there and didn't come. */
+async function readPage(
+  deps: FolderDeps,
+  folder: string,
+  page: readonly Head[],
+  pending: Set<number>,
+): Promise<readonly Refused[]> {
+  const { mails, failure } = await fetchPage(deps, page);
+  for (const mail of mails) await file(deps.bookmark, toRaw(deps, mail, folder, page), folder, mail.uid, pending);
+  if (failure !== undefined && !isRefusal(failure)) throw failure;
+  const open = page.filter(({ uid }) => pending.has(uid));
+  if (open.length === 0) return [];
+  const there = await search(deps.client, { uid: open.map(({ uid }) => uid).join(',') });
+  const said = failure === undefined ? 'it is left out of the answer' : wordsOf(failure);
+  return open.filter(({ uid }) => there.includes(uid)).map((head) => ({ head, said }));
+}
+
+type WithSource = FetchMessageObject & { readonly source: Buffer };
+
+/** As fast as the line gives it: what has arrived before the line breaks isn't lost with it. */
+async function fetchPage({ client, maxBytes }: FolderDeps, page: readonly Head[]) {
+  const isCut = page.some(({ size }) => size > maxBytes);
+  const source = isCut ? { start: 0, maxLength: BEGINNING } : true;
+  const query = { uid: true, source, internalDate: true, labels: true };
+  const wanted = new Set(page.map(({ uid }) => uid));
+  const mails: WithSource[] = [];
+  let bytes = 0;
+  try {
+    for await (const mail of client.fetch([...wanted].join(','), query, { uid: true })) {
+      // Servers may tell of other mails in between, and of this one twice.
+      if (!hasSource(mail) || !wanted.delete(mail.uid)) continue;
+      mails.push(mail);
+      bytes += mail.source.length;
+      // One that lies about sizes gets no more of our memory than one mail each time.
+      if (bytes > PAGE_BYTES + maxBytes) break;
+    }
+  } catch (error) {
+    return { mails, failure: error instanceof Error ? error : new Error(String(error)) };
+  }
+  return { mails, failure: undefined };
+}
+
+function hasSource(mail: FetchMessageObject): mail is WithSource {
+  return mail.source !== undefined;
+}
+
+/** With the mail goes how far the folder is read: up to the first one that is still to come. */
+async function file(bookmark: Bookmark, raw: Raw, folder: string, uid: number, pending: Set<number>): Promise<void> {
+  const position = bookmark.at(folder);
+  if (!position) return;
+  pending.delete(uid);
+  const read = pending.size > 0 ? Math.min(...pending) - 1 : uid;
+  await bookmark.file(raw, folder, { ...position, uid: Math.max(position.uid, read) });
+}
+
 /** The server answers, but not with the mail. Where it only asks for patience, all of it is tried again later. */
-function isRefusal(error: unknown): error is Error {
+function isRefusal(error: unknown): boolean {
   if (!(error instanceof Error && 'responseStatus' in error && error.responseStatus === 'NO')) return false;
   const code = 'serverResponseCode' in error ? error.serverResponseCode : undefined;
   return typeof code !== 'string' || !isForNowCode(code);
 }
 
-async function fileRefused(bookmark: Bookmark, folder: string, uid: number, error: Error): Promise<void> {
-  const position = bookmark.at(folder);
-  if (!position) return;
-  const said = 'responseText' in error && typeof error.responseText === 'string' ? error.responseText : error.message;
-  const text = `the mail server does not hand out mail ${uid} of ${folder}: ${said.slice(0, 400)}`;
-  await bookmark.file(noteOf('mail_refused', text), folder, { ...position, uid });
-}
-
-async function readPage(
-  { client, bookmark, maxBytes }: FolderDeps,
-  folder: string,
-  page: readonly Head[],
-): Promise<void> {
-  const whole = page.find(({ size }) => size > maxBytes)?.size;
-  const source = whole === undefined ? true : { start: 0, maxLength: BEGINNING };
-  const left = page.map(({ uid }) => uid);
-  const query = { uid: true, source, internalDate: true, labels: true };
-  for await (const mail of client.fetch(left.join(','), query, { uid: true })) {
-    const position = bookmark.at(folder);
-    // Servers may tell of other mails in between, and of this one twice.
-    if (!mail.source || !position || !left.includes(mail.uid)) continue;
-    left.splice(left.indexOf(mail.uid), 1);
-    const uid = Math.max(position.uid, left[0] === undefined ? mail.uid : left[0] - 1);
-    const headers = headersOf(mail, folder, position.validity);
-    if (whole !== undefined) headers['x-imap-size'] = String(whole);
-    await bookmark.file({ body: mail.source, headers }, folder, { ...position, uid });
-  }
+function wordsOf(error: unknown): string {
+  const said = error instanceof Error && 'responseText' in error ? error.responseText : undefined;
+  return typeof said === 'string' && said !== '' ? said : textOf(error);
 }
 
 function receivedAt(mail: FetchMessageObject): number {
@@ -170,14 +205,19 @@ function receivedAt(mail: FetchMessageObject): number {
   return Number.isNaN(time) ? Infinity : time;
 }
 
-function headersOf(mail: FetchMessageObject, folder: string, validity: string): Record<string, string> {
+function toRaw({ bookmark, maxBytes }: FolderDeps, mail: WithSource, folder: string, page: readonly Head[]): Raw {
   const time = receivedAt(mail);
+  const whole = page.find(({ uid, size }) => uid === mail.uid && size > maxBytes)?.size;
   return {
-    'x-imap-folder': folder,
-    'x-imap-uid': String(mail.uid),
-    'x-imap-uidvalidity': validity,
-    ...(Number.isFinite(time) && { 'x-imap-internaldate': String(time) }),
-    ...(mail.labels && { 'x-gm-labels': JSON.stringify([...mail.labels]) }),
+    body: mail.source,
+    headers: {
+      'x-imap-folder': folder,
+      'x-imap-uid': String(mail.uid),
+      'x-imap-uidvalidity': bookmark.at(folder)?.validity ?? '',
+      ...(Number.isFinite(time) && { 'x-imap-internaldate': String(time) }),
+      ...(mail.labels && { 'x-gm-labels': JSON.stringify([...mail.labels]) }),
+      ...(whole !== undefined && { 'x-imap-size': String(whole) }),
+    },
   };
 }
 

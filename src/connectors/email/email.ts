@@ -1,0 +1,82 @@
+import { defineConnector } from '../../core/connector.ts';
+import type { Channel, Context } from '../../core/connector.ts';
+import type { ItemInput } from '../../core/envelope.ts';
+import type { Payload } from '../../core/payload.ts';
+import { Config, usesPlusAddressing, type OAuth2 } from './config.ts';
+import { createImap } from './imap.ts';
+import { createListener } from './listen.ts';
+import { createAccessTokens, type AccessTokens } from './oauth.ts';
+import { createReader } from './read.ts';
+import { createSender } from './send.ts';
+
+/** A mailbox: read by IMAP or taken by SMTP, answered by SMTP. */
+export const email = defineConnector({
+  type: 'email',
+  title: 'E-mail',
+  summary: 'Reads a mailbox by IMAP, or takes mail by SMTP, and answers by SMTP.',
+  docs: 'channels/email.md',
+  stability: 'beta',
+  capabilities: {
+    receive: ['stream'],
+    reply: true,
+    attachments: { in: true, out: true },
+    localhost: true,
+    threads: 'topic',
+    proven: ['real payloads'],
+  },
+  config: Config,
+  open(config, context) {
+    const tokens = tokensOf(context);
+    const reader = createReader(config, context);
+    const source = sourceOf(config, context, tokens);
+    const sender = senderOf(config, context, tokens);
+    const testable = [source, sender].filter((part) => part?.test !== undefined);
+    return {
+      stream: (cursor, emit, signal) => source.stream(cursor, emit, signal),
+      normalize: (payload) => refusedMail(payload) ?? reader.normalize(payload),
+      download: (attachment, payload) => reader.download(attachment, payload),
+      ...(sender && { reply: (answer) => sender.reply(answer) }),
+      ...(testable.length > 0 && {
+        async test() {
+          const said: string[] = [];
+          for (const part of testable) said.push((await part?.test?.()) ?? '');
+          return said.join('; ');
+        },
+      }),
+    };
+  },
+});
+
+type Source = Required<Pick<Channel, 'stream'>> & Pick<Channel, 'test'>;
+
+function sourceOf({ imap, listen, address, aliases }: Config, context: Context, tokens: TokenSource): Source {
+  if (imap) return createImap({ imap, context, tokens: imap.oauth2 && tokens(imap.oauth2) });
+  if (!listen) throw new Error('neither imap nor listen, which the settings don’t allow');
+  return createListener({ listen, own: [address, ...aliases], name: new URL(context.publicUrl).hostname, context });
+}
+
+function senderOf(config: Config, context: Context, tokens: TokenSource) {
+  const { smtp, address, fromName, aliases } = config;
+  if (!smtp) return undefined;
+  const sender = { address, fromName, aliases, plusAddressing: usesPlusAddressing(config) };
+  return createSender({ sender, smtp, context, tokens: smtp.oauth2 && tokens(smtp.oauth2) });
+}
+
+type TokenSource = (oauth2: OAuth2) => AccessTokens;
+
+/** One for each grant: a renewed refresh token revokes the one before, for both directions. */
+function tokensOf(context: Context): TokenSource {
+  const opened = new Map<string, AccessTokens>();
+  return (oauth2) => {
+    const grant = `${oauth2.tokenUrl} ${oauth2.clientId} ${oauth2.refreshToken.reveal()} ${oauth2.scope ?? ''}`;
+    const tokens = opened.get(grant) ?? createAccessTokens(oauth2, context);
+    opened.set(grant, tokens);
+    return tokens;
+  };
+}
+
+/** What the server didn't hand out is lost to us: a person must look, so it isn't merely passed over. */
+function refusedMail(payload: Payload): ItemInput[] | undefined {
+  if (payload.headers['x-imap-note'] !== 'mail_refused') return undefined;
+  return [{ kind: 'broken', at: '', error: payload.body.toString().slice(0, 4000) }];
+}
