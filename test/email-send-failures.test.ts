@@ -67,6 +67,18 @@ describe('Sending a mail', () => {
     assert.equal(server.mails.length, 2);
   });
 
+  it('is done again with the same Message-ID when the process ended before it was written down', async () => {
+    const server = await sink();
+    const partSent = async () => {
+      throw new RetryableError('the store is gone');
+    };
+    await assert.rejects(senderTo(server.port).reply(answerOf({ partSent })), /the store is gone/);
+    const reply = answerOf();
+    await senderTo(server.port).reply(reply);
+    const ids = server.mails.map(({ raw }) => headersOf(raw).get('message-id'));
+    assert.deepEqual(ids, Array(2).fill(`<${reply.parts[0]}>`));
+  });
+
   it('is tried again after a temporary refusal', async () => {
     for (const options of [
       onRcptTo(smtpError(450, 'mailbox busy')),
