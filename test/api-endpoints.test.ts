@@ -83,6 +83,7 @@ describe('Channels, destinations and routes over the API', () => {
       inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
       quarantinedAt: null,
     };
+    const fetching = nothing.inbound;
     const cases: [string, Partial<EndpointState>][] = [
       ['waiting_first', {}],
       ['healthy', { lastInAt: now - HOUR }],
@@ -95,12 +96,28 @@ describe('Channels, destinations and routes over the API', () => {
       ['paused', { pausedUntil: now + 1, pauseReason: 'asked for 30 s' }],
       ['healthy', { pausedUntil: now - 1, lastInAt: now }],
       ['paused', { disabledAt: now }],
+      ['degraded', { lastInAt: now, inbound: { ...fetching, failures: 1 } }],
+      ['needs_reauth', { lastInAt: now, inbound: { ...fetching, needsReauth: true } }],
+      ['healthy', { lastInAt: now, inbound: fetching }],
+      ['degraded', { lastInAt: now, quarantinedAt: now - 1000 }],
+      ['healthy', { lastInAt: now, quarantinedAt: now - 2 * HOUR }],
     ];
     for (const [state, evidence] of cases) {
       api.gateway.state.endpointStates.set('contact', { ...nothing, ...evidence });
       const { json } = await api.call('GET', '/channels/contact/health');
       assert.equal(json.state, state, JSON.stringify(evidence));
       assert.equal(json.lastError, evidence.lastError ?? null);
+    }
+    // The newest error is shown, of the way in or out.
+    const sending = { failures: 1, lastError: '550 no such user', lastErrorAt: now - 2000 };
+    for (const [at, shown] of [
+      [now - 3000, '550 no such user'],
+      [now - 1000, '535 bad password'],
+    ] as const) {
+      const inbound = { failures: 2, needsReauth: false, lastError: '535 bad password', lastErrorAt: at };
+      api.gateway.state.endpointStates.set('contact', { ...nothing, ...sending, inbound });
+      const { json } = await api.call('GET', '/channels/contact/health');
+      assert.deepEqual([json.lastError, json.failures], [shown, 3]);
     }
     const contact = api.gateway.state.endpoints.get('contact')!;
     api.gateway.state.endpoints.set('contact', { ...contact, problem: 'The token is missing' });

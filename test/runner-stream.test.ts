@@ -202,18 +202,39 @@ describe('a channel that streams', () => {
 
     it('stops also when one ignores that it should', async () => {
       let polls = 0;
-      host.add('bot', {
-        poll: () => {
-          polls++;
-          return never();
-        },
-      });
+      const poll: Poll = () => {
+        polls++;
+        return never();
+      };
+      host.add('bot', { poll });
       host.runner.start();
       await host.until(() => polls === 1, 'a poll');
       await host.stop();
+      host.add('bot', { poll });
       await host.runner.follow('bot');
       await host.settle();
       assert.equal(polls, 1, 'nothing begins any more');
+    });
+
+    it('stops also when what came in can’t be filed', async () => {
+      host.add('mail', {
+        async stream(_cursor, emit) {
+          await emit(said('slow'), '1');
+        },
+      });
+      let begun = false;
+      let letGo: () => void = () => undefined;
+      host.write = async (store, locks, work) => {
+        if (!locks.includes('message slow')) return store.write(locks, work);
+        begun = true;
+        await new Promise<void>((resolve) => (letGo = resolve));
+        throw new RetryableError('too late');
+      };
+      host.runner.start();
+      await host.until(() => begun, 'a message');
+      await host.stop();
+      assert.ok(host.log.entries.some(({ text }) => text.includes('fetched again')));
+      letGo();
     });
 
     it('connects until that succeeds, once, before anything is fetched', async () => {

@@ -235,6 +235,15 @@ describe('a channel that is polled', () => {
       await host.until(async () => (await host.inboundOf('chat')).failures === 0, 'all is well');
       assert.equal((await host.inboundOf('chat')).lastError, '502 from the vendor', 'what it was can still be read');
       assert.deepEqual(await host.alarms(), ['degraded', 'healthy']);
+
+      // What was is forgotten: the next failure is a first one.
+      down = true;
+      await host.filing.clock.advance(5000);
+      await host.until(async () => (await host.inboundOf('chat')).failures === 1, 'a failure');
+      await host.settle();
+      down = false;
+      await host.filing.clock.advance(1000);
+      await host.until(async () => (await host.inboundOf('chat')).failures === 0, 'all is well again');
       assert.equal(errorsIn().length, 1, 'one alarm in the log');
     });
 

@@ -5,6 +5,9 @@ export interface RunnerDeps extends LoopDeps {
   readonly endpoints: Pick<Endpoints, 'all' | 'get'>;
 }
 
+/** How long what is being filed may take once it stops, milliseconds. */
+const STOP_MS = 8000;
+
 /** Keeps polls and streams of all open channels running, each in a loop of its own. */
 export interface Runner {
   start(): void;
@@ -22,7 +25,7 @@ export interface Runner {
  * one database would take a lease here, before a loop starts.
  */
 export function createRunner(deps: RunnerDeps): Runner {
-  const { endpoints } = deps;
+  const { endpoints, clock, log } = deps;
   const loops = new Map<string, Loop>();
   const turns = new Map<string, Promise<void>>();
   let state: 'new' | 'running' | 'stopped' = 'new';
@@ -58,8 +61,16 @@ export function createRunner(deps: RunnerDeps): Runner {
     },
     async stop() {
       state = 'stopped';
-      await Promise.all([...loops.values()].map((loop) => loop.stop()));
-      await Promise.all(turns.values());
+      const ended = Promise.all([...[...loops.values()].map((loop) => loop.stop()), ...turns.values()]);
+      const over = new AbortController();
+      const late = clock.sleep(STOP_MS, over.signal).then(
+        () => {
+          log.warn({}, 'payloads were still being filed; they are fetched again at the next start');
+        },
+        () => undefined,
+      );
+      await Promise.race([ended, late]);
+      over.abort();
     },
   };
 }

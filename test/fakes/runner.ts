@@ -86,7 +86,7 @@ export async function openHost(): Promise<Host> {
     },
     async stop() {
       const stopped = runner.stop();
-      await filing.clock.advance(5000);
+      await filing.clock.advance(10_000);
       await stopped;
     },
     async killAndRestart() {
