@@ -61,21 +61,23 @@ export function guess(bytes: Uint8Array): string {
 }
 
 /**
- * Whether more letters lie beyond ASCII than in it, as in text that isn't in Latin letters: of the words that have any,
- * since an address stands beside every name.
+ * Whether it isn't in Latin letters: more words have most of their letters beyond ASCII than only some, as French or
+ * Polish words do. One sign alone is a dash or a blank.
  */
 function isMostlyHigh(bytes: Uint8Array): boolean {
-  let [high, low, highOfWord, lowOfWord] = [0, 0, 0, 0];
+  let [foreign, latin, high, low] = [0, 0, 0, 0];
+  const endWord = () => {
+    if (high > low && high > 1) foreign++;
+    else if (high > 0 && low > 0) latin++;
+    high = low = 0;
+  };
   for (const byte of bytes.subarray(0, 64 * 1024)) {
-    if (byte >= 0x80) highOfWord++;
-    else if ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) lowOfWord++;
-    else {
-      high += highOfWord;
-      if (highOfWord > 0) low += lowOfWord;
-      highOfWord = lowOfWord = 0;
-    }
+    if (byte >= 0x80) high++;
+    else if ((byte | 0x20) >= 0x61 && (byte | 0x20) <= 0x7a) low++;
+    else endWord();
   }
-  return high + highOfWord > low + (highOfWord > 0 ? lowOfWord : 0);
+  endWord();
+  return foreign > latin;
 }
 
 function decodeAs(bytes: Buffer, label: string, rare: RareCharsets): string {
