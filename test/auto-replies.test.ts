@@ -51,6 +51,10 @@ describe('an automatic answer', () => {
     assert.equal(row!.thread, 'chat-7');
   });
 
+  it('does not speak up in a group', async () => {
+    assert.deepEqual(await answersTo('telegram|1', { thread: { externalId: '-4001', shared: true } }), []);
+  });
+
   it('says it in English where a language has no text, and leaves out a name that nobody knows', async () => {
     const [answer] = await answersTo('telegram|1', { text: 'Where is my order?' });
     assert.match(answer!.text, /^Hello, #\d+ it is\.$/);

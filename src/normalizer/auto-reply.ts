@@ -51,8 +51,9 @@ export async function replyAutomatically(
   );
 }
 
-/** A person's message or form: calls and reviews are answered by people, machines by nobody. */
-function isAnswerable({ kind, direction, automatic }: Envelope): boolean {
+/** A person's message or form: calls and reviews are answered by people, machines by nobody, and a group hears none. */
+function isAnswerable({ kind, direction, automatic, thread }: Envelope): boolean {
+  if (thread.shared) return false;
   return direction === 'inbound' && automatic === undefined && (kind === 'message' || kind === 'form');
 }
 

@@ -12,7 +12,7 @@ type File = z.output<typeof MessageAttachment>;
 type Part = { readonly text: string } | { readonly file: File };
 
 /** UTF-16 units that a message may have: https://core.telegram.org/bots/api#sendmessage */
-export const MAX_TEXT = 4096;
+const MAX_TEXT = 4096;
 /** https://core.telegram.org/bots/api#sendphoto */
 const MAX_PHOTO = 10 * 1024 * 1024;
 
