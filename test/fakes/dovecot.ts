@@ -15,6 +15,8 @@ export interface Dovecot {
   deliver(user: string, mails: readonly (string | Buffer)[]): Promise<void>;
   /** Puts one mail into a folder with a date of receipt of our choosing. */
   save(user: string, mail: string | Buffer, options?: { folder?: string; received?: Date }): Promise<void>;
+  /** Every mail of a user's inbox, as bytes in latin1. */
+  read(user: string): Promise<string[]>;
   /** Every mail of a folder is renumbered: it is taken out, the folder made anew, and put back. */
   renumber(user: string, folder: string): void;
   /** Ends the user's connections. */
@@ -58,12 +60,15 @@ export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
   const doveadm = (...args: string[]) =>
     execFileSync('/usr/bin/doveadm', ['-c', config, ...args], { encoding: 'utf8' });
 
-  async function save(user: string, mail: string | Buffer, options: { folder?: string; received?: Date } = {}) {
+  async function connected<T>(user: string, work: (client: ImapFlow) => Promise<T>): Promise<T> {
     const auth = { user, pass: PASSWORD };
     const client = new ImapFlow({ host: '127.0.0.1', port: imapPort, secure: false, auth, logger: false });
     await client.connect();
-    await client.append(options.folder ?? 'INBOX', mail, [], options.received);
-    await client.logout();
+    try {
+      return await work(client);
+    } finally {
+      await client.logout();
+    }
   }
 
   return {
@@ -71,7 +76,15 @@ export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
     lmtpPort,
     password: PASSWORD,
     deliver: (user, mails) => deliver(lmtpPort, user, mails),
-    save,
+    async save(user, content, { folder = 'INBOX', received } = {}) {
+      await connected(user, (client) => client.append(folder, content, [], received));
+    },
+    read: (user) =>
+      connected(user, async (client) => {
+        await client.mailboxOpen('INBOX', { readOnly: true });
+        const mails = await client.fetchAll('1:*', { source: true });
+        return mails.map(({ source }) => source?.toString('latin1') ?? '');
+      }),
     renumber(user, folder) {
       const other = `${folder}-before`;
       doveadm('mailbox', 'create', '-u', user, other);
