@@ -116,19 +116,25 @@ interface Refused {
   readonly said: string;
 }
 
+/** Of one page: what is still to come, and its last UID. */
+interface Progress {
+  readonly pending: Set<number>;
+  readonly last: number;
+}
+
 /** A mail that the server itself can't read must not keep the ones behind it for ever: it is named and passed. */
 async function readPatiently(deps: FolderDeps, folder: string, page: readonly Head[]): Promise<void> {
-  const pending = new Set(page.map(({ uid }) => uid));
-  let refused = await readPage(deps, folder, page, pending);
+  const progress = { pending: new Set(page.map(({ uid }) => uid)), last: page.at(-1)?.uid ?? 0 };
+  let refused = await readPage(deps, folder, page, progress);
   for (let tries = 1; refused.length > 0 && tries < REFUSALS; tries++) {
     await deps.clock.sleep(REFUSED_MS);
     const still: Refused[] = [];
-    for (const { head } of refused) still.push(...(await readPage(deps, folder, [head], pending)));
+    for (const { head } of refused) still.push(...(await readPage(deps, folder, [head], progress)));
     refused = still;
   }
   for (const { head, said } of refused) {
     const text = `the mail server does not hand out mail ${head.uid} of ${folder}: ${said.slice(0, 400)}`;
-    await file(deps.bookmark, noteOf('mail_refused', text), folder, head.uid, pending);
+    await file(deps.bookmark, noteOf('mail_refused', text), folder, head.uid, progress);
   }
 }
 
@@ -137,12 +143,12 @@ async function readPage(
   deps: FolderDeps,
   folder: string,
   page: readonly Head[],
-  pending: Set<number>,
+  progress: Progress,
 ): Promise<readonly Refused[]> {
   const { mails, failure } = await fetchPage(deps, page);
-  for (const mail of mails) await file(deps.bookmark, toRaw(deps, mail, folder, page), folder, mail.uid, pending);
+  for (const mail of mails) await file(deps.bookmark, toRaw(deps, mail, folder, page), folder, mail.uid, progress);
   if (failure !== undefined && !isRefusal(failure)) throw failure;
-  const open = page.filter(({ uid }) => pending.has(uid));
+  const open = page.filter(({ uid }) => progress.pending.has(uid));
   if (open.length === 0) return [];
   const there = await search(deps.client, { uid: open.map(({ uid }) => uid).join(',') });
   const said = failure === undefined ? 'it is left out of the answer' : wordsOf(failure);
@@ -179,11 +185,12 @@ function hasSource(mail: FetchMessageObject): mail is WithSource {
 }
 
 /** With the mail goes how far the folder is read: up to the first one that is still to come. */
-async function file(bookmark: Bookmark, raw: Raw, folder: string, uid: number, pending: Set<number>): Promise<void> {
+async function file(bookmark: Bookmark, raw: Raw, folder: string, uid: number, progress: Progress): Promise<void> {
   const position = bookmark.at(folder);
   if (!position) return;
+  const { pending, last } = progress;
   pending.delete(uid);
-  const read = pending.size > 0 ? Math.min(...pending) - 1 : uid;
+  const read = pending.size > 0 ? Math.min(...pending) - 1 : last;
   await bookmark.file(raw, folder, { ...position, uid: Math.max(position.uid, read) });
 }
 

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict';
+import type { FetchMessageObject, ImapFlow } from 'imapflow';
+import { openBookmark } from '../src/connectors/email/imap-bookmark.ts';
+import { readFolder } from '../src/connectors/email/imap-folder.ts';
+import { systemClock, type Clock } from '../src/core/clock.ts';
+import type { Raw } from '../src/core/connector.ts';
+
+const START = Date.UTC(2026, 0, 31);
+const quick: Clock = { now: systemClock.now, sleep: (_ms, signal) => systemClock.sleep(1, signal) };
+
+interface Mail {
+  readonly uid: number;
+  readonly received?: number;
+  readonly labels?: readonly string[];
+  /** What the server answers instead of handing it out. */
+  readonly refused?: Error;
+  /** The server names it, but leaves it out of every answer. */
+  readonly omitted?: boolean;
+}
+
+const refusal = (responseText: string, serverResponseCode?: string) =>
+  Object.assign(new Error('Command failed'), { responseStatus: 'NO', responseText, serverResponseCode });
+
+/** A server with whims that no real one shows when it is asked to. */
+function server(mails: readonly Mail[], answer: (uids: number[]) => number[] = (uids) => uids) {
+  const fetched: number[][] = [];
+  const within = (range: string) => {
+    const parts = range.split(',').map((part) => part.split(':'));
+    return mails.filter(({ uid }) =>
+      parts.some(([from, to = from]) => uid >= Number(from) && (to === '*' || uid <= Number(to))),
+    );
+  };
+  const client = {
+    mailboxOpen: async () => ({ uidValidity: 7n, uidNext: (mails.at(-1)?.uid ?? 0) + 1 }),
+    search: async ({ uid, since }: { uid: string; since?: Date }) =>
+      within(uid)
+        .filter(({ received = START }) => !since || received >= since.getTime())
+        .map((mail) => mail.uid),
+    async *fetch(range: string, query: { source?: unknown }): AsyncGenerator<FetchMessageObject> {
+      const found = within(range);
+      if (query.source !== undefined) fetched.push(found.map(({ uid }) => uid));
+      for (const uid of query.source === undefined ? found.map((mail) => mail.uid) : answer(found.map((m) => m.uid))) {
+        const { refused, omitted, received = START, labels } = mails.find((mail) => mail.uid === uid)!;
+        if (query.source !== undefined && refused) throw refused;
+        if (query.source !== undefined && omitted) continue;
+        yield {
+          seq: uid,
+          uid,
+          size: 100,
+          internalDate: new Date(received),
+          ...(query.source !== undefined && { source: Buffer.from(`mail ${uid}`) }),
+          ...(labels && { labels: new Set(labels) }),
+        };
+      }
+    },
+  };
+  return { client: client as unknown as ImapFlow, fetched };
+}
+
+async function read(client: ImapFlow, cursor?: string) {
+  const raws: Raw[] = [];
+  const cursors: string[] = [];
+  const emit = async (raw: Raw, next = '') => {
+    raws.push(raw);
+    cursors.push(next);
+  };
+  const saved = cursor ?? JSON.stringify({ start: START, folders: {} });
+  const bookmark = await openBookmark(saved, undefined, () => assert.fail('it is open already'), emit);
+  const failure: unknown = await readFolder({ client, bookmark, clock: quick, maxBytes: 1000 }, 'INBOX').then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  const uids = cursors.map((each) => (JSON.parse(each) as { folders: { INBOX: { uid: number } } }).folders.INBOX.uid);
+  return { texts: raws.map(({ body }) => body.toString()), raws, uids, cursors, failure };
+}
+
+describe('What is new in a folder', () => {
+  it('is passed by name where the server refuses to hand it out, and the rest is read', async () => {
+    const { client, fetched } = server([
+      { uid: 1 },
+      { uid: 2, refused: refusal('It can not be converted') },
+      { uid: 3 },
+    ]);
+    const { texts, uids, failure, raws } = await read(client);
+    assert.equal(failure, undefined);
+    assert.deepEqual(texts, [
+      'mail 1',
+      'mail 3',
+      'the mail server does not hand out mail 2 of INBOX: It can not be converted',
+    ]);
+    assert.equal(raws[2]?.headers?.['x-imap-note'], 'mail_refused');
+    assert.deepEqual(uids, [1, 1, 3], 'no cursor passes a mail that is still open');
+    assert.equal(fetched.filter((page) => page.includes(2)).length, 3, 'it was tried three times');
+  });
+
+  it('is passed by name where the server leaves it out of its answers', async () => {
+    const { texts } = await read(server([{ uid: 1, omitted: true }, { uid: 2 }]).client);
+    assert.deepEqual(texts, [
+      'mail 2',
+      'the mail server does not hand out mail 1 of INBOX: it is left out of the answer',
+    ]);
+  });
+
+  it('is asked for again later where the server only asks for patience', async () => {
+    const { client } = server([{ uid: 1 }, { uid: 2, refused: refusal('later', 'UNAVAILABLE') }]);
+    const { texts, failure } = await read(client);
+    assert.deepEqual(texts, ['mail 1']);
+    assert.ok(failure instanceof Error);
+  });
+
+  it('is filed as it arrives, and the cursor waits for what comes out of turn', async () => {
+    const { client } = server([{ uid: 1 }, { uid: 2 }, { uid: 3 }], (uids) => uids.toReversed());
+    const { texts, uids } = await read(client);
+    assert.deepEqual(texts, ['mail 3', 'mail 2', 'mail 1']);
+    assert.deepEqual(uids, [0, 0, 3]);
+  });
+
+  it('is filed as far as it came, when the line breaks', async () => {
+    const broken = Object.assign(new Error('Connection not available'), { code: 'NoConnection' });
+    const { client } = server([{ uid: 1 }, { uid: 2 }, { uid: 3, refused: broken }, { uid: 4 }]);
+    const { texts, uids, failure } = await read(client);
+    assert.deepEqual(texts, ['mail 1', 'mail 2']);
+    assert.deepEqual(uids, [1, 2]);
+    assert.equal(failure, broken);
+  });
+
+  it('does not include old mail, but mail that was moved there later, however old', async () => {
+    const before = START - 5 * 86_400_000;
+    const first = await read(server([{ uid: 1, received: before }, { uid: 2 }]).client);
+    assert.deepEqual(first.texts, ['mail 2']);
+    const moved = [{ uid: 1, received: before }, { uid: 2 }, { uid: 3, received: before }];
+    const second = await read(server(moved).client, first.cursors.at(-1));
+    assert.deepEqual(second.texts, ['mail 3']);
+  });
+
+  it('carries the names of its labels', async () => {
+    const { raws } = await read(server([{ uid: 1, labels: ['\\Inbox', 'Замовлення, нові'] }]).client);
+    assert.deepEqual(JSON.parse(raws[0]?.headers?.['x-gm-labels'] ?? ''), ['\\Inbox', 'Замовлення, нові']);
+  });
+});
