@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AutoReply } from '../../src/core/auto-reply.ts';
-import type { Log } from '../../src/core/connector.ts';
+import type { Channel, Log } from '../../src/core/connector.ts';
 import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
 import type { Endpoint, Intake } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
@@ -43,6 +43,8 @@ export async function openFiling(
     readonly store?: Store;
     readonly log?: Log;
     readonly wake?: (endpointId: string) => void;
+    /** Instead of one whose payloads are the items themselves. */
+    readonly channel?: Channel;
     /** Puts something between the way in and its store: one that fails at a chosen moment. */
     readonly around?: (store: Store) => Store;
   } = {},
@@ -62,7 +64,7 @@ export async function openFiling(
     source: null,
     settings: {},
     problem: null,
-    channel: {
+    channel: options.channel ?? {
       normalize: (payload) => JSON.parse(payload.body.toString()) as ItemInput[],
       reply: async () => undefined,
     },
