@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { splitText } from '../src/connectors/telegram/reply.ts';
 import { telegram } from '../src/connectors/telegram/telegram.ts';
 import type { Channel, Reply } from '../src/core/connector.ts';
 import {
@@ -265,19 +264,6 @@ describe("Telegram's channel, against a stand-in that is checked against Telegra
     });
   });
 
-  describe('a long text', () => {
-    it('is cut at lines, else at words, else between characters', () => {
-      assert.deepEqual(splitText('', 10), []);
-      assert.deepEqual(splitText('  \n ', 10), []);
-      assert.deepEqual(splitText('0123456789', 10), ['0123456789']);
-      assert.deepEqual(splitText('012345\n789ab', 10), ['012345', '789ab']);
-      assert.deepEqual(splitText('0123456 89ab', 10), ['0123456', '89ab']);
-      assert.deepEqual(splitText('0123456789 b', 10), ['0123456789', 'b']);
-      assert.deepEqual(splitText('a bcdefghijklm', 10), ['a bcdefghi', 'jklm']);
-      assert.deepEqual(splitText(`${'😀'.repeat(5)}!`, 9), ['😀😀😀😀', '😀!']);
-    });
-  });
-
   describe('polling', () => {
     const update = (id: number, text = `text ${id}`) => ({
       update_id: id,
@@ -474,20 +460,6 @@ describe("Telegram's channel, against a stand-in that is checked against Telegra
       api.webhook.url = 'https://other.example.com/hook';
       assert.match((await failure(channel.test!())).message, /pushes elsewhere/);
       assert.match((await failure((await open()).test!())).message, /has a webhook/);
-    });
-  });
-
-  describe('the settings', () => {
-    const problems = (settings: object) =>
-      telegram.config.safeParse({ token: TOKEN, ...settings }).error?.issues.map(({ path }) => path.join('.')) ?? [];
-
-    it('need a secret for the webhook that Telegram accepts, and a token that is one', () => {
-      assert.deepEqual(problems({}), []);
-      assert.deepEqual(problems({ mode: 'webhook', webhookSecret: 's3cret' }), []);
-      assert.deepEqual(problems({ mode: 'webhook' }), ['webhookSecret']);
-      assert.deepEqual(problems({ mode: 'webhook', webhookSecret: 'with space' }), ['webhookSecret']);
-      assert.deepEqual(problems({ token: 'bot123:abc' }), ['token']);
-      assert.deepEqual(problems({ apiRoot: 'ftp://example.com' }), ['apiRoot']);
     });
   });
 });

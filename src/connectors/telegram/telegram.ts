@@ -22,21 +22,26 @@ const OWN_LIMITS = { down: 2000 * MB, up: 2000 * MB };
 /** A large file over a slow line. */
 const FILE_MS = 10 * 60_000;
 
+const shaped = (description: string, shape: RegExp, error: string) =>
+  secret(description)
+    .refine((value) => shape.test(value.reveal()), { error })
+    .meta({ description, format: 'password', writeOnly: true });
+
 const Config = z
   .strictObject({
-    token: secret('Token of the bot, from @BotFather').refine(
-      (token) => /^\d{1,20}:[A-Za-z0-9_-]{1,200}$/.test(token.reveal()),
-      { error: 'is not a token of a bot: @BotFather gives them as 123456:ABC-DEF…' },
+    token: shaped(
+      'Token of the bot, from @BotFather',
+      /^\d{1,20}:[A-Za-z0-9_-]{1,200}$/,
+      'is not a token of a bot: @BotFather gives them as 123456:ABC-DEF…',
     ),
     mode: z.enum(['poll', 'webhook']).default('poll').meta({
       description: 'poll: fetched by us, works everywhere; webhook: pushed to PUBLIC_URL, which must be https',
     }),
-    webhookSecret: secret('Telegram sends it with every update; letters, digits, _ and -')
-      .refine((value) => /^[A-Za-z0-9_-]{1,256}$/.test(value.reveal()), {
-        error:
-          'has other characters than letters, digits, _ and -, or more than 256: `npx tributary sign --new-secret`',
-      })
-      .optional(),
+    webhookSecret: shaped(
+      'Telegram sends it with every update; letters, digits, _ and -',
+      /^[A-Za-z0-9_-]{1,256}$/,
+      'has other characters than letters, digits, _ and -, or more than 256: `openssl rand -hex 24` makes one',
+    ).optional(),
     apiRoot: z
       .url({ protocol: /^https?$/ })
       .max(2000)
