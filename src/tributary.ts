@@ -186,6 +186,7 @@ async function start(
   const desk = createDesk({ ...announcing, country: config.country });
 
   const delivering = {
+    newId,
     store,
     clock,
     endpointOf,
@@ -214,7 +215,7 @@ async function start(
     },
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);
-      await announceEnding(tx, announcer.change, ending);
+      await announceEnding(tx, announcer, ending);
       return announcer.due;
     },
     announced,

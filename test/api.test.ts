@@ -243,7 +243,7 @@ describe('The API', () => {
     });
 
     it('keep a harmless type and a name in any script', async () => {
-      const sha256 = saveBlob(api.gateway.state, Buffer.from('png'));
+      const sha256 = saveBlob(api.gateway.state, Buffer.from('89504e470d0a1a0a0000', 'hex'));
       api.gateway.state.attachments.set('att_1', { ...attachment, sha256, name: 'фото.png' });
       const { headers } = await api.call('GET', '/attachments/att_1');
       assert.equal(headers['content-type'], 'image/png');
@@ -251,6 +251,26 @@ describe('The API', () => {
         headers['content-disposition'],
         `attachment; filename="____.png"; filename*=UTF-8''%D1%84%D0%BE%D1%82%D0%BE.png`,
       );
+    });
+
+    it('are bytes when they are not what they say they are (E04)', async () => {
+      for (const bytes of ['MZ\u0090', '<html><script>alert(1)</script>', '', '\u0089PN']) {
+        const sha256 = saveBlob(api.gateway.state, Buffer.from(bytes, 'latin1'));
+        for (const mediaType of ['image/png', 'image/jpeg', 'video/mp4', 'text/html', '__proto__', 'constructor']) {
+          api.gateway.state.attachments.set('att_1', { ...attachment, sha256, mediaType });
+          const { headers } = await api.call('GET', '/attachments/att_1');
+          assert.equal(headers['content-type'], 'application/octet-stream', `${mediaType} ${bytes}`);
+          assert.match(headers['content-disposition']!, /^attachment;/);
+        }
+      }
+    });
+
+    it('say why they can not be had', async () => {
+      const error = 'the file is larger than 100 bytes';
+      api.gateway.state.attachments.set('att_1', { ...attachment, state: 'failed', error });
+      const { status, text } = await api.call('GET', '/attachments/att_1');
+      assert.equal(status, 404);
+      assert.match(text, /larger than 100 bytes/);
     });
 
     it('say so while they are still fetched', async () => {

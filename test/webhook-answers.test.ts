@@ -134,6 +134,7 @@ describe('An answer through a webhook channel', () => {
       mediaType: 'text/plain',
       size: 4,
       state: 'stored' as const,
+      error: null,
       inline: false,
       url: '',
     };

@@ -108,7 +108,7 @@ function Files({ files }: { readonly files: Message['attachments'] }) {
   const format = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
   return (
     <ul class="files">
-      {files.map(({ id, name, size, state, url }) => (
+      {files.map(({ id, name, size, state, error, url }) => (
         <li key={id}>
           <Icon name="clip" />
           {state === 'stored' && url.startsWith('/api/') ? (
@@ -120,7 +120,12 @@ function Files({ files }: { readonly files: Message['attachments'] }) {
           )}
           {size !== null && <small>{format.format(Math.ceil(size / 102.4) / 10)} KB</small>}
           {state === 'waiting' && <small>{t.fileWaiting}</small>}
-          {state === 'failed' && <small class="bad">{t.fileFailed}</small>}
+          {state === 'failed' && (
+            <small class="bad">
+              {t.fileFailed}
+              {error !== null && `: ${error}`}
+            </small>
+          )}
         </li>
       ))}
     </ul>

@@ -1,20 +1,25 @@
+import type { Readable } from 'node:stream';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import { operation } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { IdParams } from './schemas.ts';
 
-/** Types that browsers can only draw or play. Everything else, SVG and text too, goes out as bytes. */
-const INERT = new Set([
-  'image/png',
-  'image/jpeg',
-  'image/gif',
-  'image/webp',
-  'audio/mpeg',
-  'audio/ogg',
-  'audio/wav',
-  'video/mp4',
-]);
+/**
+ * Types that browsers can only draw or play, and how such files begin. Everything else, SVG and text too, and whatever
+ * only says that it is one of these, goes out as bytes.
+ */
+const INERT: Readonly<Record<string, RegExp>> = {
+  'image/png': /^\x89PNG\r\n\x1a\n/,
+  'image/jpeg': /^\xff\xd8\xff/,
+  'image/gif': /^GIF8[79]a/,
+  'image/webp': /^RIFF[^]{4}WEBP/,
+  'audio/mpeg': /^(ID3|\xff[\xe2-\xfb])/,
+  'audio/ogg': /^OggS/,
+  'audio/wav': /^RIFF[^]{4}WAVE/,
+  'video/mp4': /^[^]{4}ftyp/,
+};
+const HEAD_BYTES = 16;
 
 export function attachmentOperations({ store }: Gateway): Operation[] {
   return [
@@ -30,12 +35,16 @@ export function attachmentOperations({ store }: Gateway): Operation[] {
         const row = await store.read.attachment(params.id);
         if (!row) throw new NotFoundError('There is no such attachment');
         if (row.state === 'waiting') throw new ConflictError('The file is still being fetched');
-        if (row.state === 'failed' || row.sha256 === undefined)
-          throw new NotFoundError('The file could not be fetched');
+        if (row.state === 'failed' || row.sha256 === undefined) {
+          throw new NotFoundError(`The file could not be fetched: ${row.error ?? 'nobody knows why'}`, {
+            hint: 'Replay its download: it is among the deliveries of its channel.',
+          });
+        }
+        const head = await headOf(await store.blobs.open(row.sha256));
         return {
           stream: await store.blobs.open(row.sha256),
           headers: {
-            'content-type': INERT.has(row.mediaType) ? row.mediaType : 'application/octet-stream',
+            'content-type': isWhatItSays(row.mediaType, head) ? row.mediaType : 'application/octet-stream',
             'content-disposition': dispositionOf(row.name),
             'content-security-policy': "sandbox; default-src 'none'",
             'x-content-type-options': 'nosniff',
@@ -45,6 +54,21 @@ export function attachmentOperations({ store }: Gateway): Operation[] {
       },
     }),
   ];
+}
+
+async function headOf(stream: Readable): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= HEAD_BYTES) break;
+  }
+  return Buffer.concat(chunks).subarray(0, HEAD_BYTES);
+}
+
+function isWhatItSays(mediaType: string, head: Buffer): boolean {
+  return Object.hasOwn(INERT, mediaType) && INERT[mediaType]?.test(head.toString('latin1')) === true;
 }
 
 /** Always a download, with the name in both notations of RFC 6266. */

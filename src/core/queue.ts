@@ -2,6 +2,8 @@
 export interface TaskRef {
   readonly id: string;
   readonly endpointId: string;
+  /** Files have a lane of their own: however slow they are, answers and deliveries of the same endpoint pass them. */
+  readonly lane?: 'files';
 }
 
 /**

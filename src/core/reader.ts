@@ -1,3 +1,4 @@
+import type { TaskRef } from './queue.ts';
 import type {
   AttachmentRow,
   EndpointRow,
@@ -94,7 +95,7 @@ export interface Reader {
   ): Promise<Page<DeliveryView>>;
   delivery(id: string): Promise<(DeliveryView & { readonly log: readonly Attempt[] }) | undefined>;
   /** Ids of tasks that may be worked on now: due heads of unpaused endpoints, at most `perEndpoint` each; one where it keeps failing. */
-  dueTasks(now: number, perEndpoint: number): Promise<readonly { id: string; endpointId: string }[]>;
+  dueTasks(now: number, perEndpoint: number): Promise<readonly TaskRef[]>;
   /** The feed behind a position, in commit order. */
   changes(after: number, limit: number): Promise<readonly Change[]>;
   change(seq: number): Promise<Change | undefined>;

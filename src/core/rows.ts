@@ -239,6 +239,8 @@ export interface TaskRefRow {
   readonly endpointId: string;
   /** Due now: worth pushing. */
   readonly due: boolean;
+  /** See `TaskRef`. */
+  readonly lane?: 'files';
 }
 
 /** A channel or destination made over the API. */

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Delivery, Destination, DestinationType, TicketRef } from '../core/destination.ts';
 import { PermanentError, RetryableError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
+import type { NewId } from '../core/id.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
 import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
@@ -14,9 +15,10 @@ export interface DeliverDeps {
   readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly destinationTypeOf: (type: string) => DestinationType | undefined;
   readonly openAttachment: (id: string) => Promise<Readable>;
+  readonly newId: NewId;
 }
 
-/** How long a delivery waits for the files of its message, milliseconds; then it goes without them. */
+/** How long after its arrival a message waits for its files, milliseconds; then it goes, and they follow it. */
 const FILES_WAIT_MS = 20_000;
 
 /** Tells an event to a destination that carries events. */
@@ -37,27 +39,38 @@ export function createNotify(deps: DeliverDeps) {
  */
 export function createDeliver(deps: DeliverDeps) {
   return async (task: Task) => {
-    const { destination, type } = open(deps, task);
-    const { store } = deps;
-    const message = await messageWithFiles(deps, task.messageId ?? '');
+    const to = target(deps, task);
+    const message = await deps.store.read.message(task.messageId ?? '');
     // It may have been moved to another ticket since the task was made.
-    const ticket = message && (await store.read.ticket(message.ticketId));
+    const ticket = message && (await deps.store.read.ticket(message.ticketId));
     if (!ticket || !message) throw new PermanentError('the ticket or the message is gone');
-    const asks = task.uncertain && !type.capabilities.idempotent;
-    const delivery = {
-      id: task.id,
-      ticket,
-      message,
-      transcript: await store.read.undelivered(task.endpointId, ticket.id, message.id),
-      open: deps.openAttachment,
-    };
-    const to = { destination, id: task.endpointId, asks };
-    const link = ticket.links.find((each) => each.destination === task.endpointId);
-    if (link) return append(to, { externalId: link.externalId, url: link.url ?? undefined }, delivery);
+    const link = linkOf(ticket, task.endpointId);
+    const about = { id: task.id, ticket, open: deps.openAttachment };
+    if (task.attachmentId !== null) {
+      const file = link && (await fileOf(deps.store, task, message));
+      if (!file) return { request: 'goes with its message' };
+      return append(to, link, { ...about, message: file, transcript: [] });
+    }
+    const complete = Date.parse(message.receivedAt) + FILES_WAIT_MS;
+    if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
+    const said = await withoutLater(deps, task, message);
+    const transcript = await deps.store.read.undelivered(task.endpointId, ticket.id, message.id);
+    const delivery = { ...about, message: said, transcript };
+    if (link) return append(to, link, delivery);
     const { ref, how } = await create(to, delivery);
     await saveLink(deps, task.endpointId, ticket.id, ref);
     return { request: `${how} ${ref.externalId}` };
   };
+}
+
+function linkOf({ links }: Ticket, destinationId: string): TicketRef | undefined {
+  const found = links.find((each) => each.destination === destinationId);
+  return found && { externalId: found.externalId, url: found.url ?? undefined };
+}
+
+function target(deps: DeliverDeps, task: Task): Target {
+  const { destination, type } = open(deps, task);
+  return { destination, id: task.endpointId, asks: task.uncertain && !type.capabilities.idempotent };
 }
 
 /** A destination, and whether the far side must be asked before anything is repeated there. */
@@ -86,12 +99,11 @@ export function createUpdate(deps: DeliverDeps) {
   return async (task: Task) => {
     const { destination } = open(deps, task);
     const ticket = await deps.store.read.ticket(task.ticketId ?? '');
-    const link = ticket?.links.find((each) => each.destination === task.endpointId);
-    if (!ticket || !link || !destination.update) return { request: 'nothing to update there' };
+    const ref = ticket && linkOf(ticket, task.endpointId);
+    if (!ticket || !ref || !destination.update) return { request: 'nothing to update there' };
     const change = await deps.store.read.change(task.changeSeq ?? -1);
     const status =
       change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus | undefined) : undefined;
-    const ref = { externalId: link.externalId, url: link.url ?? undefined };
     const { priority, assignee } = ticket;
     await destination.update(ref, { id: task.id, ticket, status: status ?? ticket.status, priority, assignee });
     return { request: `updated ${ref.externalId}` };
@@ -136,12 +148,50 @@ function uncertain(what: string): UncertainError {
   });
 }
 
-async function messageWithFiles(deps: DeliverDeps, id: string): Promise<Message | undefined> {
-  const until = deps.clock.now() + FILES_WAIT_MS;
-  for (;;) {
-    const message = await deps.store.read.message(id);
-    const waits = message?.attachments.some((attachment) => attachment.state === 'waiting') ?? false;
-    if (!waits || deps.clock.now() >= until) return message;
-    await deps.clock.sleep(250);
-  }
+function waitsForFiles({ attachments }: Message): boolean {
+  return attachments.some(({ state }) => state === 'waiting');
+}
+
+/**
+ * The message as it goes now. Whatever file isn't there yet is shown as waiting and follows in a delivery of its own,
+ * decided and written down before anything is sent: no later try sends it twice, and none forgets it.
+ */
+async function withoutLater(deps: DeliverDeps, task: Task, message: Message): Promise<Message> {
+  const { store, clock, newId } = deps;
+  const known = message.attachments.map(({ id }) => id);
+  if (known.length === 0) return message;
+  const { endpointId } = task;
+  const later = await store.write([`message ${message.id}`], async (tx) => {
+    const ids: string[] = [];
+    for (const attachmentId of known) {
+      const follows = await tx.isToFollow(attachmentId, endpointId);
+      if (!follows && (await tx.attachment(attachmentId))?.state !== 'waiting') continue;
+      ids.push(attachmentId);
+      if (follows) continue;
+      const own = { id: newId('tsk'), kind: 'deliver', type: 'message.updated', createdAt: clock.now() } as const;
+      const about = { endpointId, ticketId: null, messageId: message.id, changeSeq: null, attachmentId };
+      await tx.insertTask({ ...own, ...about }, null);
+    }
+    return ids;
+  });
+  const { attachments, ...rest } = (await store.read.message(message.id)) ?? message;
+  const shown = attachments.filter(({ id }) => known.includes(id));
+  return {
+    ...rest,
+    attachments: shown.map((each) => (later.includes(each.id) ? { ...each, state: 'waiting' } : each)),
+  };
+}
+
+/** A file that follows its message, as a message of its own; undefined where it goes with that one after all, or is gone. */
+async function fileOf(
+  store: Store,
+  { endpointId, attachmentId }: Task,
+  message: Message,
+): Promise<Message | undefined> {
+  const attachment = message.attachments.find(({ id }) => id === attachmentId);
+  const deliveries = await store.write([], (tx) => tx.deliveriesOf(message.ticketId, message.id));
+  const main = deliveries.find((each) => each.endpointId === endpointId);
+  if (!attachment || (main && main.state !== 'delivered')) return undefined;
+  const nothing = { externalId: null, subject: null, text: '', textFull: null, html: null, call: null, review: null };
+  return { ...message, ...nothing, id: attachment.id, fields: {}, reactions: [], attachments: [attachment] };
 }

@@ -18,7 +18,7 @@ export function createDownload(deps: {
   const { store } = deps;
   return async (task: Task) => {
     const attachment = await store.read.attachment(task.attachmentId ?? '');
-    if (!attachment) throw new PermanentError('the attachment is gone');
+    if (!attachment) return { request: 'taken back by its sender' };
     const { channel, type } = openChannel(deps.endpointOf, task.endpointId);
     if (!channel.download) throw new PermanentError(`a channel of type ${type} hands over no files`);
     const row = attachment.payloadId === null ? undefined : await store.read.payload(attachment.payloadId);

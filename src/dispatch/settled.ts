@@ -1,5 +1,5 @@
 import { textOf } from '../core/errors.ts';
-import type { ChangeRow, EndpointState, Task, TicketRow } from '../core/rows.ts';
+import type { ChangeRow, EndpointState, MessageRow, Task, TaskRefRow, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 
 /** As the worker hands it over. */
@@ -9,6 +9,7 @@ interface Ending {
   readonly error: unknown;
   readonly before: EndpointState;
   readonly after: Partial<EndpointState>;
+  readonly at: number;
 }
 
 type Announce = (
@@ -16,13 +17,23 @@ type Announce = (
   about?: { ticket: TicketRow; kind?: string; origin?: string },
 ) => Promise<void>;
 
+/** What this transaction tells others. */
+interface Announcer {
+  readonly change: Announce;
+  task(
+    row: Pick<Task, 'kind' | 'type' | 'endpointId'> & { [K in 'ticketId' | 'messageId' | 'attachmentId']: string },
+  ): Promise<void>;
+  readonly due: TaskRefRow[];
+}
+
 /** What others must know of how a try ended: an answer sent or failed, a file that can't be had, a delivery given up. */
-export async function announceEnding(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {
+export async function announceEnding(tx: Transaction, announcer: Announcer, ending: Ending): Promise<void> {
+  const announce = announcer.change;
   await announceHealth(announce, ending);
   const { task, state } = ending;
-  if (state === 'waiting' || state === 'delivering') return;
+  if (state === 'waiting' || state === 'delivering') return waitsOn(tx, announcer, ending);
   if (task.kind === 'reply') await replyEnded(tx, announce, ending);
-  if (task.kind === 'download') return downloadEnded(tx, announce, ending);
+  if (task.kind === 'download') return downloadEnded(tx, announcer, ending);
   // A destination that refuses this news too must not hear of that again, and again.
   if (state === 'delivered' || task.type === 'delivery.exhausted') return;
   await announce({
@@ -32,6 +43,13 @@ export async function announceEnding(tx: Transaction, announce: Announce, ending
   });
 }
 
+/** The files that a delivery went to wait for may have come while it was deciding to. */
+async function waitsOn(tx: Transaction, announcer: Announcer, { task, error, at }: Ending): Promise<void> {
+  const { kind, ticketId, messageId } = task;
+  if (kind !== 'deliver' || error !== undefined || ticketId === null || messageId === null) return;
+  announcer.due.push(...(await tx.wakeDeliveries(ticketId, messageId, at)));
+}
+
 async function announceHealth(announce: Announce, { task, before, after }: Ending): Promise<void> {
   const needsReauth = after.needsReauth ?? before.needsReauth;
   if (needsReauth === before.needsReauth && (after.disabledAt ?? before.disabledAt) === before.disabledAt) return;
@@ -39,11 +57,36 @@ async function announceHealth(announce: Announce, { task, before, after }: Endin
   await announce({ type: 'channel.health_changed', version: 0, extra: { endpoint: task.endpointId, health } });
 }
 
-async function downloadEnded(tx: Transaction, announce: Announce, { task, state }: Ending): Promise<void> {
-  if (state !== 'delivered' && task.attachmentId !== null) {
-    await tx.updateAttachment(task.attachmentId, { state: 'failed' });
+/** A file is there, or can't be had: its message says so, and deliveries that wait for it go on. */
+async function downloadEnded(tx: Transaction, announcer: Announcer, { task, state, error, at }: Ending): Promise<void> {
+  const { attachmentId, messageId } = task;
+  const attachment = attachmentId === null ? undefined : await tx.attachment(attachmentId);
+  const message = messageId === null ? undefined : await tx.message(messageId);
+  // Taken back by its sender meanwhile.
+  if (!attachment || !message) return;
+  const { rowId } = attachment;
+  if (state !== 'delivered') {
+    await tx.updateAttachment(rowId, { state: 'failed', error: textOf(error).slice(0, 1000) });
+  } else if (attachment.error !== undefined) {
+    await tx.updateAttachment(rowId, { state: 'stored', error: null });
+    await sendAfterAll(tx, announcer, message, rowId);
   }
-  if (task.messageId !== null) await messageChanged(tx, announce, task.messageId, 'message.updated');
+  await messageChanged(tx, announcer.change, message.id, 'message.updated');
+  announcer.due.push(...(await tx.releaseFile(rowId, message.ticketId, at)));
+  announcer.due.push(...(await tx.wakeDeliveries(message.ticketId, message.id, at)));
+}
+
+/** Whoever was told that the file can't be had gets it now. */
+async function sendAfterAll(
+  tx: Transaction,
+  announcer: Announcer,
+  { id: messageId, ticketId }: MessageRow,
+  attachmentId: string,
+): Promise<void> {
+  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
+    if (state !== 'delivered' || (await tx.isToFollow(attachmentId, endpointId))) continue;
+    await announcer.task({ kind: 'deliver', type: 'message.updated', endpointId, ticketId, messageId, attachmentId });
+  }
 }
 
 async function replyEnded(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {

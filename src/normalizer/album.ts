@@ -145,12 +145,19 @@ function isTogether(album: MessageRow, { direction, thread, sender }: Envelope):
 function attach(
   tx: Transaction,
   announcer: Announcer,
-  { id, endpointId }: MessageRow,
+  { id, ticketId, endpointId }: MessageRow,
   envelope: Envelope,
   { newId, payloadId, endpointId: channel }: AlbumSource,
   known: readonly string[],
 ): Promise<AlbumPart['files']> {
-  return fileAttachments(tx, announcer, envelope, { id, endpointId: endpointId ?? channel, payloadId, newId, known });
+  return fileAttachments(tx, announcer, envelope, {
+    id,
+    ticketId,
+    endpointId: endpointId ?? channel,
+    payloadId,
+    newId,
+    known,
+  });
 }
 
 function toPart(

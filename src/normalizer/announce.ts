@@ -33,7 +33,8 @@ export interface Announcer {
     readonly messageId?: string;
     readonly changeSeq?: number;
     readonly attachmentId?: string;
-    readonly dueAt?: number;
+    /** Null: once its file is there. */
+    readonly dueAt?: number | null;
   }): Promise<void>;
   /** Tasks that may start now. */
   readonly due: TaskRefRow[];
@@ -67,7 +68,7 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
         attachmentId: row.attachmentId ?? null,
         createdAt: now,
       },
-      row.dueAt ?? now,
+      row.dueAt === undefined ? now : row.dueAt,
     );
     if (ref.due) due.push(ref);
   };

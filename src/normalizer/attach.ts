@@ -11,6 +11,8 @@ export async function fileAttachments(
   envelope: Envelope,
   message: {
     readonly id: string;
+    /** Its ticket, if it was there before: what was delivered already can only be followed. */
+    readonly ticketId?: string;
     readonly endpointId: string;
     /** That announced them: what their channel finds the bytes by. */
     readonly payloadId: string;
@@ -33,6 +35,29 @@ export async function fileAttachments(
       attachmentId: rowId,
     });
     files.push({ id: attachment.id, rowId });
+    await follow(tx, announcer, message, rowId);
   }
   return files;
+}
+
+/** A file that joins a message later goes, once it is there, to every help desk that has the message already. */
+async function follow(
+  tx: Transaction,
+  announcer: Announcer,
+  { id: messageId, ticketId }: { readonly id: string; readonly ticketId?: string },
+  attachmentId: string,
+): Promise<void> {
+  if (ticketId === undefined) return;
+  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
+    // One that has yet to begin will find the file.
+    if (state !== 'delivered' && state !== 'delivering') continue;
+    await announcer.task({
+      kind: 'deliver',
+      type: 'message.updated',
+      endpointId,
+      messageId,
+      attachmentId,
+      dueAt: null,
+    });
+  }
 }

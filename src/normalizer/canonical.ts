@@ -162,15 +162,20 @@ export function toPhone(text: string, country: string | undefined): string | und
   return undefined;
 }
 
-/** A file name to show: no folders, nothing invisible, at most 200 characters, never empty. */
+/** Names that Windows keeps for devices, with any ending. */
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** A file name to show: no folders, nothing invisible, no device, at most 200 characters, never empty. */
 export function fileName(name: string): string {
-  const last = cleanLine(name).replace(/\\/g, '/').split('/').pop() ?? '';
+  const visible = cleanLine(name).replace(/\p{Cf}/gu, '');
+  const last = visible.replace(/\\/g, '/').split('/').pop() ?? '';
   let end = last.length;
   while (end > 0 && ' .'.includes(last.charAt(end - 1))) end--;
   const plain = last
     .slice(0, end)
     .replace(/^[\s.-]+/, '')
     .replace(/[<>:"|?*]/g, '_');
+  if (RESERVED.test(plain)) return `_${plain.slice(0, 199)}`;
   if (plain.length <= 200) return plain || 'file';
   const dot = plain.lastIndexOf('.');
   const ending = dot > 0 && plain.length - dot <= 20 ? plain.slice(dot) : '';

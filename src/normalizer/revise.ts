@@ -20,7 +20,14 @@ export async function acceptAgain(
   if (content.revision > known.revision) {
     await tx.reviseMessage(known, content, source.receivedAt);
     const { endpointId, payloadId, newId } = source;
-    const files = { id: known.id, endpointId, payloadId, newId, known: await tx.attachmentIds(known.id) };
+    const files = {
+      id: known.id,
+      ticketId: known.ticketId,
+      endpointId,
+      payloadId,
+      newId,
+      known: await tx.attachmentIds(known.id),
+    };
     await fileAttachments(tx, announcer, envelope, files);
     const ticket = await tx.ticket(known.ticketId);
     const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);

@@ -76,7 +76,8 @@ function retry(
 ): Verdict {
   // What isn't one of ours may have been thrown at any moment, also after the far side had acted.
   const uncertain = error instanceof RetryableError ? error.outcomeUnknown || lease.task.uncertain : true;
-  const failures = state.failures + 1;
+  // Where files lie says nothing about the channel that named them, and strangers choose the place.
+  const failures = state.failures + (lease.task.kind === 'download' ? 0 : 1);
   if (failures >= DOWN_AFTER) {
     const pausedUntil = now + restAfter(failures, random);
     const pauseReason = `${failures} failures in a row; asks again by itself`;

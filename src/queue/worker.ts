@@ -8,7 +8,14 @@ import type { Store, Transaction } from '../core/store.ts';
 import { settle, type Verdict } from './settle.ts';
 
 /** Carries one task out; resolves with what the far side answered, throws one of the error classes. */
-export type CarryOut = (task: Task) => Promise<{ readonly request?: string; readonly response?: string } | undefined>;
+export type CarryOut = (task: Task) => Promise<Exchange | undefined>;
+
+export interface Exchange {
+  readonly request?: string;
+  readonly response?: string;
+  /** It is not time yet: nothing was done, and it is asked again then. Not a failure. */
+  readonly later?: number;
+}
 
 export interface WorkerDeps {
   readonly store: Store;
@@ -31,6 +38,7 @@ export interface Ending {
   /** The endpoint as it was before, and what changes. */
   readonly before: EndpointState;
   readonly after: Verdict['endpoint'];
+  readonly at: number;
 }
 
 /** A try may take this long before another worker may take the task over, milliseconds. */
@@ -89,7 +97,10 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     const now = clock.now();
     const due = await store.write([`task ${task.id}`], async (tx) => {
       const state = await tx.endpointState(task.endpointId);
-      const verdict = settle(error, lease, state, { now, random: deps.random });
+      const verdict =
+        exchange?.later === undefined
+          ? settle(error, lease, state, { now, random: deps.random })
+          : notYet(lease, exchange.later);
       const attempt = attemptOf(verdict, error, exchange, startedAt, now);
       const { held, next } = await tx.finish(lease, verdict.result, attempt, now);
       // Somebody else holds the lease by now: what this worker found out is history only.
@@ -101,6 +112,7 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
         error,
         before: state,
         after: verdict.endpoint,
+        at: now,
       });
       return next ? [next, ...more] : more;
     });
@@ -139,9 +151,19 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
   };
 }
 
+function outcomeOf(error: unknown, exchange: Exchange | undefined): string {
+  if (error !== undefined) return error instanceof TributaryError ? error.name : 'Error';
+  return exchange?.later === undefined ? 'delivered' : 'waited';
+}
+
+/** No try was spent, and what is unknown of an earlier one still is. */
+function notYet({ task }: Lease, dueAt: number): Verdict {
+  return { result: { state: 'waiting', dueAt, countsAttempt: false, uncertain: task.uncertain }, endpoint: {} };
+}
+
 /** Every success would otherwise write the endpoint's row; the time of the last one may be seconds old. */
 function worthWriting(state: EndpointState, verdict: Verdict, now: number): boolean {
-  if (verdict.result.state !== 'delivered') return true;
+  if (verdict.result.state !== 'delivered') return Object.keys(verdict.endpoint).length > 0;
   return state.failures > 0 || state.needsReauth || state.pausedUntil !== null || now - (state.lastOutAt ?? 0) > 10_000;
 }
 
@@ -156,7 +178,7 @@ function attemptOf(
   return {
     startedAt,
     endedAt,
-    outcome: error === undefined ? 'delivered' : (known?.name ?? 'Error'),
+    outcome: outcomeOf(error, exchange),
     error: error === undefined ? null : textOf(error).slice(0, 2000),
     hint: known?.hint ?? null,
     request: exchange?.request ?? null,

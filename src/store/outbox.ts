@@ -62,7 +62,12 @@ export function outboxOf(
         row.createdAt,
         row.createdAt,
       );
-      return { id: row.id, endpointId: row.endpointId, due: !busy && dueAt !== null && dueAt <= row.createdAt };
+      return {
+        id: row.id,
+        endpointId: row.endpointId,
+        lane: laneOf(row.kind),
+        due: !busy && dueAt !== null && dueAt <= row.createdAt,
+      };
     },
 
     async lease(taskId, token, now, until) {
@@ -135,9 +140,9 @@ export function outboxOf(
     },
 
     async replayTask(taskId, now) {
-      const task = await sql.get<{ endpoint_id: string; ticket_id: string | null }>(
+      const task = await sql.get<{ endpoint_id: string; ticket_id: string | null; kind: string }>(
         `UPDATE tasks SET state = 'waiting', attempts = 0, interruptions = 0, due_at = NULL, updated_at = ?
-         WHERE id = ? AND state IN ('dead', 'needs_check', 'delivered') RETURNING endpoint_id, ticket_id`,
+         WHERE id = ? AND state IN ('dead', 'needs_check', 'delivered') RETURNING endpoint_id, ticket_id, kind`,
         now,
         taskId,
       );
@@ -145,7 +150,7 @@ export function outboxOf(
       // It has the oldest id of its line, but must not overtake one that is on its way right now.
       const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
-      return { id: taskId, endpointId: task.endpoint_id, due: !active };
+      return { id: taskId, endpointId: task.endpoint_id, lane: laneOf(task.kind), due: !active };
     },
 
     async moveTasks(from, to, now) {
@@ -211,6 +216,11 @@ export function outboxOf(
       return row?.ticket_id;
     },
   };
+}
+
+/** What a task of a kind is worked on beside. */
+export function laneOf(kind: string): 'files' | undefined {
+  return kind === 'download' ? 'files' : undefined;
 }
 
 /** Whether one of a line may start or has started. */

@@ -56,6 +56,7 @@ export async function openOutgoing(
   };
   const endpointOf = (id: string) => endpoints.get(id);
   const deps = {
+    newId: createIds(clock),
     store: lent,
     clock,
     endpointOf,
@@ -83,7 +84,7 @@ export async function openOutgoing(
     },
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);
-      await announceEnding(tx, announcer.change, ending);
+      await announceEnding(tx, announcer, ending);
       return announcer.due;
     },
     announced: (due) => queue.push(due),

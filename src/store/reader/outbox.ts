@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { firstId } from '../../core/id.ts';
+import type { TaskRef } from '../../core/queue.ts';
 import type { Reader } from '../../core/reader.ts';
 import type { EndpointState } from '../../core/rows.ts';
 import { toTime, type Attempt, type DeliveryView } from '../../core/ticket.ts';
@@ -51,16 +52,18 @@ export function outboxIn(
     async dueTasks(now, perEndpoint) {
       const states = await db.selectFrom('endpoint_states').selectAll().execute();
       const stateOf = new Map(states.map((state) => [state.endpoint_id, state]));
-      const due: { id: string; endpointId: string }[] = [];
+      const due: TaskRef[] = [];
       for (const endpointId of await endpointsIn(db, 'tasks')) {
         const state = stateOf.get(endpointId);
         if (state && (state.disabled_at !== null || (state.paused_until ?? 0) > now)) continue;
         const limit = (state?.failures ?? 0) >= PROBED_FROM ? 1 : perEndpoint;
         // A task whose lease ran out was being worked on by a process that is gone.
-        const { rows } = await sql<{ id: string }>`
-          SELECT id FROM tasks WHERE endpoint_id = ${endpointId} AND ${OPEN} AND due_at IS NOT NULL AND due_at <= ${now}
+        const { rows } = await sql<{ id: string; kind: string }>`
+          SELECT id, kind FROM tasks WHERE endpoint_id = ${endpointId} AND ${OPEN} AND due_at IS NOT NULL AND due_at <= ${now}
             AND (state = 'waiting' OR lease_until <= ${now}) ORDER BY due_at LIMIT ${limit}`.execute(db);
-        due.push(...rows.map(({ id }) => ({ id, endpointId })));
+        due.push(
+          ...rows.map(({ id, kind }) => ({ id, endpointId, ...(kind === 'download' && { lane: 'files' as const }) })),
+        );
       }
       return due;
     },
