@@ -81,6 +81,28 @@ describe('receiving a payload', () => {
     assert.deepEqual([await events(), await filing.store.read.cursor('chat')], [[], undefined]);
   });
 
+  it('keeps nothing and lets it come again when it can’t be read now', async () => {
+    let busy = true;
+    const channel = {
+      normalize: () => {
+        if (busy) throw new RetryableError('too much is waiting for a thread');
+        return [message('chat|anna')];
+      },
+    };
+    const other = await openFiling({ log, channel });
+    try {
+      const about = { endpointId: 'chat', receivedAt: other.clock.now(), method: 'POLL', url: '', headers: {} };
+      const send = () => other.intake.receive({ ...about, body: Buffer.from('a mail') }, 'behind');
+      await assert.rejects(send(), RetryableError);
+      assert.deepEqual((await other.store.read.events({}, { limit: 9 })).data, []);
+      assert.equal(await other.store.read.cursor('chat'), undefined);
+      busy = false;
+      assert.equal((await send()).items[0]?.outcome, 'ticket_created');
+    } finally {
+      await other.close();
+    }
+  });
+
   it('raises one alarm for many that can’t be read, and another one after an hour without', async () => {
     for (let i = 0; i < 4; i++) {
       await receive(`{ ${i}`);

@@ -170,8 +170,9 @@ function channelOf(deps: ReceiveDeps, endpointId: string): OpenChannel {
 }
 
 /**
- * What a payload says, in canonical form. Never throws and never yields nothing: what can't be read is
- * one `broken` item, what says nothing one `ignored` item, so that every payload shows in the ledger.
+ * What a payload says, in canonical form, and never nothing: what can't be read is one `broken` item, what
+ * says nothing one `ignored` item, so that every payload shows in the ledger. Throws `RetryableError` where
+ * it can't be read now.
  */
 async function itemsOf(
   deps: ReceiveDeps & { readonly toCanonical: (item: Item) => Item },
@@ -189,6 +190,8 @@ async function itemsOf(
       return broken(`/${index}`, `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not an item'}`);
     });
   } catch (error) {
+    // Nobody has tried to read it yet: too much is waiting for a thread, or the gateway is stopping.
+    if (error instanceof RetryableError) throw error;
     // A payload that isn't as documented is the vendor's matter; anything else is a bug of the connector.
     if (!(error instanceof BadPayloadError)) {
       deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload');
