@@ -94,8 +94,8 @@ function referencesOf(mail: Mail): string[] {
  * own, and mustn't get into that conversation by it.
  */
 function threadOf(root: string, sender: Sender): string {
-  const thread = `${root} ${sender.party.identifiers[0]?.value ?? ''}`.toLowerCase();
-  return thread.length <= LONGEST_ID ? thread : thread.slice(0, LONGEST_ID).toWellFormed();
+  // The sender first: what is too long is cut at the end, and he must stay.
+  return `${sender.party.identifiers[0]?.value ?? ''} ${root}`.toLowerCase().slice(0, LONGEST_ID).toWellFormed();
 }
 
 function recipientsOf(mail: Mail, payload: Payload): string[] {

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { text as textOf } from 'node:stream/consumers';
+import type { EnvelopeInput } from '../src/core/envelope.ts';
+import { createReader } from '../src/connectors/email/read.ts';
+import { fakeContext } from './fakes/context.ts';
+
+const receivedAt = Date.parse('2026-11-22T10:00:00Z');
+const reader = createReader({ address: 'support@example.com', aliases: ['help@example.com'] }, fakeContext());
+const payload = (mail: string, headers: Record<string, string> = {}) => ({
+  endpointId: 'mail',
+  receivedAt,
+  method: 'STREAM',
+  url: '',
+  headers,
+  body: Buffer.from(mail, 'latin1'),
+});
+
+async function read(mail: string, headers?: Record<string, string>): Promise<EnvelopeInput> {
+  const items = await reader.normalize(payload(mail, headers));
+  assert.equal(items.length, 1);
+  assert.equal(items[0]!.kind, 'message', JSON.stringify(items));
+  return items[0] as EnvelopeInput;
+}
+
+const bytes = (hex: string) => Buffer.from(hex, 'hex').toString('latin1');
+const withText = (type: string, body: string) => `From: a@example.test\nContent-Type: ${type}\n\n${body}`;
+
+describe('reading mail', () => {
+  // "Привіт, де лист?" or the like, as each charset writes it.
+  const charsets: readonly (readonly [string, string, string, string])[] = [
+    ['windows-1251', 'text/plain; charset=windows-1251', 'cff0e8e2b3f2', 'Привіт'],
+    ['code page 866', 'text/plain; charset=cp866', '8fe0a8a2a5e2', 'Привет'],
+    ['KOI8-R', 'text/plain; charset=koi8-r', 'f0d2c9d7c5d4', 'Привет'],
+    ['ISO-2022-JP', 'text/plain; charset=iso-2022-jp', '1b2442467c4b5c1b2842', '日本'],
+    ['UTF-8 called windows-1251', 'text/plain; charset=windows-1251', Buffer.from('Привіт').toString('hex'), 'Привіт'],
+    ['windows-1251 called Latin 1', 'text/plain; charset=iso-8859-1', 'cff0e8e2e5f2', 'Привет'],
+    ['windows-1251 without a name', 'text/plain', 'cff0e8e2e5f2', 'Привет'],
+    ['KOI8 called UTF-8', 'text/plain; charset=utf-8', 'f0d2c9d7c5d4', 'Привет'],
+    ['French without a name', 'text/plain', Buffer.from('déjà vu à Noël', 'latin1').toString('hex'), 'déjà vu à Noël'],
+    [
+      'a hard blank without a name',
+      'text/plain',
+      Buffer.from('Hello: \xa0 you', 'latin1').toString('hex'),
+      'Hello: \xa0 you',
+    ],
+  ];
+  for (const [name, type, hex, expected] of charsets) {
+    it(`reads ${name}`, async () => {
+      assert.equal((await read(withText(type, bytes(hex)))).text, expected);
+    });
+  }
+
+  it('never turns UTF-7 into markup', async () => {
+    const { text, html } = await read(withText('text/html; charset=utf-7', '+ADw-script+AD4-'));
+    assert.ok(!`${text}${html}`.includes('<script'), html);
+  });
+
+  it('gives the bytes of a file as they were, line ends included', async () => {
+    const content = '<invoice>\r\n</invoice>\r\n';
+    const mail = `Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhi\r\n--b\r\nContent-Type: application/xml; name=a.xml\r\n\r\n${content}\r\n--b--\r\n`;
+    const { attachments } = await read(mail);
+    const [file] = attachments!;
+    assert.equal(await textOf(await reader.download({ ...file!, inline: false }, payload(mail))), content);
+  });
+
+  it('keeps a stranger who names somebody’s mail out of that conversation', async () => {
+    const mail = (from: string) => `From: ${from}\nMessage-ID: <x@y>\nReferences: <first@example.com>\n\nhi`;
+    const [own, strange] = [await read(mail('olena@example.com')), await read(mail('eve@example.test'))];
+    assert.deepEqual(own.thread?.references, strange.thread?.references);
+    assert.notEqual(own.thread?.externalId, strange.thread?.externalId);
+  });
+
+  it('takes neither our own answer nor a mail in our name for a customer', async () => {
+    const ours = 'From: help@example.com\nMessage-ID: <t7.0123456789abcdefghijklmnop.rpl@example.com>\n\nhi';
+    const forged = 'From: Boss <support@example.com>\nMessage-ID: <x@y>\n\nhi';
+    for (const mail of [ours, forged]) {
+      assert.equal((await reader.normalize(payload(mail)))[0]?.kind, 'ignored');
+    }
+    assert.equal((await read(forged, { 'x-gm-labels': '["\\\\Sent"]' })).direction, 'outbound');
+  });
+
+  it('believes no date that cannot be', async () => {
+    const at = async (date: string) => (await read(`From: a@example.test\nDate: ${date}\n\nhi`)).occurredAt;
+    assert.equal(await at('Sun, 22 Nov 2026 11:00:00 +0200'), Date.parse('2026-11-22T09:00:00Z'));
+    assert.equal(await at('Sun, 22 Nov 2026 09:00:00'), Date.parse('2026-11-22T09:00:00Z'));
+    for (const date of ['Sun, 22 Nov 2099 11:00:00 +0200', '1 Jan 1970', 'soon', '']) {
+      assert.equal(await at(date), receivedAt, date);
+    }
+  });
+
+  it('says what it leaves out', async () => {
+    const many = '--b\nContent-Disposition: attachment; filename=a\n\nx\n'.repeat(201);
+    const { attachments, fields } = await read(`Content-Type: multipart/mixed; boundary=b\n\n${many}--b--\n`);
+    assert.equal(attachments?.length, 200);
+    assert.equal(fields?.remarks, '1 of 201 files are left out');
+    const long = await read(withText('text/plain', 'x'.repeat(1_000_001)));
+    assert.deepEqual(
+      [long.text.length, long.fields?.remarks],
+      [1_000_000, 'the text is cut: 1000000 of 1000001 characters'],
+    );
+  });
+});
