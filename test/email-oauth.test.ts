@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { Config } from '../src/connectors/email/config.ts';
+import { createImap } from '../src/connectors/email/imap.ts';
 import { createAccessTokens } from '../src/connectors/email/oauth.ts';
 import type { Http, HttpRequest, HttpResponse } from '../src/core/connector.ts';
 import { AuthExpiredError, PermanentError, RetryableError } from '../src/core/errors.ts';
+import { createHttp, type Egress } from '../src/http/http.ts';
 import { fakeContext, fakeSecrets, sealedHttp } from './fakes/context.ts';
+import { dovecotMissing, startDovecot, type Dovecot } from './fakes/dovecot.ts';
+import { startReceiver, type Receiver } from './fakes/receiver.ts';
+import { skipUnless } from './skip.ts';
 
 const TOKEN_URL = 'https://login.example.com/token';
 
@@ -133,5 +138,71 @@ describe('access to a mailbox by OAuth2', () => {
     await assert.rejects(tokens.current(), (error) => error instanceof RetryableError && error !== away);
     await assert.rejects(tokens.current(), /without an access token/);
     assert.equal(await tokens.current(), 'a');
+  });
+});
+
+describe('a mailbox on Dovecot that is opened by OAuth2', () => {
+  const user = 'olena@example.test';
+  let vendor: Receiver;
+  let dovecot: Dovecot;
+  let egress: Egress;
+  /** What the vendor hands out next, and what he says when the mail server asks. */
+  let handedOut: string[] = [];
+  const good = new Set<string>();
+
+  before(async function () {
+    const missing = dovecotMissing();
+    skipUnless(this, missing === undefined, missing ?? '');
+    vendor = await startReceiver();
+    vendor.behave(({ url }) => {
+      const { pathname, searchParams } = new URL(url, vendor.origin);
+      if (pathname === '/token') return json({ access_token: handedOut.shift() ?? 'none' });
+      return json({ user, active: good.has(searchParams.get('token') ?? '') });
+    });
+    dovecot = await startDovecot([user], { introspection: `${vendor.origin}/check?token=` });
+    egress = createHttp({ allow: ['127.0.0.1'] });
+  });
+  after(async () => {
+    egress?.close();
+    await dovecot?.stop();
+    await vendor?.close();
+  });
+
+  const json = (body: object) => ({
+    status: 200,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+
+  function open() {
+    const oauth2 = { clientId: 'app', refreshToken: 'first-refresh', tokenUrl: `${vendor.origin}/token` };
+    const imap = { host: '127.0.0.1', port: dovecot.imapPort, secure: false, user, oauth2 };
+    const config = Config.parse({ address: user, imap });
+    const context = fakeContext({ http: egress.for({ hosts: [] }) });
+    return createImap({ imap: config.imap!, context, tokens: createAccessTokens(config.imap!.oauth2!, context) });
+  }
+
+  it('lets us in with an access token', async () => {
+    handedOut = ['fresh'];
+    good.add('fresh');
+    assert.match(await open().test(), /lets olena@example\.test in; read: INBOX/);
+  });
+
+  it('lets us in once more with a new token when it has revoked the one we have', async () => {
+    handedOut = ['revoked', 'renewed', 'unused'];
+    good.add('renewed');
+    assert.match(await open().test(), /lets olena@example\.test in/);
+    assert.deepEqual(handedOut, ['unused']);
+  });
+
+  it('says that a person must act when it takes no token at all', async () => {
+    handedOut = ['bad', 'worse', 'unused'];
+    await assert.rejects(open().test(), (error) => {
+      assert.ok(error instanceof AuthExpiredError, String(error));
+      assert.match(error.hint ?? '', /refreshToken/);
+      assert.doesNotMatch(error.message, /bad|worse/);
+      return true;
+    });
+    assert.deepEqual(handedOut, ['unused'], 'two tries are enough');
   });
 });

@@ -35,7 +35,11 @@ export function dovecotMissing(): string | undefined {
 
 const PASSWORD = 'correct horse battery';
 
-export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
+/** `introspection`: where access tokens are checked, up to the token itself; without it there are only passwords. */
+export async function startDovecot(
+  users: readonly string[],
+  options: { readonly introspection?: string } = {},
+): Promise<Dovecot> {
   const home = mkdtempSync(join(tmpdir(), 'dovecot-'));
   chmodSync(home, 0o755);
   for (const name of ['run', 'mail', 'home', 'log']) mkdirSync(join(home, name));
@@ -47,8 +51,11 @@ export async function startDovecot(users: readonly string[]): Promise<Dovecot> {
   const imapPort = await freePort();
   const lmtpPort = await freePort();
   writeFileSync(join(home, 'users'), users.map((user) => `${user}:{PLAIN}${PASSWORD}\n`).join(''));
+  const { introspection } = options;
+  const oauth2 = `introspection_url = ${introspection ?? ''}\nintrospection_mode = get\nusername_attribute = user\nactive_attribute = active\nactive_value = true\n`;
+  writeFileSync(join(home, 'oauth2'), oauth2);
   const config = join(home, 'dovecot.conf');
-  writeFileSync(config, configOf({ home, imapPort, lmtpPort, owner }));
+  writeFileSync(config, configOf({ home, imapPort, lmtpPort, owner, introspection }));
   const server = spawn('/usr/sbin/dovecot', ['-F', '-c', config], { stdio: 'ignore' });
   try {
     await Promise.all([isUp(imapPort, server, home), isUp(lmtpPort, server, home)]);
@@ -192,9 +199,10 @@ interface Settings {
   readonly imapPort: number;
   readonly lmtpPort: number;
   readonly owner: string;
+  readonly introspection: string | undefined;
 }
 
-function configOf({ home, imapPort, lmtpPort, owner }: Settings): string {
+function configOf({ home, imapPort, lmtpPort, owner, introspection }: Settings): string {
   return `base_dir = ${home}/run
 state_dir = ${home}/run
 instance_name = tributary-test
@@ -226,7 +234,7 @@ userdb {
   driver = static
   args = uid=${owner} home=${home}/home/%u
 }
-auth_mechanisms = plain login
+auth_mechanisms = plain login${introspection === undefined ? '' : ' xoauth2 oauthbearer'}
 auth_failure_delay = 0
 service imap-login {
   inet_listener imap {
@@ -248,7 +256,16 @@ service stats {
     mode = 0666
   }
 }
-${owner === 'mail' ? 'mail_gid = mail\n' : withoutRoot(owner)}`;
+${introspection === undefined ? '' : withTokens(home)}${owner === 'mail' ? 'mail_gid = mail\n' : withoutRoot(owner)}`;
+}
+
+function withTokens(home: string): string {
+  return `passdb {
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = ${home}/oauth2
+}
+`;
 }
 
 /** Every part runs as the user that starts it, in no cage. */
