@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer } from 'node:tls';
 import { Config } from '../src/connectors/email/config.ts';
 import { createImap } from '../src/connectors/email/imap.ts';
 import { systemClock, type Clock } from '../src/core/clock.ts';
@@ -9,6 +11,7 @@ import { createHttp, type Egress } from '../src/http/http.ts';
 import { fakeLog } from './fakes/context.ts';
 import { startCuttingProxy, type CuttingProxy } from './fakes/cutting-proxy.ts';
 import { dovecotMissing, startDovecot, type Dovecot } from './fakes/dovecot.ts';
+import { selfSigned } from './fakes/self-signed.ts';
 import { skipUnless } from './skip.ts';
 
 const HOUR_MS = 3_600_000;
@@ -359,6 +362,36 @@ describe('a mailbox on Dovecot', () => {
       assert.match(error.message, /STARTTLS/i);
       return true;
     });
+  });
+
+  it('is only opened at the server that its certificate names, unless the operator says otherwise', async () => {
+    const sockets = new Set<Socket>();
+    const server = createServer(selfSigned, (near) => {
+      const far = connect(dovecot.imapPort, '127.0.0.1');
+      for (const socket of [near, far]) sockets.add(socket.on('error', () => socket.destroy()));
+      near.pipe(far).pipe(near);
+    });
+    server.on('tlsClientError', () => undefined);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    try {
+      egress.close();
+      egress = createHttp({ allow: ['127.0.0.1'], resolve: async () => [{ address: '127.0.0.1', family: 4 }] });
+      const { port } = server.address() as AddressInfo;
+      const test = (host: string, tls?: object) => imapOf({ host, port, secure: true, tls }).test();
+      await assert.rejects(test('desk.example.test'), (error) => {
+        assert.ok(error instanceof RetryableError);
+        assert.match(error.message, /certificate/i);
+        assert.match(error.hint ?? '', /imap\.tls\.ca/);
+        return true;
+      });
+      assert.match(await test('desk.example.test', { ca: selfSigned.cert }), /lets/);
+      await assert.rejects(test('other.example.test', { ca: selfSigned.cert }), /altnames|does not match/);
+      await assert.rejects(test('127.0.0.1', { ca: selfSigned.cert }), /altnames|does not match/);
+      assert.match(await test('desk.example.test', { rejectUnauthorized: false }), /lets/);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    }
   });
 
   it('is only looked for where calls may go', async () => {
