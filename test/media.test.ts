@@ -184,7 +184,9 @@ describe('a file of a message', () => {
     await write('hello', 'a');
     await out.pass(22 * SECOND);
     give('A');
-    await out.pass(5 * SECOND);
+    const open = async () =>
+      (await out.deliveries()).some(({ state }) => state === 'waiting' || state === 'delivering');
+    for (let i = 0; i < 100 && (await open()); i++) await out.pass(SECOND);
     refused = false;
     const [dead] = await out.deliveries({ destination: 'desk', state: 'dead' });
     await out.store.write([], (tx) => tx.replayTask(dead!.id, out.clock.now()));

@@ -65,7 +65,7 @@ export function outboxOf(
       return {
         id: row.id,
         endpointId: row.endpointId,
-        lane: laneOf(row.kind),
+        ...laneOf(row.kind),
         due: !busy && dueAt !== null && dueAt <= row.createdAt,
       };
     },
@@ -150,7 +150,7 @@ export function outboxOf(
       // It has the oldest id of its line, but must not overtake one that is on its way right now.
       const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
-      return { id: taskId, endpointId: task.endpoint_id, lane: laneOf(task.kind), due: !active };
+      return { id: taskId, endpointId: task.endpoint_id, ...laneOf(task.kind), due: !active };
     },
 
     async moveTasks(from, to, now) {
@@ -219,8 +219,8 @@ export function outboxOf(
 }
 
 /** What a task of a kind is worked on beside. */
-export function laneOf(kind: string): 'files' | undefined {
-  return kind === 'download' ? 'files' : undefined;
+export function laneOf(kind: string): { readonly lane?: 'files' } {
+  return kind === 'download' ? { lane: 'files' } : {};
 }
 
 /** Whether one of a line may start or has started. */

@@ -4,6 +4,7 @@ import type { TaskRef } from '../../core/queue.ts';
 import type { Reader } from '../../core/reader.ts';
 import type { EndpointState } from '../../core/rows.ts';
 import { toTime, type Attempt, type DeliveryView } from '../../core/ticket.ts';
+import { laneOf } from '../outbox.ts';
 import type { Db } from './kysely.ts';
 import { byId, cut, keysOf, OPEN, render, SET_ASIDE, toCursor } from './page.ts';
 import { endpointsIn } from './steps.ts';
@@ -61,9 +62,7 @@ export function outboxIn(
         const { rows } = await sql<{ id: string; kind: string }>`
           SELECT id, kind FROM tasks WHERE endpoint_id = ${endpointId} AND ${OPEN} AND due_at IS NOT NULL AND due_at <= ${now}
             AND (state = 'waiting' OR lease_until <= ${now}) ORDER BY due_at LIMIT ${limit}`.execute(db);
-        due.push(
-          ...rows.map(({ id, kind }) => ({ id, endpointId, ...(kind === 'download' && { lane: 'files' as const }) })),
-        );
+        due.push(...rows.map(({ id, kind }) => ({ id, endpointId, ...laneOf(kind) })));
       }
       return due;
     },
