@@ -283,12 +283,21 @@ describe('Telegram, through a whole gateway against a stand-in that keeps to its
     const inGroup = (id: number, content: object) => ({ message_id: id, date: AT, chat: group, from: bob, ...content });
     await deliver(running, update({ message: inGroup(31, { text: 'hello' }) }));
     await deliver(running, update({ message: inGroup(32, { migrate_to_chat_id: supergroup.id }) }));
-    await deliver(running, update({ message: inGroup(1, { chat: supergroup, migrate_from_chat_id: group.id }) }));
     await deliver(running, update({ message: inGroup(2, { chat: supergroup, text: 'larger now' }) }));
     const ticket = (await ticketsOf(running)).at(-1)!;
     assert.deepEqual(
       (await messagesOf(running, ticket.id)).map((found) => found.text),
       ['hello', 'larger now'],
+    );
+    // The old name may come late, when the new one has long got a ticket of its own: that one stays.
+    const late = { ...group, id: -4009 };
+    await deliver(running, update({ message: inGroup(1, { chat: late, text: 'before' }) }));
+    await deliver(running, update({ message: inGroup(3, { chat: late, migrate_to_chat_id: supergroup.id }) }));
+    await deliver(running, update({ message: inGroup(4, { chat: supergroup, migrate_from_chat_id: late.id }) }));
+    await deliver(running, update({ message: inGroup(5, { chat: supergroup, text: 'still here' }) }));
+    assert.deepEqual(
+      (await messagesOf(running, ticket.id)).map((found) => found.text),
+      ['hello', 'larger now', 'still here'],
     );
   });
 
