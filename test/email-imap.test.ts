@@ -206,6 +206,16 @@ describe('a mailbox on Dovecot', () => {
     assert.deepEqual(notes(filed), ['mailbox_started', 'folder_renumbered']);
   });
 
+  it('is read as soon as the server tells of a mail, long before it would be looked at again', async () => {
+    const filed = nothing();
+    await dovecot.deliver(user, [mail('a')]);
+    start(filed, { pollSeconds: 1500 });
+    await until(() => mailsOf(filed).length === 1);
+    await sleep(500);
+    await dovecot.deliver(user, [mail('b')]);
+    await until(() => mailsOf(filed).length === 2);
+  });
+
   it('goes on when the server drops the connection, and is told by the server’s words', async () => {
     const filed = nothing();
     const first = start(filed);
