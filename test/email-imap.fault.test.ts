@@ -62,7 +62,7 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
   });
 
   async function start(): Promise<void> {
-    const started = fork(join(import.meta.dirname, 'fakes/child-gateway.ts'), {
+    const started = fork(new URL('./fakes/child-gateway.ts', import.meta.url), {
       execArgv: ['--import', 'tsx'],
       env: {
         ...process.env,
