@@ -206,6 +206,7 @@ async function start(
       reply: createReply({
         ...delivering,
         proofOf: (number) => ticketProof(proofKey, number),
+        isIdempotent: (type) => connectors.find((each) => each.type === type)?.capabilities.idempotent ?? false,
         settleEarly: async (tx, endpointId, externalId) => {
           const source = { endpointId, receivedAt: clock.now() };
           await settleEarly(tx, createAnnouncer(tx, announcing), source, externalId);

@@ -73,6 +73,7 @@ describe('endpoints', () => {
     capabilities: {
       receive: ['webhook'],
       reply: false,
+      idempotent: false,
       attachments: { in: false, out: false },
       localhost: true,
       threads: 'person',

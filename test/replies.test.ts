@@ -80,6 +80,38 @@ describe("an agent's answer", () => {
     assert.equal((await read(id)).delivery!.state, 'sent');
   });
 
+  describe('whose try ended in the middle', () => {
+    const die = async (): Promise<void> => {
+      const [waiting] = await out.deliveries();
+      await out.store.write([], (tx) => tx.lease(waiting!.id, 'gone', out.clock.now(), out.clock.now()));
+    };
+
+    it('is a matter for a person, and goes out when he says that it did not', async () => {
+      const { sent } = inParts(() => undefined, new Error());
+      const id = await answer(await write(), 'a');
+      await die();
+      await out.pass(10 * SECOND);
+      assert.deepEqual(sent, []);
+      const [delivery] = await out.deliveries();
+      assert.equal(delivery!.state, 'needs_check');
+      assert.match(delivery!.error!, /nobody can say whether this answer went out/);
+      await out.store.write([], (tx) => tx.replayTask(delivery!.id, out.clock.now()));
+      await out.pass(2 * SECOND);
+      assert.equal(sent.length, 3);
+      assert.equal((await read(id)).delivery!.state, 'sent');
+    });
+
+    it('simply goes out again where the far side knows our ids', async () => {
+      await out.close();
+      out = await openOutgoing([], { idempotent: true });
+      const { sent } = inParts(() => undefined, new Error());
+      await answer(await write(), 'a');
+      await die();
+      await out.pass(10 * SECOND);
+      assert.equal(sent.length, 3);
+    });
+  });
+
   it('that is refused has failed, with the reason, and goes out when it is replayed', async () => {
     let failBefore: number | undefined = 1;
     const { sent } = inParts(() => failBefore, new PermanentError('the window of 24 hours has closed'));

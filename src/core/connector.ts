@@ -16,6 +16,8 @@ export type Stability = 'alpha' | 'beta' | 'stable';
 export interface ConnectorCapabilities {
   readonly receive: readonly ('webhook' | 'poll' | 'stream')[];
   readonly reply: boolean;
+  /** An answer that is sent again under the same id reaches the customer once, so an unknown outcome may simply be repeated. */
+  readonly idempotent: boolean;
   /** Files in (`download`) and out (`reply` with attachments). */
   readonly attachments: { readonly in: boolean; readonly out: boolean };
   /** Works on a machine that nobody can reach from outside. */

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
-import { PermanentError } from '../core/errors.ts';
+import { PermanentError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
@@ -13,6 +13,8 @@ export function createReply(deps: {
   readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly openAttachment: (id: string) => Promise<Readable>;
   readonly proofOf: (ticketNumber: number) => string;
+  /** See `ConnectorCapabilities.idempotent`. */
+  readonly isIdempotent: (type: string) => boolean;
   /** Applies a receipt that came before the part it is about was stored. */
   readonly settleEarly: (tx: Transaction, endpointId: string, externalId: string) => Promise<void>;
 }) {
@@ -20,6 +22,12 @@ export function createReply(deps: {
   return async (task: Task) => {
     const { channel, type } = openChannel(deps.endpointOf, task.endpointId);
     if (!channel.reply) throw new PermanentError(`a channel of type ${type} has no way back`);
+    // A try that ended in the middle may have reached the customer, and nobody can be asked.
+    if (task.uncertain && !deps.isIdempotent(type)) {
+      throw new UncertainError('nobody can say whether this answer went out already', {
+        hint: 'Look into the conversation; replay the delivery if the answer is not there.',
+      });
+    }
     const messageId = task.messageId ?? '';
     const said = await store.write([`reply ${messageId}`], (tx) => conversationOf(tx, messageId, task.endpointId));
     const message = await store.read.message(messageId);

@@ -338,6 +338,7 @@ function fakeEndpoints(state: FakeState): Endpoints {
         capabilities: {
           receive: ['webhook'],
           reply: false,
+          idempotent: false,
           attachments: { in: false, out: false },
           localhost: true,
           threads: 'person',

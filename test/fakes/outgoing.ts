@@ -77,6 +77,7 @@ export async function openOutgoing(
       reply: createReply({
         ...deps,
         proofOf: (number) => `proof-of-${number}`,
+        isIdempotent: () => capabilities.idempotent ?? false,
         settleEarly: (tx, endpointId, externalId) =>
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
       }),

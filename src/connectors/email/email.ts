@@ -19,6 +19,7 @@ export const email = defineConnector({
   capabilities: {
     receive: ['stream'],
     reply: true,
+    idempotent: true,
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'topic',

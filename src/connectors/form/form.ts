@@ -29,6 +29,7 @@ export const form = defineConnector({
   capabilities: {
     receive: ['webhook'],
     reply: false,
+    idempotent: false,
     attachments: { in: true, out: false },
     localhost: true,
     threads: 'person',

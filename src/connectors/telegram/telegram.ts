@@ -64,6 +64,7 @@ export const telegram = defineConnector({
   capabilities: {
     receive: ['webhook', 'poll'],
     reply: true,
+    idempotent: false,
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'person',

@@ -58,6 +58,7 @@ export const webhook = defineConnector({
   capabilities: {
     receive: ['webhook'],
     reply: true,
+    idempotent: true,
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'topic',
