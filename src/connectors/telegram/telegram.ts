@@ -45,7 +45,7 @@ const Config = z
     apiRoot: z
       .url({ protocol: /^https?$/ })
       .max(2000)
-      .transform((url) => url.replace(/\/+$/, ''))
+      .transform((url) => url.replace(/\/$/, ''))
       .optional()
       .meta({ description: 'Address of your own Bot API server, instead of https://api.telegram.org' }),
   })
