@@ -132,6 +132,23 @@ describe('an album', () => {
     assert.notEqual((await album()).deletedAt, null);
   });
 
+  it('loses a part also when it was taken back before it came', async () => {
+    await outcomes(part('1', { text: 'one' }));
+    await filing.file({ kind: 'deletion', externalId: 'chat:2', occurredAt: filing.clock.now() });
+    await outcomes(part('2', { text: 'two' }), part('3'));
+    const one = await album();
+    assert.deepEqual([one.text, one.deletedAt, names(one)], ['one', null, ['1.jpg', '3.jpg']]);
+  });
+
+  it('keeps what comes after all that was there was taken back', async () => {
+    await outcomes(part('1', { text: 'one' }));
+    await filing.file({ kind: 'deletion', externalId: 'chat:1', occurredAt: filing.clock.now() });
+    await outcomes(part('2', { text: 'two' }), part('3', { text: 'three' }), part('3', { text: 'three' }));
+    const kept = (await messages()).filter(({ deletedAt }) => deletedAt === null);
+    assert.deepEqual(kept.map(({ text }) => text).toSorted(), ['two\n\nthree']);
+    assert.deepEqual(kept.flatMap(names), ['2.jpg', '3.jpg']);
+  });
+
   it('is not added to by another person, in another conversation, or the other way round', async () => {
     await outcomes(part('1', { text: 'mine' }));
     const stranger = part('2', { sender: { identifiers: [{ kind: 'telegram', value: '2', trust: 'verified' }] } });

@@ -106,7 +106,10 @@ async function acceptEnvelope(
   // Parts of albums are edited too, some without a word about their album.
   const isPart = envelope.group !== undefined || envelope.revision > 0;
   const part = isPart ? await acceptPart(tx, announcer, envelope, { ...source, newId: deps.newId }) : undefined;
-  if (part) return part;
+  if (part) {
+    await settleEarly(tx, announcer, source, envelope.externalId);
+    return part;
+  }
   const known = await tx.findMessage(source.endpointId, envelope.externalId);
   if (known) return acceptAgain(tx, announcer, known, envelope, { ...source, newId: deps.newId });
   // Only what goes out can be an echo of an answer of ours.

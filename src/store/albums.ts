@@ -19,7 +19,7 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
       return messageOf(
         await sql.get(
           `SELECT m.* FROM parts p JOIN messages m ON m.id = p.message_id
-           WHERE p.endpoint_id = ? AND p.group_key = ? ORDER BY p.at LIMIT 1`,
+           WHERE p.endpoint_id = ? AND p.group_key = ? AND m.deleted_at IS NULL ORDER BY p.at LIMIT 1`,
           endpointId,
           key,
         ),
