@@ -227,6 +227,26 @@ describe('Telegram, through a whole gateway against a stand-in that keeps to its
     assert.ok(!everything.includes(SECRET), 'the secret is shown');
   });
 
+  it('keeps a file once, though Telegram calls it otherwise with an edit', async () => {
+    const bytes = Buffer.from('the picture');
+    api.addFile('AgAC-now', bytes, 'photos/file_1.jpg');
+    api.addFile('AgAC-later', bytes, 'photos/file_1.jpg');
+    const photo = (id: string) => [{ file_id: id, file_unique_id: 'AQ-same', width: 8, height: 8 }];
+    const running = await start();
+    await deliver(running, update({ message: message(1, { caption: 'brokn', photo: photo('AgAC-now') }) }));
+    const edited = { caption: 'broken', photo: photo('AgAC-later'), edit_date: AT + 5 };
+    await deliver(running, update({ edited_message: message(1, edited) }));
+    const [only, ...more] = await until(async () => {
+      const found = (await allMessages(running)).flatMap(({ attachments }) => attachments);
+      return found.every(({ state }) => state !== 'waiting') && found;
+    }, 'the file is settled');
+    assert.deepEqual([only!.state, more.length], ['stored', 0]);
+    assert.deepEqual(
+      api.callsOf('getFile').map(({ parameters }) => parameters['file_id']),
+      ['AgAC-now'],
+    );
+  });
+
   it('makes one message of an album, whatever the order of its parts', async () => {
     const photo = (id: string) => [{ file_id: id, file_unique_id: id, width: 8, height: 8 }];
     for (const id of ['p2', 'p1', 'p3']) api.addFile(id, Buffer.from(id), `photos/${id}.jpg`);

@@ -11,6 +11,7 @@ export interface Content {
 
 const File = z.object({
   file_id: z.string().min(1).max(512),
+  file_unique_id: z.string().min(1).max(512).optional(),
   file_size: z.number().int().min(0).optional().catch(undefined),
   mime_type: z.string().max(255).optional().catch(undefined),
   file_name: z.string().optional(),
@@ -134,10 +135,25 @@ export function noticeOf(message: Message): string {
 
 function file(name: string, mediaType: string): (value: unknown) => Content {
   return (value) => {
-    const { file_id, file_name, file_size, mime_type } = File.parse(value);
-    const attachment = { id: file_id, name: (file_name || name).slice(0, 255), mediaType: mime_type || mediaType };
+    const { file_id, file_unique_id: id = file_id, file_name, file_size, mime_type } = File.parse(value);
+    const attachment = { id, name: (file_name || name).slice(0, 255), mediaType: mime_type || mediaType };
     return { attachments: [{ ...attachment, ...(file_size !== undefined && { size: file_size }) }] };
   };
+}
+
+/**
+ * By which Telegram hands out a file of an update. One file may have several such ids, and gets another with an edit:
+ * what it is known by is `file_unique_id`, and that can't be fetched by.
+ */
+export function fileIdOf(value: unknown, uniqueId: string): string | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const file = File.safeParse(value);
+  if (file.data?.file_unique_id === uniqueId) return file.data.file_id;
+  for (const each of Object.values(value)) {
+    const found = fileIdOf(each, uniqueId);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 function spot({ latitude, longitude }: z.output<typeof Location>): Content {

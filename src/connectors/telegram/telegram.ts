@@ -10,6 +10,7 @@ import { equalSecrets, secret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { openApi, TELEGRAM } from './api.ts';
 import type { BotApi } from './api.ts';
+import { fileIdOf } from './content.ts';
 import { toItems, UPDATES } from './items.ts';
 import { pollUpdates } from './poll.ts';
 import { sendReply } from './reply.ts';
@@ -81,7 +82,10 @@ export const telegram = defineConnector({
     return {
       normalize: (payload) => toItems(parseJson(payload.body), payload.receivedAt),
       reply: (reply) => sendReply(bot, limits.up, reply),
-      download: (attachment) => download({ bot, context, filesRoot, maxBytes: limits.down }, attachment),
+      download: (attachment, payload) => {
+        const fileId = fileIdOf(readable(payload), attachment.id) ?? attachment.id;
+        return download({ bot, context, filesRoot, maxBytes: limits.down }, fileId, attachment);
+      },
       test: () => test(config, context, bot),
       ...(config.mode === 'webhook' && webhookSecret
         ? {
@@ -110,7 +114,7 @@ function answerTo(request: WebhookRequest): HttpAnswer {
 }
 
 /** What was quarantined can't be read here either. */
-function readable({ body }: WebhookRequest): unknown {
+function readable({ body }: { readonly body: Buffer }): unknown {
   try {
     return parseJson(body);
   } catch {
@@ -133,7 +137,8 @@ async function connect(secretToken: Secret, context: Context, bot: BotApi, signa
 /** Links to files are valid for an hour and carry the token, so each try asks for a new one and tells it to nobody. */
 async function download(
   deps: { bot: BotApi; context: Context; filesRoot: () => string; maxBytes: number },
-  { id, name, size }: Attachment,
+  fileId: string,
+  { name, size }: Attachment,
 ): Promise<Readable> {
   const { bot, context, maxBytes } = deps;
   if (size !== undefined && size > maxBytes) {
@@ -141,7 +146,7 @@ async function download(
       hint: 'Ask the customer for a link, or run a Bot API server of your own (`apiRoot`).',
     });
   }
-  const { file_path } = await bot.call((api) => api.getFile(id));
+  const { file_path } = await bot.call((api) => api.getFile(fileId));
   if (!file_path || /^\/|^[a-z]:|\\|(^|\/)\.\.?(\/|$)/i.test(file_path)) {
     throw new PermanentError(`Telegram gives no address for ${name}`, {
       hint: 'A Bot API server that runs with --local keeps files to its own disk: start it without.',
