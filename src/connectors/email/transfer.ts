@@ -24,13 +24,19 @@ function fromUu(bytes: Buffer): Buffer {
 
 const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
 
-/** Of pieces that were encoded one by one and then joined, padding in between, so many are read. */
-const MOST_PIECES = 1000;
-
+/** Also of pieces that were encoded one by one and then joined, padding in between: some programs do so line by line. */
 function fromBase64(bytes: Buffer): Buffer {
   const text = bytes.toString('latin1');
-  const pieces = text.split('=', MOST_PIECES).filter((piece) => piece.trim() !== '');
-  return Buffer.concat(pieces.map((piece) => Buffer.from(piece, 'base64')));
+  const out = Buffer.alloc(text.length);
+  let length = 0;
+  for (let at = 0; at < text.length;) {
+    const padding = text.indexOf('=', at);
+    const end = padding < 0 ? text.length : padding;
+    // One letter alone is no byte yet.
+    if (end > at + 1) length += out.write(text.slice(at, end), length, 'base64');
+    at = end + 1;
+  }
+  return out.subarray(0, length);
 }
 
 const [TAB, LF, CR, SPACE, EQUALS] = [0x09, 0x0a, 0x0d, 0x20, 0x3d];
