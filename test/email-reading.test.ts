@@ -63,6 +63,23 @@ describe('reading mail', () => {
     assert.equal(await textOf(await reader.download({ ...file!, inline: false }, payload(mail))), content);
   });
 
+  it('gives the whole of a file that was encoded line by line', async () => {
+    const lines = Array.from({ length: 3000 }, (_, at) => `line ${at}\n`);
+    const encoded = lines.map((line) => Buffer.from(line).toString('base64')).join('\n');
+    const mail = `Content-Type: text/csv; name=a.csv\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n${encoded}\n`;
+    const { attachments = [] } = await read(mail);
+    assert.equal(attachments[0]!.size, lines.join('').length);
+    const file = await reader.download(attachments[0]!, payload(mail));
+    assert.equal(await textOf(file), lines.join(''));
+  });
+
+  it('reads to the end what has more tags than it takes apart, or deeper ones', async () => {
+    for (const body of ['<i>a</i> '.repeat(30_000), '<div>'.repeat(30_000)]) {
+      const { text } = await read(withText('text/html', `1 < 2 <b>begin</b>${body}<b>end</b>`));
+      assert.match(text, /^1\s+2\s+begin[^<]*end$|^1 < 2 begin[^<]*end$/);
+    }
+  });
+
   it('keeps a stranger who names somebody’s mail out of that conversation', async () => {
     const mail = (from: string) => `From: ${from}\nMessage-ID: <x@y>\nReferences: <first@example.com>\n\nhi`;
     const [own, strange] = [await read(mail('olena@example.com')), await read(mail('eve@example.test'))];

@@ -205,13 +205,12 @@ const convert = compile({
 const MOST_TAGS = 50_000;
 
 function toText(html: string): string {
-  const pieces = html.split('<', MOST_TAGS);
   try {
-    if (pieces.length < MOST_TAGS) return convert(html);
+    if (html.split('<', MOST_TAGS).length < MOST_TAGS) return convert(html);
   } catch {
     // Nested deeper than the stack is.
   }
-  return pieces.map((piece, index) => (index === 0 ? piece : piece.slice(piece.indexOf('>') + 1))).join(' ');
+  return html.slice(0, MOST_HTML).replace(/<(?:[^<>]*>)?/g, ' ');
 }
 
 function cutText(text: string, remarks: string[]): string {
