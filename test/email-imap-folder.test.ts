@@ -57,7 +57,7 @@ function server(mails: readonly Mail[], answer: (uids: number[]) => number[] = (
   return { client: client as unknown as ImapFlow, fetched };
 }
 
-async function read(client: ImapFlow, cursor?: string) {
+async function read(client: ImapFlow, cursor?: string, mailbox = 'support at imap.example.test') {
   const raws: Raw[] = [];
   const cursors: string[] = [];
   const emit = async (raw: Raw, next = '') => {
@@ -65,7 +65,7 @@ async function read(client: ImapFlow, cursor?: string) {
     cursors.push(next);
   };
   const saved = cursor ?? JSON.stringify({ start: START, folders: {} });
-  const bookmark = await openBookmark(saved, undefined, () => assert.fail('it is open already'), emit);
+  const bookmark = await openBookmark(saved, mailbox, undefined, () => assert.fail('it is open already'), emit);
   const failure: unknown = await readFolder({ client, bookmark, clock: quick, maxBytes: 1000 }, 'INBOX').then(
     () => undefined,
     (error: unknown) => error,
@@ -131,6 +131,15 @@ describe('What is new in a folder', () => {
     const moved = [{ uid: 1, received: before }, { uid: 2 }, { uid: 3, received: before }];
     const second = await read(server(moved).client, first.cursors.at(-1));
     assert.deepEqual(second.texts, ['mail 3']);
+  });
+
+  it('is all that another mailbox got since the start, though its numbers were used by the one before', async () => {
+    const { cursors } = await read(server([{ uid: 1 }, { uid: 50 }]).client);
+    const { client } = server([{ uid: 3, received: START - 1 }, { uid: 4 }, { uid: 60 }]);
+    const { texts } = await read(client, cursors.at(-1), 'sales at imap.example.test');
+    assert.deepEqual(texts, ['mail 4', 'mail 60']);
+    const again = await read(client, cursors.at(-1));
+    assert.deepEqual(again.texts, ['mail 60'], 'the same mailbox goes on where it was left');
   });
 
   it('carries the names of its labels', async () => {

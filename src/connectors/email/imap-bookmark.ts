@@ -13,6 +13,8 @@ export interface Position {
 }
 
 const Saved = z.object({
+  /** Whose folders these are. */
+  mailbox: z.string().optional(),
   /** Mail received before that isn't ours; milliseconds since the epoch. */
   start: z.number(),
   folders: z.record(
@@ -37,6 +39,7 @@ export interface Bookmark {
  */
 export async function openBookmark(
   cursor: string | undefined,
+  mailbox: string,
   since: number | undefined,
   firstStart: () => { readonly start: number; readonly note: Raw },
   emit: (raw: Raw, cursor?: string) => Promise<void>,
@@ -45,12 +48,11 @@ export async function openBookmark(
   const first = saved ? undefined : firstStart();
   const before = saved?.start ?? first?.start ?? 0;
   const start = since ?? before;
-  // An earlier `since` than before: what lies between is read by reading the folders again; doubles are known.
-  let folders = new Map(Object.entries(saved && start >= saved.start ? saved.folders : {}));
+  let folders = new Map(Object.entries(saved && goesOn(saved, mailbox, start) ? saved.folders : {}));
   let turn: Promise<unknown> = Promise.resolve();
 
   async function write(raw: Raw, next: ReadonlyMap<string, Position>): Promise<void> {
-    await emit(raw, JSON.stringify({ start, folders: Object.fromEntries(next) }));
+    await emit(raw, JSON.stringify({ mailbox, start, folders: Object.fromEntries(next) }));
   }
 
   if (first) await write(first.note, folders);
@@ -71,4 +73,12 @@ export async function openBookmark(
       return filed;
     },
   };
+}
+
+/** Whether its folders are read on where they were left, not anew; what is known already is recognised. */
+function goesOn(saved: z.output<typeof Saved>, mailbox: string, start: number): boolean {
+  // Another mailbox may number its mails under the same UIDVALIDITY: Gmail's inboxes all have 1.
+  if (saved.mailbox !== undefined && saved.mailbox !== mailbox) return false;
+  // An earlier `since` than before: what lies between is read by reading the folders again.
+  return start >= saved.start;
 }

@@ -20,7 +20,8 @@ export function createImap(deps: ImapDeps): Required<Pick<Channel, 'stream' | 't
         const text = `${imap.folders.join(', ')} of ${imap.user}: mail received since ${new Date(start).toISOString()}`;
         return { start, note: noteOf('mailbox_started', text) };
       };
-      const bookmark = await openBookmark(cursor, imap.since, firstStart, emit);
+      const mailbox = `${imap.user} at ${imap.host}`.toLowerCase();
+      const bookmark = await openBookmark(cursor, mailbox, imap.since, firstStart, emit);
       await together(groupsOf(imap.folders, imap.connections), signal, (folders, ended) =>
         watch(deps, bookmark, folders, ended),
       );
