@@ -141,6 +141,7 @@ describe('Sending a mail', () => {
       done(ok ? null : new Error('bad credentials'), ok ? { user: auth.username } : undefined);
     },
   };
+  const inBase64 = (text: string) => Buffer.from(text).toString('base64');
   const login = (password: string) => ({ user: 'support', password: new Secret(password) });
 
   it('asks for new credentials when they are refused, and never shows them', async () => {
@@ -150,6 +151,12 @@ describe('Sending a mail', () => {
     for (const shown of [error.message, JSON.stringify(error), String(error.stack)]) {
       assert.ok(!shown.includes('wrong-password') && !shown.includes(Buffer.from('wrong-password').toString('base64')));
     }
+    // Some servers repeat what they refuse.
+    const said = ['wrong-password', ...['wrong-password', '\0support\0wrong-password'].map(inBase64)].join(' ');
+    const onAuth: SMTPServerOptions['onAuth'] = (_auth, _session, done) => done(smtpError(535, `no: ${said}`));
+    const repeated = await failing({ ...users, onAuth }, login('wrong-password'));
+    assert.match(repeated.message, /no: \[secret\] \[secret\] \[secret\]$/);
+    assert.equal(repeated.response!.text, '535 no: [secret] [secret] [secret]');
     const forgotten = await failing({ ...users });
     assert.ok(forgotten instanceof AuthExpiredError, String(forgotten));
   });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { secret } from '../../core/secret.ts';
+import { secret, type Secret } from '../../core/secret.ts';
 
 /** What an operator writes for an e-mail channel. */
 
@@ -156,6 +156,17 @@ export function portOf(
 ) {
   const usual = kind === 'imap' ? { tls: 993, plain: 143 } : { tls: 465, plain: 587 };
   return server.port ?? (server.secure ? usual.tls : usual.plain);
+}
+
+/** What a server said, without the password that it may repeat, as it is or as it went over the line. */
+export function withoutPassword(
+  { user = '', password }: { readonly user?: string | undefined; readonly password?: Secret | undefined },
+  text: string,
+): string {
+  const bare = password?.reveal();
+  if (!bare) return text;
+  const sent = [`\0${user}\0${bare}`, bare].map((each) => Buffer.from(each).toString('base64'));
+  return [...sent, bare].reduce((rest, each) => rest.replaceAll(each, '[secret]'), text);
 }
 
 /** Whether a host is this machine: nobody stands between, so there TLS may be left out. */

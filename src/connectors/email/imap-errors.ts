@@ -1,5 +1,5 @@
 import { AuthExpiredError, RateLimitedError, RetryableError, TributaryError } from '../../core/errors.ts';
-import { portOf, type Imap } from './config.ts';
+import { portOf, withoutPassword, type Imap } from './config.ts';
 
 /** What the client tells us of an error; all of it may be missing. */
 interface Details {
@@ -79,6 +79,5 @@ function wordsOf(imap: Imap, error: unknown, { responseText, response, reason, c
   const said = [responseText, response, reason].find((each) => typeof each === 'string' && each !== '');
   const own = error instanceof Error ? error.message : String(error);
   const words = typeof said === 'string' ? said : `${own}${typeof code === 'string' ? ` (${code})` : ''}`;
-  const password = imap.password?.reveal();
-  return (password ? words.replaceAll(password, '[secret]') : words).replaceAll(/\s+/g, ' ').slice(0, MAX_WORDS);
+  return withoutPassword(imap, words).replaceAll(/\s+/g, ' ').slice(0, MAX_WORDS);
 }

@@ -6,6 +6,7 @@ import {
   TributaryError,
   type ErrorDetails,
 } from '../../core/errors.ts';
+import { withoutPassword, type Smtp } from './config.ts';
 
 /** What nodemailer adds to its errors. */
 interface SmtpFailure extends Error {
@@ -24,9 +25,10 @@ export interface Progress {
 }
 
 /** Failures of SMTP in the words of the house; the table stands in docs/channels/email.md. */
-export function toSendError(thrown: unknown, server: string, progress: Progress): Error {
+export function toSendError(thrown: unknown, smtp: Smtp, progress: Progress): Error {
   if (thrown instanceof TributaryError) return thrown;
-  const failure = (thrown ?? new Error('failed without a reason')) as SmtpFailure;
+  const server = smtp.host;
+  const failure = withoutCredentials((thrown ?? new Error('failed without a reason')) as SmtpFailure, smtp);
   const { responseCode: status } = failure;
   if (status === undefined) return withoutAnswer(failure, server, progress);
   const details = { response: { status, text: (failure.response ?? '').slice(0, 2048) } };
@@ -34,6 +36,18 @@ export function toSendError(thrown: unknown, server: string, progress: Progress)
   if (asksForPause(failure, status)) return new RateLimitedError(text, undefined, details);
   if (failure.code === 'EAUTH' || LOGIN_NEEDED.includes(status)) return refusedLogin(text, status, details);
   return status < 500 ? new RetryableError(text, details) : refusedForGood(failure, text, status, details);
+}
+
+/** What a server says of a login may hold the login. */
+function withoutCredentials(failure: SmtpFailure, smtp: Smtp): SmtpFailure {
+  const { response } = failure;
+  const message = withoutPassword(smtp, failure.message);
+  return {
+    ...failure,
+    name: failure.name,
+    message,
+    ...(response !== undefined && { response: withoutPassword(smtp, response) }),
+  };
 }
 
 /** What servers answer to whoever isn't signed in, or isn't any more. */

@@ -65,7 +65,7 @@ async function onConnection(deps: SenderDeps, work: Work): Promise<void> {
     await Promise.race([converse(deps, opened, () => work(opened, progress)), broken, late]);
     opened.quit();
   } catch (error) {
-    throw toSendError(error, smtp.host, progress);
+    throw toSendError(error, smtp, progress);
   } finally {
     ended.abort();
     connection?.close();
