@@ -256,6 +256,14 @@ describe("Telegram's channel, against a stand-in that is checked against Telegra
       });
     }
 
+    it('says no more of a refusal than it may, and reads it whatever stands beside it', async () => {
+      api.end('sendMessage', { status: 404, description: `Not Found: /bot${TOKEN}/sendMessage` });
+      const quoting = await failure((await open()).reply!(replyTo('7001').reply));
+      assert.match(quoting.message, /404 Not Found: \/bot…\/sendMessage/);
+      api.end('sendMessage', { status: 400, description: 'Bad Request: no', parameters: { retry_after: -1 } });
+      assert.ok((await failure((await open()).reply!(replyTo('7001').reply))) instanceof PermanentError);
+    });
+
     it('has nowhere to go without a chat', async () => {
       for (const thread of [undefined, 'mail-thread', '7001; DROP']) {
         assert.ok((await failure((await open()).reply!(replyTo(thread).reply))) instanceof PermanentError);

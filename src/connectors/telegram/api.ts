@@ -57,7 +57,12 @@ export async function openApi(deps: {
 
   /** Neither of grammY's errors goes on: they hold the request. */
   function toError(error: unknown): unknown {
-    if (error instanceof GrammyError) return refusalOf(error.method, Refusal.parse(error));
+    if (error instanceof GrammyError) {
+      const refusal = Refusal.parse(error);
+      // A server or proxy of one's own may quote the address that was called, and that has the token in it.
+      const description = refusal.description.replaceAll(deps.token.reveal(), '…');
+      return refusalOf(error.method, { ...refusal, description });
+    }
     if (!(error instanceof HttpError)) return error;
     if (error.error instanceof TributaryError) return error.error;
     const text = `${error.message.replace(/!$/, '')}: the answer can't be read`;
@@ -92,11 +97,14 @@ export async function openApi(deps: {
 
 /** How Telegram says no: https://core.telegram.org/bots/api#making-requests */
 const Refusal = z.object({
-  error_code: z.number().default(500),
-  description: z.string().default('no reason given'),
+  error_code: z.number().catch(500),
+  description: z.string().catch('no reason given'),
   parameters: z
-    .object({ migrate_to_chat_id: z.number().optional(), retry_after: z.number().min(0).optional() })
-    .default({}),
+    .object({
+      migrate_to_chat_id: z.number().optional().catch(undefined),
+      retry_after: z.number().min(0).optional().catch(undefined),
+    })
+    .catch({}),
 });
 
 function refusalOf(method: string, refusal: z.output<typeof Refusal>): TributaryError {
