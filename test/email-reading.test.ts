@@ -105,6 +105,20 @@ describe('reading mail', () => {
     }
   });
 
+  it('passes no half file off as a whole one, where only the beginning of a mail is read', async () => {
+    const file = (name: string, end: string) =>
+      `--b\nContent-Type: application/pdf; name=${name}\nContent-Transfer-Encoding: base64\n\nQUJD\n${end}`;
+    const begin = 'Content-Type: multipart/mixed; boundary=b\n\n--b\n\nhi\n';
+    const cut = { 'x-imap-size': '50000000' };
+    const names = ({ attachments = [] }: EnvelopeInput) => attachments.map(({ name }) => name);
+    const half = await read(`${begin}${file('a.pdf', '')}${file('b.pdf', '')}`, cut);
+    assert.deepEqual([half.text, names(half)], ['hi', ['a.pdf']]);
+    assert.match(half.fields!.remarks!, /files are left in the mailbox; only the beginning is read/);
+    const inText = await read(`${begin}${file('a.pdf', '')}--b\n\nmore`, cut);
+    assert.deepEqual([inText.text, names(inText)], ['hi\n\nmore', ['a.pdf']]);
+    assert.deepEqual(names(await read(`${begin}${file('a.pdf', '')}`)), ['a.pdf'], 'what nobody cut is whole');
+  });
+
   it('says what it leaves out', async () => {
     const many = '--b\nContent-Disposition: attachment; filename=a\n\nx\n'.repeat(201);
     const { attachments, fields } = await read(`Content-Type: multipart/mixed; boundary=b\n\n${many}--b--\n`);

@@ -53,6 +53,8 @@ export interface MailFile {
 export interface ReadRequest {
   readonly bytes: Uint8Array;
   readonly file?: string;
+  /** These bytes are only the beginning of it: what stands last is not whole. */
+  readonly isCut?: boolean;
 }
 
 export const MOST_TEXT = 1_000_000;

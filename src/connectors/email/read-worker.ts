@@ -16,12 +16,12 @@ import type { FilePart, Part } from './parts.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Reads mail from anybody, in a thread: bytes to a `Mail`, or to the bytes of one of its files. */
-export default async function read({ bytes, file }: ReadRequest): Promise<Mail | Uint8Array> {
+export default async function read({ bytes, file, isCut }: ReadRequest): Promise<Mail | Uint8Array> {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts = await split(body);
   const [root] = parts;
   if (!root) throw new BadPayloadError('an empty mail');
-  if (file === undefined) return toMail(root, body);
+  if (file === undefined) return toMail(root, body, isCut ? parts.at(-1) : undefined);
   const part = parts.find(({ position }) => String(position) === file);
   if (!part) throw new BadPayloadError(`the mail has no part ${file}`);
   return new Uint8Array(part.bytes());
@@ -135,9 +135,13 @@ function parameters(header: string | undefined) {
   };
 }
 
-async function toMail(root: Root, body: Buffer): Promise<Mail> {
+/** `broken`: the part that the bytes end in, of a mail that goes on. */
+async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promise<Mail> {
   const remarks: string[] = [];
-  const { text, html, files } = bodyOf(root, toText);
+  const { text, html, files: all } = bodyOf(root, toText);
+  const files = all.filter(({ position }) => position !== broken?.position);
+  // Half a file looks like a whole one until somebody opens it.
+  if (files.length < all.length) remarks.push('files are left in the mailbox');
   if (files.length > MOST_FILES) remarks.push(`${files.length - MOST_FILES} of ${files.length} files are left out`);
   if (html.length > MOST_HTML) remarks.push(`the HTML is left out: ${html.length} characters`);
   const people = (name: string) => addressesIn(root, name, remarks);

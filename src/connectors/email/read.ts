@@ -16,10 +16,10 @@ export function createReader(
 ): Required<Pick<Channel, 'normalize' | 'download'>> {
   const own = { addresses: [config.address, ...config.aliases].map((address) => address.toLowerCase()) };
 
-  function read<T>(body: Buffer, file?: string): Promise<T> {
+  function read<T>(body: Buffer, asked: Omit<ReadRequest, 'bytes'>): Promise<T> {
     if (body.length > MOST_BYTES) throw new BadPayloadError(`a mail of ${body.length} bytes: at most ${MOST_BYTES}`);
     // A copy of just these bytes: what crosses the border takes all the memory along that they lie in.
-    const input: ReadRequest = { bytes: new Uint8Array(body), ...(file !== undefined && { file }) };
+    const input: ReadRequest = { bytes: new Uint8Array(body), ...asked };
     return context.offload<T>({
       worker: new URL('./read-worker.ts', import.meta.url),
       input,
@@ -32,10 +32,11 @@ export function createReader(
     async normalize(payload) {
       const note = payload.headers['x-imap-note'];
       if (note !== undefined) return [{ kind: 'ignored', name: note, reason: payload.body.toString().slice(0, 1000) }];
-      return itemsOf(await read<Mail>(payload.body), payload, own);
+      const isCut = payload.headers['x-imap-size'] !== undefined;
+      return itemsOf(await read<Mail>(payload.body, { isCut }), payload, own);
     },
     async download(attachment, payload) {
-      const bytes = await read<Uint8Array>(payload.body, attachment.id);
+      const bytes = await read<Uint8Array>(payload.body, { file: attachment.id });
       return Readable.from([Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)]);
     },
   };
