@@ -118,6 +118,12 @@ describe('recognising customers', () => {
     assert.notEqual(await customerOf(one!.ticketId), await customerOf(two!.ticketId));
   });
 
+  it('never takes two for one because both share a number that is none', async () => {
+    const [one] = await filing.file(message(['telegram|1', 'phone|+|verified']));
+    const [two] = await filing.file(message(['telegram|2', 'phone|+|verified']));
+    assert.notEqual(await customerOf(one!.ticketId), await customerOf(two!.ticketId));
+  });
+
   it('splits a customer: the identifier leaves with the messages that came by it', async () => {
     await filing.file(message(['telegram|1', 'whatsapp|2']));
     const [mine] = await filing.file(message('telegram|1', { text: 'mine' }));

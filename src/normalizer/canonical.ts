@@ -103,18 +103,25 @@ function canonicalEnvelope(envelope: Envelope, sender: Party): Envelope {
   };
 }
 
-/** An address or phone that isn't one stays as it was written, under a kind that matches nobody else's. */
+/**
+ * An address or phone that isn't one stays as it was written, under a kind of its own. Nobody vouches for it: two who
+ * have none (`anonymous`, an empty number) are not proven to be one.
+ */
 function canonicalIdentifier(identifier: Identifier, country: string | undefined): Identifier {
   const value = cleanLine(identifier.value);
   if (identifier.kind === 'email') {
     const email = toEmail(value);
-    return { ...identifier, kind: email ? 'email' : 'email_unclear', value: email ?? value };
+    return email ? { ...identifier, value: email } : unclear(identifier, value);
   }
   if (identifier.kind === 'phone') {
     const phone = toPhone(value, country);
-    return { ...identifier, kind: phone ? 'phone' : 'phone_unclear', value: phone ?? value };
+    return phone ? { ...identifier, value: phone } : unclear(identifier, value);
   }
   return { ...identifier, value: cleanId(identifier.value) };
+}
+
+function unclear({ kind, trust }: Identifier, value: string): Identifier {
+  return { kind: `${kind}_unclear`, value, trust: trust === 'verified' ? 'observed' : trust };
 }
 
 /**
