@@ -78,8 +78,13 @@ function revisionOf({ edit_date }: Message, { updateId }: About): number {
   return edit_date === undefined ? 0 : edit_date * 1000 + (Math.abs(updateId) % 1000);
 }
 
-/** In a private chat the chat is the customer: whoever else writes there is the business account, or a bot for it. */
-function directionOf({ chat, from, business_connection_id }: Message): 'inbound' | 'outbound' {
+/**
+ * In a private chat the chat is the customer: whoever else writes there is the business account, or a bot for it. In
+ * the direct messages of a channel whoever else writes answers for the channel.
+ */
+function directionOf(message: Message): 'inbound' | 'outbound' {
+  const { chat, from, sender_chat, business_connection_id, direct_messages_topic: direct } = message;
+  if (direct?.user) return from?.id === direct.user.id && !sender_chat ? 'inbound' : 'outbound';
   if (chat.type !== 'private' || !from || from.id === chat.id) return 'inbound';
   return business_connection_id !== undefined || from.is_bot ? 'outbound' : 'inbound';
 }

@@ -41,7 +41,8 @@ const place = {
   chat: Chat,
   message_thread_id: id.optional(),
   is_topic_message: z.boolean().optional(),
-  direct_messages_topic: z.object({ topic_id: id }).optional(),
+  /** `user` is the customer: it is his conversation with the channel. */
+  direct_messages_topic: z.object({ topic_id: id, user: z.object({ id }).optional() }).optional(),
   business_connection_id: z.string().min(1).max(200).optional(),
 };
 
