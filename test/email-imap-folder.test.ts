@@ -16,6 +16,8 @@ interface Mail {
   readonly refused?: Error;
   /** The server names it, but leaves it out of every answer. */
   readonly omitted?: boolean;
+  /** That is so too when only its size is asked for. */
+  readonly sizeless?: boolean;
 }
 
 const refusal = (responseText: string, serverResponseCode?: string) =>
@@ -40,9 +42,10 @@ function server(mails: readonly Mail[], answer: (uids: number[]) => number[] = (
       const found = within(range);
       if (query.source !== undefined) fetched.push(found.map(({ uid }) => uid));
       for (const uid of query.source === undefined ? found.map((mail) => mail.uid) : answer(found.map((m) => m.uid))) {
-        const { refused, omitted, received = START, labels } = mails.find((mail) => mail.uid === uid)!;
-        if (query.source !== undefined && refused) throw refused;
-        if (query.source !== undefined && omitted) continue;
+        const { refused, omitted, sizeless, received = START, labels } = mails.find((mail) => mail.uid === uid)!;
+        const isAsked = query.source !== undefined || sizeless;
+        if (isAsked && refused) throw refused;
+        if (isAsked && omitted) continue;
         yield {
           seq: uid,
           uid,
@@ -99,6 +102,20 @@ describe('What is new in a folder', () => {
       'mail 2',
       'the mail server does not hand out mail 1 of INBOX: it is left out of the answer',
     ]);
+  });
+
+  it('is passed by name where the server doesn’t even say how large it is', async () => {
+    for (const why of [{ refused: refusal('It can not be converted') }, { omitted: true }]) {
+      const { client } = server([{ uid: 1 }, { uid: 2, sizeless: true, ...why }, { uid: 3 }]);
+      const { texts, failure } = await read(client);
+      assert.equal(failure, undefined);
+      assert.deepEqual(texts.slice(0, 2), ['mail 1', 'mail 3']);
+      assert.match(texts[2]!, /^the mail server does not hand out mail 2 of INBOX: /);
+    }
+    const patience = { refused: refusal('later', 'UNAVAILABLE') };
+    const { texts, failure } = await read(server([{ uid: 1, sizeless: true, ...patience }]).client);
+    assert.deepEqual(texts, []);
+    assert.ok(failure instanceof Error);
   });
 
   it('is asked for again later where the server only asks for patience', async () => {

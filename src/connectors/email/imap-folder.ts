@@ -80,15 +80,26 @@ async function search(client: ImapFlow, query: Parameters<ImapFlow['search']>[0]
   return found;
 }
 
-/** What is known of mails before they are fetched; some may have been deleted meanwhile. */
+/**
+ * What is known of mails before they are fetched; some may have been deleted meanwhile. Of which the server says
+ * nothing although it is there is fetched all the same: then it shows whether it is to be had.
+ */
 async function headsOf({ client, bookmark }: FolderDeps, folder: string, uids: readonly number[]): Promise<Head[]> {
   const heads: Head[] = [];
   const from = bookmark.at(folder)?.from ?? 0;
-  for await (const mail of client.fetch(uids.join(','), { uid: true, size: true, internalDate: true }, { uid: true })) {
-    if (mail.size === undefined) continue;
-    const isOlder = mail.uid < from && receivedAt(mail) < bookmark.start;
-    if (!isOlder) heads.push({ uid: mail.uid, size: mail.size });
+  const unsaid = new Set(uids);
+  try {
+    const query = { uid: true, size: true, internalDate: true };
+    for await (const mail of client.fetch(uids.join(','), query, { uid: true })) {
+      if (mail.size === undefined || !unsaid.delete(mail.uid)) continue;
+      const isOlder = mail.uid < from && receivedAt(mail) < bookmark.start;
+      if (!isOlder) heads.push({ uid: mail.uid, size: mail.size });
+    }
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
   }
+  const there = unsaid.size > 0 ? await search(client, { uid: [...unsaid].join(',') }) : [];
+  heads.push(...there.filter((uid) => unsaid.has(uid)).map((uid) => ({ uid, size: 0 })));
   return heads.sort((a, b) => a.uid - b.uid);
 }
 
