@@ -89,6 +89,19 @@ describe('finding the ticket', () => {
     assert.equal(d!.ticketId, c!.ticketId, 'the thread points to the new ticket');
   });
 
+  it('stays in the ticket of its thread when it answers what was said in one closed long ago', async () => {
+    const say = (externalId: string, references: string[] = []) =>
+      filing.file(message('telegram|1', { externalId, thread: { externalId: 'chat', references } }));
+    const [a] = await say('chat:1');
+    await filing.desk.updateTicket(a!.ticketId!, { status: 'closed' }, 'user:usr_1');
+    filing.clock.jump(8 * 24 * HOUR);
+    const [b] = await say('chat:2', ['chat:1']);
+    assert.notEqual(b!.ticketId, a!.ticketId);
+    assert.match((await last(b!.ticketId)).threadedBy.evidence, /closed too long ago/);
+    const [c] = await say('chat:3', ['chat:1']);
+    assert.equal(c!.ticketId, b!.ticketId);
+  });
+
   it('follows a ticket that was merged into another one', async () => {
     const [a] = await filing.file(message('telegram|1', { thread: { externalId: 'a' } }));
     const [b] = await filing.file(message('telegram|2', { thread: { externalId: 'b' } }));

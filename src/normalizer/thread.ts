@@ -52,13 +52,15 @@ export async function resolveTicket(
 ): Promise<Answer> {
   const { envelope, endpointId } = question;
   const claims: string[] = [];
+  const quoted = (await byNumber(tx, question, deps.proofKey, claims)) ?? (await byReference(tx, question, claims));
+  const answered = quoted && (await current(tx, quoted, question.now, deps.policy));
+  if (answered?.ticket) return answered;
+  // What was quoted is closed for good: the conversation may have gone on elsewhere.
   const found =
-    (await byNumber(tx, question, deps.proofKey, claims)) ??
-    (await byReference(tx, question, claims)) ??
     (await byThread(tx, endpointId, envelope.thread.externalId)) ??
-    (claims.length === 0 ? await byRecent(tx, question, deps.policy) : undefined);
+    (claims.length === 0 && !answered ? await byRecent(tx, question, deps.policy) : undefined);
   const claim = claims.length > 0 ? `claims to continue ${claims.join(' and ')}, unverified` : undefined;
-  if (!found) return newTicket(claim ?? 'nothing it belongs to');
+  if (!found) return answered ?? newTicket(claim ?? 'nothing it belongs to');
   return current(tx, found, question.now, deps.policy);
 }
 
