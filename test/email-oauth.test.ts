@@ -44,6 +44,15 @@ function open(http: Http, settings: object = {}) {
 }
 
 describe('access to a mailbox by OAuth2', () => {
+  it('is asked for over a line only that nobody can listen to', () => {
+    for (const tokenUrl of ['http://login.example.com/token', 'http://127.0.0.1.example.com/', 'nowhere', 'http://']) {
+      assert.throws(() => open(sealedHttp(), { tokenUrl }), { name: 'ZodError' }, tokenUrl);
+    }
+    for (const tokenUrl of [TOKEN_URL, 'http://localhost:1/', 'http://127.0.0.1/', 'http://[::1]:1/']) {
+      assert.ok(open(sealedHttp(), { tokenUrl }), tokenUrl);
+    }
+  });
+
   it('is asked for with the refresh token, and again shortly before it expires', async () => {
     const { http, asked } = vendor(
       { access_token: 'one', expires_in: 3600 },

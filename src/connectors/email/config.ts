@@ -38,6 +38,7 @@ const OAuth2 = z.strictObject({
   tokenUrl: z
     .url({ protocol: /^https?$/ })
     .max(2000)
+    .refine(isGuarded, { error: 'must begin with https://: it is told the refresh token' })
     .meta({ description: 'Where access tokens are made' }),
   scope: z.string().min(1).max(2000).optional(),
 });
@@ -172,6 +173,14 @@ export function withoutPassword(
 /** Whether a host is this machine: nobody stands between, so there TLS may be left out. */
 export function isLoopback(name: string): boolean {
   return name === 'localhost' || name === '::1' || /^127(\.\d{1,3}){3}$/.test(name);
+}
+
+/** Nobody in between can read what is sent there. */
+function isGuarded(url: string): boolean {
+  // That it is no address is said already.
+  if (!URL.canParse(url)) return true;
+  const { protocol, hostname } = new URL(url);
+  return protocol === 'https:' || isLoopback(hostname.replace(/^\[(.*)\]$/, '$1'));
 }
 
 /** TLS options of a connection to `host` through an address of it: the certificate is checked against the name. */
