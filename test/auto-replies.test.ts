@@ -55,6 +55,14 @@ describe('an automatic answer', () => {
     assert.deepEqual(await answersTo('telegram|1', { thread: { externalId: '-4001', shared: true } }), []);
   });
 
+  it('is not sent to whom somebody only named', async () => {
+    assert.deepEqual(await answersTo('email|victim@example.com|claimed'), []);
+    assert.equal(
+      (await answersTo(['email|victim@example.com|claimed', 'email|writer@example.com|observed'])).length,
+      1,
+    );
+  });
+
   it('says it in English where a language has no text, and leaves out a name that nobody knows', async () => {
     const [answer] = await answersTo('telegram|1', { text: 'Where is my order?' });
     assert.match(answer!.text, /^Hello, #\d+ it is\.$/);

@@ -52,9 +52,10 @@ export async function replyAutomatically(
 }
 
 /** A person's message or form: calls and reviews are answered by people, machines by nobody, and a group hears none. */
-function isAnswerable({ kind, direction, automatic, thread }: Envelope): boolean {
-  if (thread.shared) return false;
-  return direction === 'inbound' && automatic === undefined && (kind === 'message' || kind === 'form');
+function isAnswerable({ kind, direction, automatic, thread, sender }: Envelope): boolean {
+  if (direction !== 'inbound' || automatic !== undefined || thread.shared) return false;
+  // A form asks for the address and has its guards; a message that only names somebody may be to his harm.
+  return kind === 'form' || (kind === 'message' && sender.identifiers.some(({ trust }) => trust !== 'claimed'));
 }
 
 /** A name as a person has one; whatever looks like an address or an advertisement is none. */
