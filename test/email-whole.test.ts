@@ -63,7 +63,7 @@ describe('A mailbox, from the customer to the agent and back', () => {
   }
 
   async function until<T>(look: () => Promise<T | undefined>, what: string): Promise<T> {
-    for (const deadline = Date.now() + 25_000; Date.now() < deadline; await sleep(50)) {
+    for (const deadline = Date.now() + 80_000; Date.now() < deadline; await sleep(50)) {
       const found = await look();
       if (found !== undefined) return found;
     }
@@ -110,7 +110,7 @@ describe('A mailbox, from the customer to the agent and back', () => {
   });
 
   it('sets poison aside with its bytes and one alarm, and files the good mail around it', async function () {
-    this.timeout(120_000);
+    this.timeout(240_000);
     dovecot.doveadm('expunge', '-u', SUPPORT, 'mailbox', 'INBOX', 'all');
     const real = email.open.bind(email);
     let isRepaired = false;
@@ -147,7 +147,10 @@ describe('A mailbox, from the customer to the agent and back', () => {
         mail('good two'),
       ]);
       await until(async () => ((await ticketsOf(gateway)).length === 2 ? true : undefined), 'the good mail is filed');
-      const set = await eventsOf(gateway, 'quarantined');
+      const set = await until(async () => {
+        const found = await eventsOf(gateway, 'quarantined');
+        return found.length >= 6 ? found : undefined;
+      }, 'the poison is set aside');
       assert.equal(set.length, 6);
       for (const subject of ['deadline', 'memory', 'death', 'bug', 'parts', 'head']) {
         const found = await Promise.all(set.map(({ id }) => gateway.api<object>(`/events/${id}`)));
