@@ -65,6 +65,9 @@ describe('The API over the real gateway', () => {
       '/channels/{id}/health': 'intake',
       '/channels/{id}/refused': 'intake',
     };
+    // The file is fetched after its message was answered.
+    for (let i = 0; i < 100 && (await call('GET', `/attachments/${ids['/attachments/{id}']}`)).status === 409; i++)
+      await new Promise((resolve) => setTimeout(resolve, 50));
     for (const { method, path, answer } of operations) {
       const id = ids[path];
       if (method !== 'GET' || path === '/users/me' || (path.includes('{') && id === undefined)) continue;

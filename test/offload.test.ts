@@ -55,7 +55,9 @@ describe('work that is done in a thread', () => {
     assert.ok(turns > 5, `${turns} turns in at least ${2 * SHORT} ms`);
   });
 
-  it('is ended when it takes too much memory', async () => {
+  // Node 24 takes no notice of a thread's limits: docs/hardening.md names it as not covered.
+  const isLimited = Number(process.versions.node.split('.')[0]) < 24;
+  (isLimited ? it : () => undefined)('is ended when it takes too much memory', async () => {
     const tries = counter();
     await assert.rejects(run({ does: 'hoard', tries }), (error: Error) => {
       assert.ok(error instanceof BadPayloadError);
@@ -88,7 +90,7 @@ describe('work that is done in a thread', () => {
 
   it('may lose its thread after it was done, and nobody notices', async () => {
     for (const value of [1, 2, 3]) assert.equal(await run({ does: 'throw afterwards', value }), value);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await new Promise((resolve) => setTimeout(resolve, 200));
     assert.equal(await run({ does: 'answer', value: 4 }), 4);
   });
 

@@ -47,7 +47,7 @@ export default async function work(sample: Sample): Promise<unknown> {
     case 'throw afterwards':
       setTimeout(() => {
         throw new Error('too late');
-      }, 1);
+      }, 30);
       return sample.value;
     case 'wait':
       return wait(Number(sample.value), 'waited');
