@@ -1,21 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { setTimeout as realTime } from 'node:timers/promises';
 import Connection from 'nodemailer/lib/smtp-connection';
 import type { Message, Ticket } from '../src/core/ticket.ts';
+import { freePort } from './fakes/free-port.ts';
 import { headersOf, startSink, type Delivered, type SmtpSink } from './fakes/smtp.ts';
 import { startWhole, type Whole } from './fakes/whole.ts';
-
-/** A port that nobody listens on. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function hand(port: number, from: string, to: readonly string[], raw: string): Promise<void> {
   const connection = new Connection({ host: '127.0.0.1', port, ignoreTLS: true });

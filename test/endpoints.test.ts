@@ -181,16 +181,21 @@ describe('endpoints', () => {
     assert.deepEqual([open.map(({ token }) => token), closed], [['second'], [CANARY]]);
   });
 
-  it('stay as they are when the store can’t write, and leave nothing open behind', async () => {
-    let failing = false;
+  /** On a store that can't write while its disk is full. */
+  async function startOnDisk() {
+    const disk = { full: false };
     const store: Store = {
       ...filing.store,
       write: (locks, work) =>
-        failing ? Promise.reject(new RetryableError('the disk is full')) : filing.store.write(locks, work),
+        disk.full ? Promise.reject(new RetryableError('the disk is full')) : filing.store.write(locks, work),
     };
-    const endpoints = await start({ store });
+    return { endpoints: await start({ store }), disk };
+  }
+
+  it('stay as they are when the store can’t write, and leave nothing open behind', async () => {
+    const { endpoints, disk } = await startOnDisk();
     await endpoints.create('destination', crm);
-    failing = true;
+    disk.full = true;
     await assert.rejects(endpoints.update('crm', { settings: { ...crm.settings, token: 'second' } }), RetryableError);
     await assert.rejects(endpoints.create('destination', { ...crm, id: 'other' }), RetryableError);
     await assert.rejects(endpoints.remove('crm'), RetryableError);
@@ -226,19 +231,13 @@ describe('endpoints', () => {
   });
 
   it('go on when one that was to be removed is still in the store', async () => {
-    let failing = false;
-    const store: Store = {
-      ...filing.store,
-      write: (locks, work) =>
-        failing ? Promise.reject(new RetryableError('the disk is full')) : filing.store.write(locks, work),
-    };
-    const endpoints = await start({ store });
+    const { endpoints, disk } = await startOnDisk();
     await endpoints.create('destination', crm);
     const there: boolean[] = [];
     endpoints.onChange(async (id) => {
       there.push(endpoints.get(id)?.destination !== undefined);
     });
-    failing = true;
+    disk.full = true;
     await assert.rejects(endpoints.remove('crm'), RetryableError);
     assert.deepEqual([there, closed], [[false, true], []]);
   });

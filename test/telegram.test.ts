@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as realTime } from 'node:timers/promises';
 import { TelegramServer } from 'telegram-test-api/lib/telegramServer.js';
 import type { Log } from '../src/core/connector.ts';
 import type { LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
+import { freePort } from './fakes/free-port.ts';
 import { fakeLog } from './fakes/context.ts';
 import { startReceiver } from './fakes/receiver.ts';
 import { readSchema, schemaExists } from './fakes/telegram-schema.ts';
@@ -127,15 +125,6 @@ describe('Telegram, through a whole gateway against telegram-test-api', () => {
     );
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
 
 describe('Telegram, through a whole gateway against a stand-in that keeps to its description', () => {
   let api: FakeTelegram;

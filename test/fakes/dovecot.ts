@@ -1,10 +1,11 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ImapFlow } from 'imapflow';
+import { freePort } from './free-port.ts';
 
 /** A private Dovecot: IMAP with IDLE on loopback, LMTP in, everything in a folder of its own. */
 export interface Dovecot {
@@ -125,15 +126,6 @@ export async function startDovecot(
       rmSync(home, { recursive: true, force: true });
     },
   };
-}
-
-/** Free now; taken by somebody else in the next moment, the start fails and says so. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function isUp(port: number, server: ChildProcess, home: string): Promise<void> {
