@@ -19,7 +19,7 @@ export interface EndpointsDeps {
   readonly vault: Vault;
   readonly egress: Egress;
   readonly store: Store;
-  /** Work in a thread, in the lane of an endpoint. */
+  /** Work in another process, in the lane of an endpoint. */
   readonly offload: <T>(work: Parameters<Context['offload']>[0], lane: string) => Promise<T>;
 }
 

@@ -1,15 +1,26 @@
-import { parentPort } from 'node:worker_threads';
+import { Worker } from 'node:worker_threads';
 import { TributaryError, textOf } from './core/errors.ts';
 import type { ErrorAsData, Job, Report } from './offload.ts';
 
 /**
- * What every thread of the pool runs: one job after the other, each the default export of a module. It knows
- * nothing of the work, so that one pool serves every plugin.
+ * What every process of the pool runs: one job after the other, each the default export of a module. It knows
+ * nothing of the work, so that one pool serves every plugin. It ends with the gateway, or when the gateway ends it,
+ * and at no other signal: those meant for the gateway reach its children too.
  */
 
 type Work = (input: unknown) => unknown;
 
-parentPort?.on('message', (job: Job) => void work(job));
+/** A parser's error may quote everything that it read. */
+const LONGEST_TEXT = 2000;
+const WATCH_MS = 2000;
+
+process.on('message', (job: Job) => void work(job));
+process.on('uncaughtException', (error) => {
+  report({ kind: 'crashed', text: textOf(error).slice(0, LONGEST_TEXT) });
+});
+process.on('disconnect', () => process.exit());
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
+watchGateway();
 
 async function work(job: Job): Promise<void> {
   try {
@@ -24,15 +35,20 @@ async function work(job: Job): Promise<void> {
 }
 
 function report(message: Report): void {
-  parentPort?.postMessage(message);
+  process.send?.(message);
 }
 
-/** Classes don't survive the way to another thread: the name and what the host reads of it do. */
+/** Classes don't survive the way to another process: the name and what the host reads of it do. */
 function toData(error: unknown): ErrorAsData {
   const name = error instanceof Error ? error.name : 'Error';
   const hint = error instanceof TributaryError ? error.hint : undefined;
   return { name, text: textOf(error).slice(0, LONGEST_TEXT), hint };
 }
 
-/** A parser's error may quote everything that it read. */
-const LONGEST_TEXT = 2000;
+/** Work that hangs hears no `disconnect`: after a gateway that was killed, a thread ends its process. */
+function watchGateway(): void {
+  const watch = `setInterval(() => {
+    if (process.ppid !== ${process.ppid}) process.kill(process.pid, 'SIGKILL');
+  }, ${WATCH_MS})`;
+  new Worker(watch, { eval: true }).unref();
+}

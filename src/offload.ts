@@ -1,8 +1,9 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Context, Log } from './core/connector.ts';
 import {
   AuthExpiredError,
@@ -14,8 +15,8 @@ import {
 } from './core/errors.ts';
 
 /**
- * Work that strangers' bytes can make slow or large, done in a few threads: they share no memory with the
- * gateway, may be ended at any time, and are.
+ * Work that strangers' bytes can make slow or large, done in a few processes of its own: they share nothing with
+ * the gateway, may be ended at any time, and are (`docs/decisions/0017-mail-is-read-in-processes.md`).
  */
 export interface Offload {
   /**
@@ -23,24 +24,25 @@ export interface Offload {
    * do doesn't hold up the others. Throws `RetryableError` when too much is waiting, and after `close`.
    */
   run<T>(work: Work, lane?: string): Promise<T>;
-  /** Ends every thread at once; what was running or waiting fails with `RetryableError`. */
+  /** Ends every process at once; what was running or waiting fails with `RetryableError`. */
   close(): Promise<void>;
 }
 
 type Work = Parameters<Context['offload']>[0];
 
-/** To a thread. */
+/** To a process. */
 export interface Job {
   /** Address of the module. */
   readonly module: string;
   readonly input: unknown;
 }
 
-/** From a thread. */
+/** From a process. `crashed`: it ends, since something threw where nobody caught it. */
 export type Report =
   | { readonly kind: 'begun' }
   | { readonly kind: 'done'; readonly result: unknown }
-  | { readonly kind: 'failed'; readonly error: ErrorAsData };
+  | { readonly kind: 'failed'; readonly error: ErrorAsData }
+  | { readonly kind: 'crashed'; readonly text: string };
 
 export interface ErrorAsData {
   readonly name: string;
@@ -48,8 +50,8 @@ export interface ErrorAsData {
   readonly hint: string | undefined;
 }
 
-/** How a try ended. `lost`: the thread is gone, and why. */
-type End = Exclude<Report, { readonly kind: 'begun' }> | { readonly kind: 'lost'; readonly why: string };
+/** How a try ended. `lost`: the process is gone, and why. */
+type End = Extract<Report, { readonly kind: 'done' | 'failed' }> | { readonly kind: 'lost'; readonly why: string };
 
 interface Task {
   readonly work: Work;
@@ -58,25 +60,25 @@ interface Task {
   readonly reject: (error: Error) => void;
 }
 
-interface Thread {
+interface Worker {
   work(work: Work): Promise<End>;
   end(): Promise<unknown>;
 }
 
-/** A thread that needs more is ended. Buffers don't count: they are bounded by the size of the input. */
-const LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 32 };
-/** For starting a thread and loading a module, which is our own code on a machine that may be busy. */
+/** A process that needs more is ended. Buffers don't count: they are bounded by the size of the input. */
+const MOST_MB = 256;
+/** For starting a process and loading a module, which is our own code on a machine that may be busy. */
 const START_MS = 60_000;
 const TRIES = 2;
-/** Work waiting for a thread, in all. */
+/** Work waiting for a process, in all. */
 const MOST_WAITING = 1000;
 
-/** `size`: threads at most, started when they are needed; between two and four when left out. */
+/** `size`: processes at most, started when they are needed; between two and four when left out. */
 export function createOffload(deps: { readonly log: Log; readonly size?: number }): Offload {
   const size = deps.size ?? Math.max(2, Math.min(4, availableParallelism() - 1));
   const lanes = createLanes<Task>();
-  const idle: Thread[] = [];
-  const all = new Set<Thread>();
+  const idle: Worker[] = [];
+  const all = new Set<Worker>();
   let closed = false;
 
   function next(): void {
@@ -86,20 +88,20 @@ export function createOffload(deps: { readonly log: Log; readonly size?: number 
     }
   }
 
-  function start(): Thread {
-    const thread = startThread(() => {
+  function start(): Worker {
+    const worker = startWorker(() => {
       // It may end later than its work did.
-      all.delete(thread);
-      if (idle.includes(thread)) idle.splice(idle.indexOf(thread), 1);
+      all.delete(worker);
+      if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
     });
-    all.add(thread);
-    return thread;
+    all.add(worker);
+    return worker;
   }
 
-  async function tryOn(thread: Thread, task: Task): Promise<void> {
-    const end = await thread.work(task.work);
-    if (end.kind === 'lost') all.delete(thread);
-    else idle.push(thread);
+  async function tryOn(worker: Worker, task: Task): Promise<void> {
+    const end = await worker.work(task.work);
+    if (end.kind === 'lost') all.delete(worker);
+    else idle.push(worker);
     settle(task, end);
     next();
   }
@@ -113,8 +115,8 @@ export function createOffload(deps: { readonly log: Log; readonly size?: number 
 
   function retry(task: Task, why: string): void {
     const tries = task.tries + 1;
-    deps.log.warn({ worker: task.work.worker.pathname.split('/').pop(), tries }, `a thread was lost: ${why}`);
-    // In a fresh thread, since whatever it was may have been left behind by the work before.
+    deps.log.warn({ worker: task.work.worker.pathname.split('/').pop(), tries }, `a worker process was lost: ${why}`);
+    // In a fresh process, since whatever it was may have been left behind by the work before.
     if (tries < TRIES) void tryOn(start(), { ...task, tries });
     else task.reject(new BadPayloadError(`reading it ${why}, twice`));
   }
@@ -123,7 +125,7 @@ export function createOffload(deps: { readonly log: Log; readonly size?: number 
     run<T>(work: Work, lane = '') {
       if (closed) return Promise.reject(closing());
       if (lanes.size() >= MOST_WAITING) {
-        return Promise.reject(new RetryableError(`${MOST_WAITING} pieces of work are waiting for a thread already`));
+        return Promise.reject(new RetryableError(`${MOST_WAITING} pieces of work are waiting for a process already`));
       }
       return new Promise<T>((resolve, reject) => {
         lanes.add(lane, { work, tries: 0, resolve: resolve as Task['resolve'], reject });
@@ -133,7 +135,7 @@ export function createOffload(deps: { readonly log: Log; readonly size?: number 
     async close() {
       closed = true;
       for (let task = lanes.take(); task; task = lanes.take()) task.reject(closing());
-      await Promise.all([...all].map((thread) => thread.end()));
+      await Promise.all([...all].map((worker) => worker.end()));
     },
   };
 }
@@ -142,40 +144,38 @@ function closing(): RetryableError {
   return new RetryableError('the gateway is shutting down');
 }
 
-function startThread(gone: () => void): Thread {
-  const entry = existing(new URL('./offload-worker.ts', import.meta.url));
-  // Without our environment: whoever takes over a parser finds no secret in it.
-  const options = { resourceLimits: LIMITS, env: {}, execArgv: [] };
-  const worker = entry.pathname.endsWith('.ts')
-    ? new Worker(fromSources(entry), { ...options, eval: true })
-    : new Worker(entry, options);
+function startWorker(gone: () => void): Worker {
+  const child = startProcess(existing(new URL('./offload-worker.ts', import.meta.url)));
+  const exit = once(child, 'exit');
   let timer: NodeJS.Timeout | undefined;
   let finish: ((end: End) => void) | undefined;
   let deadlineMs = 0;
 
   function settle(end: End): void {
     clearTimeout(timer);
-    // A thread without work keeps no process alive.
-    worker.unref();
+    // A process without work keeps ours alive no longer.
+    child.unref();
+    child.channel?.unref();
     finish?.(end);
     finish = undefined;
   }
 
   function lose(why: string): void {
     settle({ kind: 'lost', why });
-    void worker.terminate();
+    // Whatever it is busy with, this reaches it.
+    child.kill('SIGKILL');
   }
 
-  worker.on('message', (report: Report) => {
+  child.on('message', (report: Report) => {
+    if (report.kind === 'crashed') return lose(`crashed (${report.text})`);
     if (report.kind !== 'begun') return settle(report);
     clearTimeout(timer);
     timer = setTimeout(() => lose(`took longer than ${deadlineMs} ms`), deadlineMs);
   });
-  worker.on('messageerror', (error) => lose(`gave what can't be handed over (${error.message})`));
-  worker.on('error', (error: unknown) => lose(whyLost(error)));
-  worker.on('exit', (code) => {
+  child.on('error', (error) => lose(`has no process (${textOf(error)})`));
+  child.on('exit', (code, signal) => {
     gone();
-    settle({ kind: 'lost', why: `ended its thread (code ${code})` });
+    settle({ kind: 'lost', why: whyEnded(code, signal) });
   });
 
   return {
@@ -183,31 +183,43 @@ function startThread(gone: () => void): Thread {
       new Promise((resolve) => {
         finish = resolve;
         deadlineMs = work.deadlineMs;
-        worker.ref();
+        child.ref();
+        child.channel?.ref();
         timer = setTimeout(() => lose(`took longer than ${START_MS} ms to start`), START_MS);
         try {
           const job: Job = { module: existing(work.worker).href, input: work.input };
-          worker.postMessage(job);
+          // A failure to send is the end of the process, which is heard of.
+          child.send(job, () => undefined);
         } catch (error) {
           settle({ kind: 'failed', error: { name: 'Error', text: textOf(error), hint: undefined } });
         }
       }),
-    end: () => worker.terminate(),
+    end() {
+      child.kill('SIGKILL');
+      return exit;
+    },
   };
 }
 
-/** Run from the sources, the main thread's tsx doesn't reach into others before Node 22.22. */
-function fromSources(entry: URL): string {
-  const tsx = createRequire(import.meta.url)
-    .resolve('tsx/esm/api')
-    .replace(/\.cjs$/, '.mjs');
-  const [api, module] = [pathToFileURL(tsx).href, entry.href].map((href) => JSON.stringify(href));
-  return `import(${api}).then((tsx) => { tsx.register(); return import(${module}); });`;
+function startProcess(entry: URL) {
+  const sources = entry.pathname.endsWith('.ts') ? ['--import', tsx()] : [];
+  return fork(fileURLToPath(entry), [], {
+    execArgv: [`--max-old-space-size=${MOST_MB}`, ...sources],
+    // Without our environment: whoever takes over a parser finds no secret in it.
+    env: {},
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
 }
 
-function whyLost(error: unknown): string {
-  const outOfMemory = error instanceof Error && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY';
-  return outOfMemory ? `ran out of memory (${LIMITS.maxOldGenerationSizeMb} MB)` : `crashed (${textOf(error)})`;
+function tsx(): string {
+  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
+}
+
+function whyEnded(code: number | null, signal: NodeJS.Signals | null): string {
+  // How V8 ends a process whose memory is full.
+  if (signal === 'SIGABRT') return `ran out of memory (${MOST_MB} MB)`;
+  return `ended its process (${signal ?? `code ${code}`})`;
 }
 
 /** Modules are named as in the sources; in what was built they end in `.js`. */

@@ -159,8 +159,8 @@ describe('Who may do what in the API', () => {
 
   it('shows a key once, keeps its hash, and logs its prefix at most', async () => {
     const made = await api.call('POST', '/keys', { body: { name: 'CRM', scopes: ['tickets:read'] } });
-    const [, , secretPart] = made.json.key.split('_');
-    assert.ok(Buffer.from(made.json.key.slice(17), 'base64url').length >= 32);
+    const secretPart = made.json.key.slice(17);
+    assert.ok(Buffer.from(secretPart, 'base64url').length >= 32);
     await api.call('GET', '/session', { key: made.json.key.slice(0, -3) + 'AAA' });
     const list = await api.call('GET', '/keys');
     const kept = JSON.stringify([

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startCuttingProxy, type CuttingProxy } from './fakes/cutting-proxy.ts';
 import { dovecotMissing, startDovecot, type Dovecot } from './fakes/dovecot.ts';
+import { until } from './fakes/until.ts';
 import { skipUnless } from './skip.ts';
 
 const USER = 'support@example.test';
@@ -110,12 +111,7 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
     return events.filter(({ outcome }) => outcome === 'ticket_created' || outcome === 'appended').length;
   };
 
-  async function until(count: number): Promise<void> {
-    for (const deadline = Date.now() + 90_000; (await filed()) < count;) {
-      assert.ok(Date.now() < deadline, `${await filed()} of ${count} were filed`);
-      await sleep(250);
-    }
-  }
+  const reaches = (count: number) => until(async () => (await filed()) >= count, `${count} are filed`);
 
   it('files each mail once and in order: fetched late, renumbered, cut off, killed twice, and pushed', async function () {
     this.timeout(300_000);
@@ -132,14 +128,14 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
 
     proxy.cutAfter(60_000);
     await start();
-    await until(40);
+    await reaches(40);
     await end('SIGKILL');
     dovecot.renumber(USER, 'INBOX');
     await start();
-    await until(90);
+    await reaches(90);
     await end('SIGKILL');
     await start();
-    await until(200);
+    await reaches(200);
     assert.ok(proxy.connections() > 5, 'the line was cut');
     proxy.cutAfter(undefined);
     dovecot.kick(USER);
@@ -147,7 +143,7 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
     // While it waits for news.
     await sleep(2000);
     for (let number = 200; number < 250; number++) await dovecot.deliver(USER, [mailNo(number)]);
-    await until(250);
+    await reaches(250);
 
     const tickets = await all<{ id: string; subject: string }>('/tickets');
     assert.deepEqual(

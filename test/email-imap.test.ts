@@ -12,6 +12,7 @@ import { fakeLog } from './fakes/context.ts';
 import { startCuttingProxy, type CuttingProxy } from './fakes/cutting-proxy.ts';
 import { dovecotMissing, startDovecot, type Dovecot } from './fakes/dovecot.ts';
 import { selfSigned } from './fakes/self-signed.ts';
+import { until } from './fakes/until.ts';
 import { skipUnless } from './skip.ts';
 
 const HOUR_MS = 3_600_000;
@@ -97,13 +98,6 @@ describe('a mailbox on Dovecot', () => {
     };
     running.push(stop);
     return { stop, ended };
-  }
-
-  async function until(what: () => boolean, deadlineMs = 15_000): Promise<void> {
-    for (let waited = 0; !what(); waited += 20) {
-      assert.ok(waited < deadlineMs, `it did not happen: ${what.toString()}`);
-      await sleep(20);
-    }
   }
 
   it('is read from the first start on, without the mail that was there before', async () => {

@@ -5,6 +5,7 @@ import type { Message, Ticket } from '../src/core/ticket.ts';
 import { freePort } from './fakes/free-port.ts';
 import { headersOf, startSink, type Delivered, type SmtpSink } from './fakes/smtp.ts';
 import { startWhole, type Whole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 
 async function hand(port: number, from: string, to: readonly string[], raw: string): Promise<void> {
   const connection = new Connection({ host: '127.0.0.1', port, ignoreTLS: true });
@@ -73,15 +74,6 @@ async function startMailGateway(post: Post, domain: string, rest = ''): Promise<
     smtp: { host: 127.0.0.1, port: ${post.port}, secure: false }
     ${rest}\n`,
   });
-}
-
-async function until<T>(look: () => Promise<T | undefined> | T | undefined, what: string): Promise<T> {
-  for (let i = 0; i < 400; i++) {
-    const found = await look();
-    if (found !== undefined) return found;
-    await realTime(25);
-  }
-  throw new Error(`it never happened: ${what}`);
 }
 
 const MAIL = (from: string, to: string, more = '') =>

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
 import { startReceiver, type Receiver } from './fakes/receiver.ts';
 import { startWhole, type Whole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 
 /** A polled channel in a whole gateway, set up, repaired and removed over the API. */
 describe('a polled channel made over the API', () => {
@@ -27,13 +28,6 @@ describe('a polled channel made over the API', () => {
     readonly lastError: string | null;
   }
   const healthOf = (id: string) => whole.api<Health>(`/channels/${id}/health`);
-  async function until(what: () => Promise<boolean>, why: string): Promise<void> {
-    for (let i = 0; !(await what()); i++) {
-      if (i === 500) assert.fail(`never happened: ${why}`);
-      await wait(20);
-    }
-  }
-
   it('is polled at once, says what is wrong in the vendor’s words, and goes on when it is repaired', async () => {
     const settings = { token: '1:first', apiRoot: vendor.origin };
     await whole.api('/channels', { method: 'POST', body: { id: 'bot', type: 'telegram', settings } });

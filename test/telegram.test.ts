@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as realTime } from 'node:timers/promises';
 import { TelegramServer } from 'telegram-test-api/lib/telegramServer.js';
 import type { Log } from '../src/core/connector.ts';
 import type { LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
@@ -14,6 +13,7 @@ import { startTelegram, TOKEN } from './fakes/telegram.ts';
 import type { FakeTelegram } from './fakes/telegram.ts';
 import { startWhole } from './fakes/whole.ts';
 import type { Whole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 import { skipUnless } from './skip.ts';
 
 const SECRET = 'a-secret_1';
@@ -37,16 +37,6 @@ const messagesOf = async (whole: Whole, ticketId: string) =>
 const eventsOf = async (whole: Whole) => (await whole.api<List<LedgerEvent>>('/events?limit=200')).data.toReversed();
 const allMessages = async (whole: Whole) =>
   (await Promise.all((await ticketsOf(whole)).map(({ id }) => messagesOf(whole, id)))).flat();
-
-/** What comes of polls and answers comes in its own time. */
-async function until<T>(look: () => Promise<T | undefined | false>, what: string): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
-    const found = await look();
-    if (found) return found;
-    await realTime(25);
-  }
-  throw new Error(`did not happen: ${what}`);
-}
 
 async function answer(whole: Whole, ticketId: string, body: object): Promise<Message> {
   const { id } = await whole.api<Message>(`/tickets/${ticketId}/replies`, { method: 'POST', body });

@@ -70,15 +70,15 @@ export interface Context {
   /** Small secrets that a vendor hands out while it runs (rotated refresh tokens), kept encrypted in the store. */
   readonly secrets: Secrets;
   /**
-   * Runs the default export of a module in a worker thread: for work that strangers' bytes can make slow.
-   * `input` and the result are cloned. An error that it throws is passed on; a thread that ran out of
+   * Runs the default export of a module in a process of its own: for work that strangers' bytes can make slow.
+   * `input` and the result are cloned. An error that it throws is passed on; a process that ran out of
    * time or memory, or died, is replaced and the work tried once more, then `BadPayloadError`.
    */
   offload<T>(work: {
     /** `new URL('./read-worker.ts', import.meta.url)`, also in what was built. */
     readonly worker: URL;
     readonly input: unknown;
-    /** Milliseconds that it may take; how long it waited for a thread doesn't count. */
+    /** Milliseconds that it may take; how long it waited for a process doesn't count. */
     readonly deadlineMs: number;
   }): Promise<T>;
 }

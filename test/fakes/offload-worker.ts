@@ -1,7 +1,8 @@
+import { appendFileSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
 import { BadPayloadError } from '../../src/core/errors.ts';
 
-/** Work of every kind that a thread may meet, for the tests of the pool. */
+/** Work of every kind that a process may meet, for the tests of the pool. */
 export interface Sample {
   readonly does:
     | 'answer'
@@ -13,17 +14,18 @@ export interface Sample {
     | 'throw later'
     | 'throw afterwards'
     | 'wait'
-    | 'environment';
+    | 'environment'
+    | 'terminate';
   readonly value?: unknown;
-  /** Counts the tries, over the threads. */
-  readonly tries?: Int32Array;
+  /** A file that gets a line for each try, with the process's id. */
+  readonly tries?: string;
   /** Does so in the first try only. */
   readonly once?: boolean;
 }
 
 export default async function work(sample: Sample): Promise<unknown> {
-  const earlier = sample.tries ? Atomics.add(sample.tries, 0, 1) : 0;
-  if (sample.once && earlier > 0) return sample.value;
+  if (sample.tries) appendFileSync(sample.tries, `${process.pid}\n`);
+  if (sample.once && sample.tries && readFileSync(sample.tries, 'utf8').trim().includes('\n')) return sample.value;
   switch (sample.does) {
     case 'answer':
       return sample.value;
@@ -53,5 +55,8 @@ export default async function work(sample: Sample): Promise<unknown> {
       return wait(Number(sample.value), 'waited');
     case 'environment':
       return Object.keys(process.env);
+    case 'terminate':
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(process.pid, signal);
+      return wait(50, sample.value);
   }
 }

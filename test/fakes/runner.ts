@@ -9,6 +9,7 @@ import type { Store } from '../../src/core/store.ts';
 import type { LedgerEvent } from '../../src/core/ticket.ts';
 import { fakeLog, type FakeLog } from './context.ts';
 import { message, openFiling, type Filing } from './filing.ts';
+import { PATIENCE_MS } from './until.ts';
 
 /** Loops over channels that a test makes up, with the real way in and a real store; time stands still. */
 export interface Host {
@@ -96,7 +97,7 @@ export async function openHost(): Promise<Host> {
       runner.start();
     },
     async until(what, why) {
-      const end = performance.now() + 10_000;
+      const end = performance.now() + PATIENCE_MS;
       while (!(await what())) {
         if (performance.now() > end) assert.fail(`never happened: ${why}`);
         await nextTurn();

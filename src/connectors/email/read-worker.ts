@@ -15,7 +15,7 @@ import { bodyOf } from './parts.ts';
 import type { FilePart, Part } from './parts.ts';
 import { decodeTransfer } from './transfer.ts';
 
-/** Reads mail from anybody, in a thread: bytes to a `Mail`, or to the bytes of one of its files. */
+/** Reads mail from anybody, in a process of its own: bytes to a `Mail`, or to the bytes of one of its files. */
 export default async function read({ bytes, file, isCut }: ReadRequest): Promise<Mail | Uint8Array> {
   const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const parts = await split(body);

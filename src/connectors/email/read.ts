@@ -4,7 +4,7 @@ import { BadPayloadError } from '../../core/errors.ts';
 import { itemsOf } from './envelope.ts';
 import type { Mail, ReadRequest } from './mail.ts';
 
-/** Longer than any mail that people write takes, by far; then the thread is ended. */
+/** Longer than any mail that people write takes, by far; then the process is ended. */
 const DEADLINE_MS = 3000;
 /** More than mail servers let through. */
 const MOST_BYTES = 128 * 1024 * 1024;
