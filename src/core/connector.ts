@@ -2,7 +2,7 @@ import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { z, ZodType } from 'zod';
 import type { Clock } from './clock.ts';
-import type { Attachment, ItemInput } from './envelope.ts';
+import type { Attachment, Identifier, ItemInput } from './envelope.ts';
 import type { HttpAnswer, Payload, WebhookRequest } from './payload.ts';
 import type { Secret } from './secret.ts';
 import type { Message, Ticket } from './ticket.ts';
@@ -247,6 +247,13 @@ export interface Channel {
   reply?(reply: Reply): Promise<void>;
   /** Whether an answer may go out now; a channel with `reply` and without it always may. */
   canReply?(conversation: { readonly ticket: Ticket; readonly lastInboundAt: number | undefined }): CanReply;
+  /**
+   * What the vendor holds since `since` (milliseconds since the epoch), for vendors who don't send again: asked after
+   * every start and downtime. What is known already becomes a duplicate.
+   */
+  reconcile?(since: number, signal: AbortSignal): AsyncIterable<Raw>;
+  /** What the vendor knows of a person whom his messages only number; undefined: nothing. */
+  profile?(identifier: Identifier): Promise<{ readonly name?: string; readonly locale?: string } | undefined>;
   /** The bytes of an attachment; `payload` is the one that announced it. */
   download?(attachment: Attachment, payload: Payload): Promise<Readable>;
   /** Tries the credentials; resolves with what the vendor said, throws one of the five errors. */
