@@ -141,7 +141,7 @@ describe('Telegram, through a whole gateway against a stand-in that keeps to its
 
   async function start(yaml = pushed(api.root), logTo: Log = log): Promise<Whole> {
     const started = (whole = await startWhole({ yaml, env: PUBLIC, log: logTo }));
-    if (yaml.includes('webhook')) await until(async () => api.webhook.url, 'the webhook');
+    if (yaml.includes('webhook')) await until(() => api.webhook.url !== '', 'the webhook');
     return started;
   }
   const deliver = async (running: Whole, next: object) => {
