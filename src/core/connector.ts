@@ -126,9 +126,12 @@ export interface HttpResponse {
 export interface Http {
   /** A call whose answer is small. */
   send(request: HttpRequest): Promise<HttpResponse>;
-  /** A download: the body as a stream, at most `maxBytes` of it, then the stream fails. */
+  /**
+   * A download: the body as a stream, at most `maxBytes` of it, then the stream fails. One redirect is followed if
+   * `mayFollow` allows its address; headers of the request stay behind, credentials above all.
+   */
   stream(
-    request: HttpRequest & { readonly maxBytes: number },
+    request: HttpRequest & { readonly maxBytes: number; readonly mayFollow?: (to: URL) => boolean },
   ): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly body: Readable }>;
   /** `fetch` for SDKs that take one. */
   readonly fetch: typeof fetch;
@@ -207,12 +210,29 @@ export interface Reply {
   open(attachmentId: string): Promise<Readable>;
 }
 
+/** A text that the vendor approved beforehand, with places for values. */
+export interface ReplyTemplate {
+  /** What the channel finds it by, unique in the channel: with the language where the vendor's name isn't. */
+  readonly id: string;
+  /** For people. */
+  readonly name: string;
+  /** BCP 47. */
+  readonly language: string;
+  /** What the customer reads, `{{parameter}}` where a value goes. */
+  readonly text: string;
+  /** Every one needs a value, also those that `text` doesn't show (a link behind a button). */
+  readonly parameters: readonly string[];
+}
+
 export interface CanReply {
+  /** Whether any text may go out. */
   readonly allowed: boolean;
   /** Why not, or what is special, for the agent. */
   readonly reason?: string;
   /** When the window closes, milliseconds since the epoch. */
   readonly until?: number;
+  /** What may go out also where `allowed` is false; the answer's `message.template` says which one was chosen. */
+  readonly templates?: readonly ReplyTemplate[];
 }
 
 /** A configured connector: one bot, mailbox, number. Optional methods are discovered by presence. */
@@ -245,11 +265,15 @@ export interface Channel {
     signal: AbortSignal,
   ): Promise<void>;
   reply?(reply: Reply): Promise<void>;
-  /** Whether an answer may go out now; a channel with `reply` and without it always may. */
-  canReply?(conversation: { readonly ticket: Ticket; readonly lastInboundAt: number | undefined }): CanReply;
+  /** Whether an answer may go out now; a channel with `reply` and without it always may. Asked whenever a ticket is shown. */
+  canReply?(conversation: {
+    readonly ticket: Ticket;
+    readonly lastInboundAt: number | undefined;
+  }): MaybePromise<CanReply>;
   /**
-   * What the vendor holds since `since` (milliseconds since the epoch), for vendors who don't send again: asked after
-   * every start and downtime. What is known already becomes a duplicate.
+   * What the vendor holds since `since` (milliseconds since the epoch), oldest first, for vendors who don't send again:
+   * asked after every start and downtime, and every hour. It goes to `normalize` with the method `RECONCILE`, and must
+   * give the same external ids as what is pushed: what is known already becomes a duplicate.
    */
   reconcile?(since: number, signal: AbortSignal): AsyncIterable<Raw>;
   /** What the vendor knows of a person whom his messages only number; undefined: nothing. */

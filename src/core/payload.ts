@@ -1,9 +1,9 @@
-/** Exactly what was received: by webhook, poll or stream. Connectors read it, nobody changes it. */
+/** Exactly what was received: pushed or fetched. Connectors read it, nobody changes it. */
 export interface Payload {
   readonly endpointId: string;
   /** Milliseconds since the epoch, by our clock. */
   readonly receivedAt: number;
-  /** `POST` for webhooks; `POLL` or `STREAM` for what a connector fetched. */
+  /** `POST` for webhooks; `POLL`, `STREAM` or `RECONCILE` for what a connector fetched. */
   readonly method: string;
   /** Path and query as received, without the secret token of an address. */
   readonly url: string;

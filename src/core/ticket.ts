@@ -68,6 +68,13 @@ export const MessageAttachment = z.object({
   url: z.string(),
 });
 
+/** A template of a channel (see `ReplyTemplate`) with a value for each of its parameters. */
+export const TemplateUse = z.strictObject({
+  id: z.string().min(1).max(512),
+  values: z.record(z.string().min(1).max(200), z.string().min(1).max(4000)),
+});
+export type TemplateUse = z.output<typeof TemplateUse>;
+
 /** An envelope once filed, an agent's answer, or a note. */
 export const Message = z
   .object({
@@ -89,6 +96,8 @@ export const Message = z
     fields: z.record(z.string(), z.string()),
     reactions: z.array(z.object({ author: z.string(), emoji: z.string() })),
     automatic: z.enum(automatics).nullable(),
+    /** Only on an answer that was made from one of its channel's templates: which one, and its values by name. */
+    template: TemplateUse.optional(),
     externalId: z.string().nullable(),
     revision: z.number().int(),
     occurredAt: time,

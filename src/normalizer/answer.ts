@@ -33,11 +33,13 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
       if (!lastInbound.has(message.channel.id)) lastInbound.set(message.channel.id, Date.parse(message.occurredAt));
     }
     if (!lastInbound.has(ticket.channel.id)) lastInbound.set(ticket.channel.id, Date.parse(ticket.createdAt));
-    return [...lastInbound].map(([channel, lastInboundAt]) => ({
-      channel,
-      type: deps.endpointOf(channel)?.type ?? 'unknown',
-      ...canReply(deps.endpointOf(channel), ticket, lastInboundAt),
-    }));
+    return Promise.all(
+      [...lastInbound].map(async ([channel, lastInboundAt]) => ({
+        channel,
+        type: deps.endpointOf(channel)?.type ?? 'unknown',
+        ...(await canReply(deps.endpointOf(channel), ticket, lastInboundAt)),
+      })),
+    );
   }
 
   async function chooseChannel(ticketId: string, wanted: string | undefined): Promise<string> {
@@ -151,10 +153,10 @@ export async function insertOutgoing(
 }
 
 /** Whether a channel can answer now, and why not. */
-function canReply(endpoint: Endpoint | undefined, ticket: Ticket, lastInboundAt: number): CanReply {
+async function canReply(endpoint: Endpoint | undefined, ticket: Ticket, lastInboundAt: number): Promise<CanReply> {
   if (!endpoint?.channel) return { allowed: false, reason: endpoint?.problem ?? 'the channel is closed' };
   if (!endpoint.channel.reply) return { allowed: false, reason: `a channel of type ${endpoint.type} has no way back` };
-  return endpoint.channel.canReply?.({ ticket, lastInboundAt }) ?? { allowed: true };
+  return (await endpoint.channel.canReply?.({ ticket, lastInboundAt })) ?? { allowed: true };
 }
 
 /** A ticket that can be worked on. */

@@ -125,8 +125,12 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
       assert.ok(cases.length > 0, `put a payload into src/connectors/${folder}/fixtures/<case>/payload.json`);
     });
 
-    it('has one for each way to receive', () => {
-      const ways = new Set(cases.map((name) => wayOf(recorded(home, name).payload.method)));
+    it('has one for each way to receive, and for what it is asked after a downtime', async () => {
+      const methods = cases.map((name) => recorded(home, name).payload.method);
+      const channels = await Promise.all(examplesOf(home).map((settings) => open(connector, settings)));
+      const reconciles = channels.some(({ channel }) => channel.reconcile !== undefined);
+      assert.equal(methods.includes('RECONCILE'), reconciles, 'reconcile() and a fixture of the method RECONCILE');
+      const ways = new Set(methods.filter((method) => method !== 'RECONCILE').map(wayOf));
       assert.deepEqual([...ways].toSorted(), connector.capabilities.receive.toSorted());
     });
 
@@ -153,8 +157,8 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
       it(`knows that ${name} comes from the vendor, and refuses a forged copy`, async function () {
         const { payload, settings, bodySigned } = recorded(home, name);
         const { channel } = await open(connector, settings, payload.receivedAt);
-        const polled = payload.method === 'POLL' || payload.method === 'STREAM';
-        if (polled || !channel.webhook) return;
+        const fetched = ['POLL', 'STREAM', 'RECONCILE'].includes(payload.method);
+        if (fetched || !channel.webhook) return;
         await verify(channel, payload);
 
         const secrets = secretsIn(connector.config.parse(settingsOf(settings)));
