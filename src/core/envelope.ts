@@ -62,6 +62,13 @@ export const Thread = z.strictObject({
   shared: z.boolean().optional(),
   /** External ids of earlier messages of this channel that this one answers. */
   references: z.array(id).max(100).default([]),
+  /** Other channels that the same message may come through: what has its external id there is this one. */
+  siblings: z.array(z.string().max(100)).max(20).optional(),
+  /**
+   * What it is about, without "Re:" and the like. `only`: it continues no ticket about something else. `guess`: it
+   * answers something and doesn't say what, so it is the customer's last ticket if that is about the same.
+   */
+  about: z.strictObject({ subject: line, rule: z.enum(['only', 'guess']) }).optional(),
   /** Our ticket number as quoted by the sender; `proof` is our HMAC over it, if he had one. */
   ticket: z.strictObject({ number: z.number().int().min(1), proof: z.string().max(200).optional() }).optional(),
 });
@@ -75,6 +82,8 @@ export const automatics = ['auto_reply', 'bounce', 'complaint', 'receipt', 'list
 const common = {
   /** Unique within the channel for ever: the dedupe key. */
   externalId: id,
+  /** Its id where `externalId` is taken by another message, told by its author, time or subject. */
+  variant: id.optional(),
   /** Only grows: edit time, sequence, progress of a call. An older one never replaces a newer one. */
   revision: z.number().int().min(0).default(0),
   /** When it happened by the vendor's clock, milliseconds since the epoch. */
@@ -95,6 +104,8 @@ const common = {
   group: z.strictObject({ key: id, waitMs: z.number().int().min(0).max(60_000) }).optional(),
   /** Set when a machine wrote it. */
   automatic: z.enum(automatics).optional(),
+  /** It goes into a ticket that is there, and neither opens nor wakes one; without one it is `ignored`. A replay opens one. */
+  quiet: z.boolean().optional(),
 };
 
 export const Review = z.strictObject({

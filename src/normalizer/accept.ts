@@ -11,8 +11,9 @@ import { cleanLine, languageOf } from './canonical.ts';
 import { acceptPart, beginAlbum } from './album.ts';
 import { fileAttachments } from './attach.ts';
 import { settleEarly, settleItem } from './early.ts';
-import { acceptAgain, changeTypeOf, contentOf } from './revise.ts';
+import { acceptAgain, changeTypeOf, contentOf, isAnother } from './revise.ts';
 import { resolveCustomer, type Recognised } from './identity.ts';
+import { passedOver } from './passed.ts';
 import { resolveTicket, type Answer, type ThreadPolicy } from './thread.ts';
 
 export interface AcceptDeps {
@@ -111,19 +112,13 @@ async function acceptEnvelope(
     return part;
   }
   const known = await tx.findMessage(source.endpointId, envelope.externalId);
-  if (known) return acceptAgain(tx, announcer, known, envelope, { ...source, newId: deps.newId });
-  // Only what goes out can be an echo of an answer of ours.
-  const echo = envelope.direction === 'outbound' && (await tx.messageOfPart(source.endpointId, envelope.externalId));
-  if (echo) {
-    const { ticketId, id: messageId } = echo;
-    return {
-      outcome: 'duplicate',
-      reason: 'an answer that we sent ourselves',
-      externalId: envelope.externalId,
-      ticketId,
-      messageId,
-    };
+  const externalId = known && isAnother(known, envelope) ? envelope.variant : undefined;
+  if (externalId !== undefined) {
+    return acceptEnvelope(tx, announcer, { ...envelope, externalId, variant: undefined }, source, deps);
   }
+  if (known) return acceptAgain(tx, announcer, known, envelope, { ...source, newId: deps.newId });
+  const passed = await passedOver(tx, envelope, source, deps);
+  if (passed) return passed;
 
   const who =
     envelope.direction === 'inbound'
@@ -270,7 +265,7 @@ async function wakeTicket(
   at: number,
 ): Promise<void> {
   const asleep = where.reopens || ticket.status === 'pending';
-  if (!asleep || envelope.direction !== 'inbound') return;
+  if (!asleep || envelope.quiet || envelope.direction !== 'inbound') return;
   const to: TicketStatus = 'open';
   const version = await tx.updateTicket(ticket.id, { status: to, closedAt: null }, at);
   await announcer.change(

@@ -39,6 +39,12 @@ export async function resolveCustomer(
   return { customerId, verified: verified.length > 0 };
 }
 
+/** Whom a sender would be taken for; writes nothing down. */
+export async function knownCustomer(tx: Transaction, { identifiers }: Party): Promise<string | undefined> {
+  const { verified, observed } = await lookUp(tx, identifiers);
+  return [...verified, ...observed].find(({ row }) => row)?.row?.customerId;
+}
+
 /** An identifier as it came, and as it is known. */
 interface Known {
   readonly identifier: Identifier;

@@ -1,6 +1,6 @@
 import { ZodError } from 'zod';
 import type { Channel, Log, Receipt } from '../core/connector.ts';
-import { Item } from '../core/envelope.ts';
+import { isEnvelope, Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, PermanentError, RetryableError, textOf } from '../core/errors.ts';
 import type { Endpoint, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
@@ -109,9 +109,7 @@ export function createIntake(given: ReceiveDeps): Intake {
       const results = await writeAndAnnounce(deps, locksOf(chosen), async (tx, announcer) => {
         const filed: Accepted[] = [];
         for (const [index, item] of chosen.entries()) {
-          // What a guard blocked goes through now: an operator has looked at it.
-          const passed = item.kind === 'rejected' && item.envelope ? item.envelope : item;
-          const result = await accept(tx, announcer, passed, source, deps);
+          const result = await accept(tx, announcer, asked(item), source, deps);
           filed.push(result);
           const place = { id: deps.newId('evt'), payloadId: row.id, item: unread ? index : event.item };
           await tx.insertEvent(eventOf(result, { ...place, source, replayOf: event.id }));
@@ -134,6 +132,12 @@ interface Arrival {
   readonly blob: string | undefined;
   /** Where fetching goes on behind it. */
   readonly cursor: string | undefined;
+}
+
+/** An operator has looked at it: what a guard blocked goes through, and what opens no ticket by itself opens one. */
+function asked(item: Item): Item {
+  const passed = item.kind === 'rejected' && item.envelope ? item.envelope : item;
+  return isEnvelope(passed) ? { ...passed, quiet: undefined } : passed;
 }
 
 const isUnread = ({ outcome }: Accepted) => outcome === 'quarantined';

@@ -63,6 +63,13 @@ function about(envelope: Envelope, known: MessageRow) {
   };
 }
 
+/** Whether it is another message, whose id was taken by `known`: its author, time or subject is another one. */
+export function isAnother(known: MessageRow, { sender, subject, occurredAt }: Envelope): boolean {
+  const authors = new Set(known.author.identifiers.map(({ kind, value }) => `${kind} ${value}`));
+  const isAuthor = sender.identifiers.some(({ kind, value }) => authors.has(`${kind} ${value}`));
+  return !isAuthor || (known.subject ?? '') !== (subject ?? '') || known.occurredAt !== occurredAt;
+}
+
 /** What of an envelope a revision may change. */
 export function contentOf(envelope: Envelope): MessageContent {
   return {

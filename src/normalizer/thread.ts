@@ -4,6 +4,7 @@ import type { Envelope } from '../core/envelope.ts';
 import type { TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Message } from '../core/ticket.ts';
+import { cleanLine } from './canonical.ts';
 
 export interface ThreadPolicy {
   /** How long after its last message a customer's open ticket takes a new one, milliseconds. */
@@ -15,7 +16,7 @@ export interface ThreadPolicy {
 export interface Question {
   readonly endpointId: string;
   readonly envelope: Envelope;
-  /** Undefined for what agents wrote elsewhere. */
+  /** Undefined for what agents wrote elsewhere, and for whom we don't know. */
   readonly customerId: string | undefined;
   /** What the channel calls a thread: see `ConnectorCapabilities.threads`. */
   readonly threads: 'person' | 'topic';
@@ -50,18 +51,29 @@ export async function resolveTicket(
   question: Question,
   deps: { readonly policy: ThreadPolicy; readonly proofKey: Buffer },
 ): Promise<Answer> {
-  const { envelope, endpointId } = question;
-  const claims: string[] = [];
-  const quoted = (await byNumber(tx, question, deps.proofKey, claims)) ?? (await byReference(tx, question, claims));
+  const unused: Unused = { claims: [], others: [] };
+  const quoted = (await byNumber(tx, question, deps.proofKey, unused)) ?? (await byReference(tx, question, unused));
   const answered = quoted && (await current(tx, quoted, question.now, deps.policy));
   if (answered?.ticket) return answered;
+  const isFree = unused.claims.length + unused.others.length === 0;
   // What was quoted is closed for good: the conversation may have gone on elsewhere.
   const found =
-    (await byThread(tx, endpointId, envelope.thread.externalId)) ??
-    (claims.length === 0 && !answered ? await byRecent(tx, question, deps.policy) : undefined);
-  const claim = claims.length > 0 ? `claims to continue ${claims.join(' and ')}, unverified` : undefined;
-  if (!found) return answered ?? newTicket(claim ?? 'nothing it belongs to');
+    (await byThread(tx, question)) ?? (isFree && !answered ? await byRecent(tx, question, deps.policy) : undefined);
+  if (!found) return answered ?? newTicket(whyNew(unused));
   return current(tx, found, question.now, deps.policy);
+}
+
+/** Tickets, as `#1001`, that it names and may not continue. */
+interface Unused {
+  /** He is no participant and has no proof. */
+  readonly claims: string[];
+  /** They are about something else. */
+  readonly others: string[];
+}
+
+function whyNew({ claims, others }: Unused): string {
+  if (claims.length > 0) return `claims to continue ${claims.join(' and ')}, unverified`;
+  return others.length > 0 ? `another subject than ${others.join(' and ')}` : 'nothing it belongs to';
 }
 
 interface Found {
@@ -74,63 +86,94 @@ function newTicket(evidence: string): Answer {
   return { ticket: undefined, rule: 'new', evidence, reopens: false };
 }
 
-async function byNumber(
-  tx: Transaction,
-  question: Question,
-  key: Buffer,
-  claims: string[],
-): Promise<Found | undefined> {
+async function byNumber(tx: Transaction, question: Question, key: Buffer, unused: Unused): Promise<Found | undefined> {
   const quoted = question.envelope.thread.ticket;
   if (!quoted) return undefined;
   const ticket = await tx.ticketByNumber(quoted.number);
-  if (!ticket) return undefined;
+  if (!ticket || isOther(question, ticket, unused)) return undefined;
   if (quoted.proof !== undefined && equalSecrets(quoted.proof, ticketProof(key, quoted.number))) {
     return { ticket, rule: 'ticket_number', evidence: `#${quoted.number} with our proof` };
   }
   if (await participates(tx, question, ticket)) {
     return { ticket, rule: 'ticket_number', evidence: `#${quoted.number}, quoted by a participant` };
   }
-  claims.push(`#${quoted.number}`);
+  unused.claims.push(`#${quoted.number}`);
   return undefined;
 }
 
-async function byReference(tx: Transaction, question: Question, claims: string[]): Promise<Found | undefined> {
+async function byReference(tx: Transaction, question: Question, unused: Unused): Promise<Found | undefined> {
   for (const reference of question.envelope.thread.references.toReversed()) {
-    const message =
-      (await tx.findMessage(question.endpointId, reference)) ??
-      (await tx.messageOfPart(question.endpointId, reference));
-    const ticket = message && (await tx.ticket(message.ticketId));
-    if (!ticket) continue;
+    const ticket = await ticketOfMessage(tx, question, reference);
+    if (!ticket || isOther(question, ticket, unused)) continue;
     if (await participates(tx, question, ticket)) {
       return { ticket, rule: 'reference', evidence: `answers ${reference}` };
     }
-    claims.push(`#${ticket.number}`);
+    unused.claims.push(`#${ticket.number}`);
     return undefined;
   }
   return undefined;
 }
 
-/** What agents wrote elsewhere comes from the vendor, who needs no proof. */
-async function participates(tx: Transaction, question: Question, ticket: TicketRow): Promise<boolean> {
-  return question.customerId === undefined || (await tx.isParticipant(ticket.id, question.customerId));
+async function ticketOfMessage(
+  tx: Transaction,
+  { endpointId, envelope }: Question,
+  externalId: string,
+): Promise<TicketRow | undefined> {
+  for (const endpoint of [endpointId, ...(envelope.thread.siblings ?? [])]) {
+    const message = (await tx.findMessage(endpoint, externalId)) ?? (await tx.messageOfPart(endpoint, externalId));
+    const ticket = message && (await tx.ticket(message.ticketId));
+    if (ticket) return ticket;
+  }
+  return undefined;
 }
 
-async function byThread(
-  tx: Transaction,
-  endpointId: string,
-  externalId: string | undefined,
-): Promise<Found | undefined> {
+/** Whether it may not be continued, being about something else; then it is noted. */
+function isOther({ envelope: { thread } }: Question, ticket: TicketRow, { others }: Unused): boolean {
+  const { about } = thread;
+  if (about?.rule !== 'only' || isAbout(ticket, about.subject)) return false;
+  if (!others.includes(`#${ticket.number}`)) others.push(`#${ticket.number}`);
+  return true;
+}
+
+/** The ticket's subject may have "Re:" and the like before it. */
+function isAbout(ticket: TicketRow, subject: string): boolean {
+  const [whole, part] = [ticket.subject, subject].map((text) => cleanLine(text).replace(/\s+/g, ' ').toLowerCase());
+  if (whole === undefined || part === undefined || !whole.endsWith(part)) return false;
+  const before = whole.slice(0, whole.length - part.length).trimEnd();
+  return before === '' || /[:：\]]$/.test(before);
+}
+
+/** What agents wrote elsewhere comes from the vendor, who needs no proof. */
+async function participates(tx: Transaction, question: Question, ticket: TicketRow): Promise<boolean> {
+  const { customerId, envelope } = question;
+  if (envelope.direction === 'outbound') return true;
+  return customerId !== undefined && (await tx.isParticipant(ticket.id, customerId));
+}
+
+async function byThread(tx: Transaction, { endpointId, envelope }: Question): Promise<Found | undefined> {
+  const { externalId } = envelope.thread;
   if (externalId === undefined) return undefined;
   const ticket = await tx.ticketOfThread(endpointId, externalId);
   return ticket && { ticket, rule: 'thread', evidence: `thread ${externalId}` };
 }
 
+/** How long an answer that doesn't say what it answers may take, milliseconds. */
+const GUESS_WITHIN_MS = 30 * 24 * 3_600_000;
+
 async function byRecent(tx: Transaction, question: Question, policy: ThreadPolicy): Promise<Found | undefined> {
   const { customerId, envelope, threads, now } = question;
   if (customerId === undefined) return undefined;
+  const { about, shared, externalId } = envelope.thread;
+  if (about?.rule === 'guess') {
+    const ticket = await tx.recentOpenTicket(customerId, now - GUESS_WITHIN_MS);
+    const isIt = ticket !== undefined && about.subject !== '' && isAbout(ticket, about.subject);
+    return isIt
+      ? { ticket, rule: 'recent', evidence: `answers "${about.subject}", as #${ticket.number} is called` }
+      : undefined;
+  }
   // A vendor's thread that is a subject or a group of its own, and new here, is a new conversation.
-  const own = threads === 'topic' || envelope.thread.shared === true;
-  if (own && envelope.thread.externalId !== undefined) return undefined;
+  const own = threads === 'topic' || shared === true;
+  if (own && externalId !== undefined) return undefined;
   const ticket = await tx.recentOpenTicket(customerId, now - policy.joinWithinMs);
   return ticket && { ticket, rule: 'recent', evidence: `the customer's open ticket #${ticket.number}` };
 }
