@@ -3,6 +3,7 @@ import { email } from './email/email.ts';
 import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
+import { viber } from './viber/viber.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram, email];
+export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber];
