@@ -7,6 +7,7 @@ import type { Socket } from 'socket.io-client';
 import type { Change } from '../src/core/ticket.ts';
 import { ADMIN_KEY, PUBLIC_URL, startApi } from './fakes/api.ts';
 import type { StartedApi } from './fakes/api.ts';
+import { PATIENCE_MS, until } from './fakes/until.ts';
 
 /** Long enough for loopback to bring what is on its way. */
 const A_MOMENT = 150;
@@ -46,8 +47,7 @@ describe('What happens, as it happens', () => {
 
     it('waits no longer than it was asked to, and not at all for who has gone', async () => {
       const waiting = api.call('GET', '/changes?after=0&wait=2');
-      await wait(A_MOMENT);
-      assert.equal(api.gateway.clock.sleepers, 2, 'the feed and the check of the sockets');
+      await until(() => api.gateway.clock.sleepers === 2, 'the feed and the check of the sockets');
       await api.gateway.clock.advance(2000);
       assert.deepEqual((await waiting).json, { data: [], nextCursor: '0' });
 
@@ -55,11 +55,9 @@ describe('What happens, as it happens', () => {
       leaving.write(
         `GET /api/v1/changes?after=0&wait=30 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${ADMIN_KEY}\r\n\r\n`,
       );
-      await wait(A_MOMENT);
-      assert.equal(api.gateway.clock.sleepers, 2);
+      await until(() => api.gateway.clock.sleepers === 2, 'it waits');
       leaving.destroy();
-      await wait(A_MOMENT);
-      assert.equal(api.gateway.clock.sleepers, 1);
+      await until(() => api.gateway.clock.sleepers === 1, 'nothing waits for who has gone');
       assert.equal((await api.call('GET', '/changes?after=0&wait=31')).status, 400);
     });
   });
@@ -94,7 +92,7 @@ describe('What happens, as it happens', () => {
     return new Promise((resolve, reject) => {
       socket.once(event, resolve);
       if (event !== 'connect_error') socket.once('connect_error', reject);
-      setTimeout(() => reject(new Error(`did not hear ${event}`)), 5000).unref();
+      setTimeout(() => reject(new Error(`did not hear ${event}`)), PATIENCE_MS).unref();
     });
   }
 
@@ -106,8 +104,10 @@ describe('What happens, as it happens', () => {
       ];
       api.gateway.change();
       api.gateway.change();
-      await wait(A_MOMENT);
-      for (const { seen } of both) assert.deepEqual(seen, [1, 2]);
+      for (const { seen } of both) {
+        await until(() => seen.length >= 2, 'both are heard');
+        assert.deepEqual(seen, [1, 2]);
+      }
     });
 
     it('catches up without a gap or a repeat, while more comes in', async () => {
@@ -125,10 +125,13 @@ describe('What happens, as it happens', () => {
       });
       const { socket, seen } = await connected({ token: ADMIN_KEY });
       socket.emit('subscribe', { after: 10 });
-      await wait(A_MOMENT * 2);
+      await until(
+        () => api.gateway.state.changes.length >= 455 && seen.at(-1) === api.gateway.state.changes.length,
+        'caught up',
+      );
       api.gateway.change();
-      await wait(A_MOMENT);
       const last = api.gateway.state.changes.length;
+      await until(() => seen.at(-1) === last, 'the last one');
       assert.deepEqual(
         seen,
         Array.from({ length: last - 10 }, (_, i) => i + 11),
@@ -143,6 +146,7 @@ describe('What happens, as it happens', () => {
       const { socket, seen } = await connected({ token: ADMIN_KEY });
       api.gateway.change();
       socket.emit('subscribe', { after: 0 });
+      await until(() => seen.length > 0, 'it is heard');
       await wait(A_MOMENT * 2);
       assert.deepEqual(seen, [1]);
     });
@@ -156,7 +160,7 @@ describe('What happens, as it happens', () => {
         assert.deepEqual(await reset, { last: 5010 });
       }
       api.gateway.change();
-      await wait(A_MOMENT);
+      await until(() => seen.length > 0, 'it goes on');
       assert.deepEqual(seen, [5011]);
     });
 

@@ -4,6 +4,7 @@ import { RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { PUBLIC_URL, startApi } from './fakes/api.ts';
 import type { StartedApi } from './fakes/api.ts';
 import { sampleCustomer, sampleTicket } from './fakes/gateway.ts';
+import { until } from './fakes/until.ts';
 
 describe('The rules of the API', () => {
   let api: StartedApi;
@@ -170,9 +171,16 @@ describe('The rules of the API', () => {
       const held = new Promise<void>((resolve) => (finish = resolve));
       const { desk } = api.gateway;
       const real = desk.note.bind(desk);
-      Object.assign(desk, { note: async (...given: Parameters<typeof real>) => (await held, real(...given)) });
+      let runs = false;
+      Object.assign(desk, {
+        async note(...given: Parameters<typeof real>) {
+          runs = true;
+          await held;
+          return real(...given);
+        },
+      });
       const first = note({ text: 'x' }, key);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await until(() => runs, 'the first one runs');
       const second = await note({ text: 'x' }, key);
       finish();
       assert.deepEqual([second.status, second.json.code], [409, 'idempotency_in_flight']);

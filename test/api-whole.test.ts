@@ -5,6 +5,7 @@ import type { Operation } from '../src/api/operation.ts';
 import type { Change } from '../src/core/ticket.ts';
 import { startWhole } from './fakes/whole.ts';
 import type { Whole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 
 /** The API over the real gateway: that both mean the same by every row, cursor and error. */
 describe('The API over the real gateway', () => {
@@ -66,8 +67,8 @@ describe('The API over the real gateway', () => {
       '/channels/{id}/refused': 'intake',
     };
     // The file is fetched after its message was answered.
-    for (let i = 0; i < 100 && (await call('GET', `/attachments/${ids['/attachments/{id}']}`)).status === 409; i++)
-      await new Promise((resolve) => setTimeout(resolve, 50));
+    const file = `/attachments/${ids['/attachments/{id}']}`;
+    await until(async () => (await call('GET', file)).status !== 409, 'the file is fetched');
     for (const { method, path, answer } of operations) {
       const id = ids[path];
       if (method !== 'GET' || path === '/users/me' || (path.includes('{') && id === undefined)) continue;

@@ -130,7 +130,7 @@ describe('a destination in trouble', () => {
       assert.deepEqual(got, inOrder(got));
       assert.deepEqual(got, understood(good.requests));
       assert.equal((await deliveries('bad')).filter((each) => each.state !== 'delivered').length, 0);
-    }).timeout(60_000);
+    }).timeout(180_000);
   }
 
   it('counts 100 MB of thanks as thanks, without reading them', async () => {
@@ -212,7 +212,7 @@ describe('a destination in trouble', () => {
     const got = understood(bad.requests);
     assert.deepEqual(got, inOrder(got));
     assert.equal(got.length, 3);
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   it('does not hold up another one while it hangs', async () => {
     bad.behave('hang');

@@ -116,10 +116,7 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
   it('files each mail once and in order: fetched late, renumbered, cut off, killed twice, and pushed', async function () {
     this.timeout(300_000);
     await start();
-    for (let tries = 0; (await all('/events')).length === 0; tries++) {
-      assert.ok(tries < 200, 'the mailbox was never begun');
-      await sleep(50);
-    }
+    await until(async () => (await all('/events')).length > 0, 'the mailbox is begun');
     await end('SIGTERM');
 
     // While it is stopped.

@@ -12,6 +12,7 @@ import { Secret } from '../src/core/secret.ts';
 import { fakeClock, type FakeClock } from './fakes/clock.ts';
 import { fakeLog } from './fakes/context.ts';
 import { selfSigned } from './fakes/self-signed.ts';
+import { until } from './fakes/until.ts';
 
 const OWN = ['support@example.test', 'help@example.test'];
 const KB = 1024;
@@ -49,8 +50,11 @@ async function listen(given: Partial<Listen> = {}, store: (raw: Raw) => Promise<
   running.push({ close: () => stop().catch(() => undefined) });
   const told = () =>
     log.entries.find(({ text }) => text === 'listening for mail')?.fields as { port: number } | undefined;
-  for (let i = 0; i < 500 && !told(); i++) await Promise.race([realTime(10), ended]);
-  const intake: Intake = { port: told()!.port, clock, stored, stop };
+  const { port } = await until(async () => {
+    await Promise.race([realTime(1), ended]);
+    return told();
+  }, 'it listens');
+  const intake: Intake = { port, clock, stored, stop };
   return intake;
 }
 
@@ -226,14 +230,12 @@ describe('Own SMTP intake', () => {
     await vanished.begin();
     vanished.write(MAIL);
     vanished.socket.destroy();
-    for (let i = 0; i < 100 && intake.clock.sleepers > 1; i++) await realTime(10);
-    assert.equal(intake.clock.sleepers, 1, 'who has gone is forgotten');
+    await until(() => intake.clock.sleepers === 1, 'who has gone is forgotten');
     await intake.clock.advance(600_000);
     assert.match(await slow.answer(), /^421/);
     assert.equal(await slow.answer(), 'closed');
-    await realTime(50);
+    await until(() => intake.clock.sleepers === 0, 'nothing is left of them');
     assert.equal(intake.stored.length, 0);
-    assert.equal(intake.clock.sleepers, 0, 'nothing is left of them');
   });
 
   it('lets no address take all connections', async () => {

@@ -20,6 +20,7 @@ import { answerOf, fileOf, loopback, senderTo } from './fakes/mail-answers.ts';
 import { sampleMessage } from './fakes/samples.ts';
 import { selfSigned } from './fakes/self-signed.ts';
 import { headersOf, smtpError, startSink, type SmtpSink } from './fakes/smtp.ts';
+import { until } from './fakes/until.ts';
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
@@ -335,7 +336,7 @@ describe('A mail server that goes away', () => {
     const clock = fakeClock();
     const port = await scripted((line) => (line === '.' ? undefined : usual(line)));
     const failed = failure(port, { context: { clock, http: loopback() } });
-    for (let i = 0; i < 100 && clock.sleepers === 0; i++) await realTime(5);
+    await until(() => clock.sleepers > 0, 'the try begins');
     await realTime(100);
     await clock.advance(240_000);
     assert.match((await failed).message, /4 minutes/);

@@ -20,12 +20,12 @@ describe('bodies that nobody has verified yet', () => {
     ]);
     const slow = [connect(web.port, '127.0.0.1'), connect(web.port, '127.0.0.1')];
     for (const socket of slow) socket.write(begun);
-    await sleep(300);
+    await sleep(1000);
     const answer = await sendRaw(web.port, begun);
     assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '1']);
     assert.equal((await send('x')).status, 200, 'a small one still finds room');
     for (const socket of slow) socket.destroy();
-    await sleep(300);
+    await sleep(1000);
     assert.equal((await send('x'.repeat(120_000))).status, 200);
   });
 

@@ -285,16 +285,16 @@ describe('hostile HTTP', () => {
         socket.write('POST /webhooks/counted HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
         return socket;
       });
-      await wait(100);
+      await wait(400);
       assert.equal((await web.honest()).status, 0, 'the new one is closed');
       assert.ok(busy.every((socket) => !socket.destroyed && socket.readyState === 'open'));
       for (const socket of busy) socket.destroy();
-      await wait(100);
+      await wait(400);
       assert.equal((await web.honest()).status, 200);
 
       await start({ connections: { perAddress: 3, trustProxy: ['127.0.0.0/8'] } });
       const many = Array.from({ length: 10 }, () => connect(web.port, '127.0.0.1'));
-      await wait(100);
+      await wait(400);
       assert.equal((await web.honest()).status, 200);
       assert.ok(arrived.filter((socket) => !socket.destroyed).length >= 10);
       for (const socket of many) socket.destroy();

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { signStandardWebhook } from '../src/core/signature.ts';
 import { startReceiver } from './fakes/receiver.ts';
 import { INTAKE_SECRET, startWhole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 
 /** Statements from the arrival of a message to the end of its deliveries, a few more than there are. */
 const STATEMENTS = 96;
@@ -31,7 +32,7 @@ async function post(url: string): Promise<number | undefined> {
 describe('a gateway killed between two statements', () => {
   for (let dieAfter = 1; dieAfter <= STATEMENTS; dieAfter += STEP) {
     it(`ends as if nothing had happened, after statement ${dieAfter}`, async function () {
-      this.timeout(60_000);
+      this.timeout(180_000);
       const receiver = await startReceiver();
       const yaml =
         `destinations:\n  - { id: crm, type: webhook, url: "${receiver.origin}/hooks", secret: "${INTAKE_SECRET}" }\n` +
@@ -67,11 +68,10 @@ describe('a gateway killed between two statements', () => {
         );
         assert.equal((await whole.api<{ balanced: boolean }>('/events/balance')).balanced, true);
 
-        for (let i = 0; i < 100; i++) {
+        await until(async () => {
           const open = await whole.api<{ data: { state: string }[] }>('/deliveries?limit=50');
-          if (open.data.every((each) => each.state === 'delivered')) break;
-          await sleep(100);
-        }
+          return open.data.every((each) => each.state === 'delivered');
+        }, 'everything is delivered');
         const events = receiver.requests.map((request) => ({
           id: String(request.headers['webhook-id']),
           type: (JSON.parse(request.body.toString()) as { type: string }).type,

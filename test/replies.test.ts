@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout as realTime } from 'node:timers/promises';
 import type { Channel, Reply } from '../src/core/connector.ts';
 import { ConflictError, PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import type { Message } from '../src/core/ticket.ts';
@@ -7,6 +6,7 @@ import { message } from './fakes/filing.ts';
 import { openOutgoing, type Outgoing } from './fakes/outgoing.ts';
 import { startReceiver, type Receiver } from './fakes/receiver.ts';
 import { INTAKE_SECRET, startWhole, type Whole } from './fakes/whole.ts';
+import { until } from './fakes/until.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -300,13 +300,10 @@ describe('an answer over the API', () => {
     const answered = await replyTo(ticket, { text: 'Hello Olena' });
     assert.ok(answered.ok, String(answered.status));
     await answered.arrayBuffer();
-    for (let i = 0; i < 200; i++) {
+    await until(async () => {
       const { data } = await whole.api<{ data: Message[] }>(`/tickets/${ticket}/messages`);
-      if (data.at(-1)!.delivery?.state === 'sent') break;
-      await realTime(20);
-    }
-    const { data } = await whole.api<{ data: Message[] }>(`/tickets/${ticket}/messages`);
-    assert.deepEqual(data.at(-1)!.delivery, { state: 'sent', error: null });
+      return data.at(-1)!.delivery?.state === 'sent';
+    }, 'the answer is out');
     const [posted] = far.requests;
     const { type, data: said } = JSON.parse(posted!.body.toString()) as {
       type: string;
