@@ -17,6 +17,7 @@ import { createVault } from './core/vault.ts';
 import { createDeliver, createNotify, createUpdate } from './dispatch/deliver.ts';
 import { createDownload, openAttachment } from './dispatch/files.ts';
 import { destinationTypes } from './dispatch/index.ts';
+import { createProfile } from './dispatch/profile.ts';
 import { createReply } from './dispatch/reply.ts';
 import { targetsOf } from './dispatch/routes.ts';
 import { announceEnding } from './dispatch/settled.ts';
@@ -26,6 +27,7 @@ import { createHttp } from './http/http.ts';
 import { closeServer, listen, startError } from './listen.ts';
 import { createLog } from './log.ts';
 import { createAnnouncer } from './normalizer/announce.ts';
+import { cleanLine } from './normalizer/canonical.ts';
 import { createDesk } from './normalizer/desk.ts';
 import { settleEarly } from './normalizer/early.ts';
 import { createIntake } from './normalizer/receive.ts';
@@ -213,6 +215,11 @@ async function start(
         },
       }),
       download: createDownload(delivering),
+      profile: createProfile({
+        ...delivering,
+        cleanName: cleanLine,
+        announce: (tx) => createAnnouncer(tx, announcing).change,
+      }),
     },
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);

@@ -82,6 +82,8 @@ describe('Channels, destinations and routes over the API', () => {
       lastErrorAt: null,
       inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
       quarantinedAt: null,
+      reconciledAt: null,
+      missed: 0,
     };
     const fetching = nothing.inbound;
     const cases: [string, Partial<EndpointState>][] = [

@@ -31,6 +31,8 @@ const FRESH: EndpointState = {
   lastErrorAt: null,
   inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
   quarantinedAt: null,
+  reconciledAt: null,
+  missed: 0,
 };
 
 function leaseOf(given: Partial<Task> = {}): Lease {

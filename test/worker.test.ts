@@ -53,7 +53,14 @@ describe('a worker', () => {
       clock,
       log,
       random: () => 0.5,
-      carryOut: { deliver: carryOut, update: carryOut, notify: carryOut, reply: carryOut, download: carryOut },
+      carryOut: {
+        deliver: carryOut,
+        update: carryOut,
+        notify: carryOut,
+        reply: carryOut,
+        download: carryOut,
+        profile: carryOut,
+      },
       settled: async (_tx, ending) => {
         endings.push(ending);
         return [];

@@ -26,6 +26,10 @@ export const Health = z
     lastError: z.string().nullable().meta({ description: 'In the words of the other side' }),
     lastErrorAt: TimeText.nullable(),
     quarantinedAt: TimeText.nullable().meta({ description: 'When something came in that could not be read, last' }),
+    reconciledAt: TimeText.nullable().meta({
+      description: 'When the vendor was last asked for what he holds, all of it filed; only channels that can ask',
+    }),
+    missed: z.number().int().meta({ description: 'Messages that were found so, since they had never been pushed' }),
     pausedUntil: TimeText.nullable(),
     pauseReason: z.string().nullable(),
   })
@@ -50,6 +54,8 @@ const UNKNOWN: Omit<EndpointState, 'endpointId'> = {
   lastErrorAt: null,
   inbound: { failures: 0, needsReauth: false, lastError: null, lastErrorAt: null },
   quarantinedAt: null,
+  reconciledAt: null,
+  missed: 0,
 };
 
 /** Reads the evidence once, for as many endpoints as are asked for. */
@@ -83,6 +89,8 @@ function healthOf(
     lastError,
     lastErrorAt: time(lastErrorAt),
     quarantinedAt: time(state.quarantinedAt),
+    reconciledAt: time(state.reconciledAt),
+    missed: state.missed,
     pausedUntil: time(state.pausedUntil),
     pauseReason: state.pauseReason,
   };

@@ -2,7 +2,7 @@
 export interface TaskRef {
   readonly id: string;
   readonly endpointId: string;
-  /** Files have a lane of their own: however slow they are, answers and deliveries of the same endpoint pass them. */
+  /** Files and profiles have a lane of their own: however slow they are, answers and deliveries of the same endpoint pass them. */
   readonly lane?: 'files';
 }
 

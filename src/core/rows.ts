@@ -1,6 +1,15 @@
 import type { AutoReply } from './auto-reply.ts';
 import type { Attachment, Envelope, Identifier, Trust } from './envelope.ts';
-import type { Attempt, ChangeType, Message, Outcome, Priority, TaskState, TicketStatus } from './ticket.ts';
+import type {
+  Attempt,
+  ChangeType,
+  Message,
+  Outcome,
+  Priority,
+  TaskState,
+  TemplateUse,
+  TicketStatus,
+} from './ticket.ts';
 
 /** Rows as the store keeps them. Times are epoch milliseconds. */
 
@@ -108,6 +117,7 @@ export interface MessageRow extends MessageContent {
   readonly payloadId: string | null;
   /** The vendor's thread that it came in, or goes out in. */
   readonly thread?: string;
+  readonly template?: TemplateUse;
 }
 
 export interface AttachmentRow extends Attachment {
@@ -149,7 +159,7 @@ export interface IdentifierRow {
   readonly customerId: string;
 }
 
-export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download';
+export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile';
 
 /** An entry of the outbox. Its line is (endpoint, ticket): one at a time, in order. */
 export interface Task {
@@ -210,6 +220,10 @@ export interface EndpointState {
   readonly inbound: InboundState;
   /** When something came in that couldn't be read, the last time. */
   readonly quarantinedAt: number | null;
+  /** The vendor was asked for what he holds, and everything up to here is filed; null: never. */
+  readonly reconciledAt: number | null;
+  /** Messages that were found that way because they had never been pushed. */
+  readonly missed: number;
 }
 
 /** Of a channel that polls, streams, or has to connect. */

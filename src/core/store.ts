@@ -138,6 +138,8 @@ export interface Transaction {
   insertCustomer(row: { id: string; name: string | null; locale: string | null; at: number }): Promise<void>;
   /** Fills in what isn't known yet. */
   completeCustomer(id: string, known: { name?: string; locale?: string }, at: number): Promise<void>;
+  /** Notes that his channel is asked who a customer without a name is; false where he has one, or was asked for after `since`. */
+  askProfile(id: string, at: number, since: number): Promise<boolean>;
   identifier(kind: string, value: string): Promise<IdentifierRow | undefined>;
   identifiersOf(customerId: string): Promise<readonly IdentifierRow[]>;
   /** Inserts it, or gives it to another customer or trust. */

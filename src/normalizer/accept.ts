@@ -10,6 +10,7 @@ import { replyAutomatically } from './auto-reply.ts';
 import { cleanLine, languageOf } from './canonical.ts';
 import { acceptPart, beginAlbum } from './album.ts';
 import { fileAttachments } from './attach.ts';
+import { askProfile } from './profile.ts';
 import { settleEarly, settleItem } from './early.ts';
 import { acceptAgain, changeTypeOf, contentOf, isAnother } from './revise.ts';
 import { resolveCustomer, type Recognised } from './identity.ts';
@@ -32,6 +33,8 @@ export interface Source {
   readonly origin?: string;
   /** What its channel answers by itself. */
   readonly autoReply?: AutoReply;
+  /** It can be asked who somebody is. */
+  readonly knowsPeople?: boolean;
 }
 
 export interface Accepted {
@@ -187,6 +190,7 @@ async function file(
   const attach = { id: messageId, endpointId, payloadId, newId: deps.newId, known: [] };
   const files = await fileAttachments(tx, announcer, envelope, attach);
   await beginAlbum(tx, envelope, messageId, source, files);
+  await askProfile(tx, announcer, envelope, { messageId, source, customerId: who?.customerId });
 
   const about = { ticket, kind: envelope.kind, origin: source.origin };
   const ticketId = ticket.id;

@@ -215,9 +215,10 @@ function broken(at: string, error: string): Item {
   return { kind: 'broken', at: at.slice(0, 1000), error: error.slice(0, 4000) };
 }
 
-function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
-  const { id: endpointId, type, autoReply } = endpoint;
-  return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply };
+function sourceOf(deps: ReceiveDeps, endpoint: OpenChannel, payloadId: string, receivedAt: number): Source {
+  const { id: endpointId, type, autoReply, channel } = endpoint;
+  const knowsPeople = channel.profile !== undefined;
+  return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply, knowsPeople };
 }
 
 function rowOf(

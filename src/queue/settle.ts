@@ -4,6 +4,7 @@ import {
   PermanentError,
   RateLimitedError,
   RetryableError,
+  TributaryError,
   UncertainError,
   textOf,
 } from '../core/errors.ts';
@@ -18,6 +19,8 @@ export interface Verdict {
 
 /** How long an endpoint whose credentials were refused rests before they are tried again. */
 const REAUTH_MS = 15 * 60_000;
+/** How long somebody's name is asked for; his next message asks anew, milliseconds. */
+const PROFILE_GIVEN_UP_MS = 24 * 3_600_000;
 
 /**
  * The only place that decides what a failure means: again, pause, disable, dead letter, or a person must
@@ -30,6 +33,7 @@ export function settle(
   clock: { readonly now: number; readonly random: () => number },
 ): Verdict {
   const { now } = clock;
+  if (lease.task.kind === 'profile') return { result: profileResult(error, lease, clock), endpoint: {} };
   if (error === undefined) {
     const success = { failures: 0, lastOutAt: now };
     // A pause that still lasts came from another task while this one was on its way: that one knows better.
@@ -92,6 +96,25 @@ function retry(
       ? { state: uncertain ? 'needs_check' : 'dead' }
       : again(now + wait, { attempt: 'counts', uncertain });
   return { result, endpoint: { ...failed, failures } };
+}
+
+/**
+ * A name is nice to have: for one that can't be had nothing is paused or set aside and nobody is alarmed, and one that
+ * was found says nothing about the way out. The log of the tries tells.
+ */
+function profileResult(
+  error: unknown,
+  { task }: Lease,
+  { now, random }: { readonly now: number; readonly random: () => number },
+): TaskResult {
+  if (error === undefined || now - task.createdAt >= PROFILE_GIVEN_UP_MS) return { state: 'delivered' };
+  if (error instanceof RateLimitedError) {
+    return again(now + clampRetryAfter(error.retryAfterMs), { attempt: 'free', uncertain: false });
+  }
+  const rest = retryAfter(task.attempts, random);
+  const isFinal = error instanceof TributaryError && !(error instanceof RetryableError);
+  if (isFinal || rest === undefined) return { state: 'delivered' };
+  return again(now + rest, { attempt: 'counts', uncertain: false });
 }
 
 function again(dueAt: number, how: { attempt: 'counts' | 'free'; uncertain: boolean }): TaskResult {

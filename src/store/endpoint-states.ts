@@ -27,6 +27,8 @@ export function endpointStatesOf(
         lastErrorAt: column('in_error_at'),
       },
       quarantinedAt: column('quarantined_at'),
+      reconciledAt: column('reconciled_at'),
+      missed: column<number>('missed') ?? 0,
     };
   }
 
@@ -36,13 +38,13 @@ export function endpointStatesOf(
       const state = { ...(await endpointState(endpointId)), ...patch };
       await sql.run(
         `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,
-           last_error, last_error_at, in_failures, in_needs_reauth, in_error, in_error_at, quarantined_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+           last_error, last_error_at, in_failures, in_needs_reauth, in_error, in_error_at, quarantined_at, reconciled_at, missed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (endpoint_id) DO UPDATE SET paused_until = excluded.paused_until, pause_reason = excluded.pause_reason,
            needs_reauth = excluded.needs_reauth, disabled_at = excluded.disabled_at, failures = excluded.failures,
            last_out_at = excluded.last_out_at, last_error = excluded.last_error, last_error_at = excluded.last_error_at, in_failures = excluded.in_failures,
            in_needs_reauth = excluded.in_needs_reauth, in_error = excluded.in_error, in_error_at = excluded.in_error_at,
-           quarantined_at = excluded.quarantined_at`,
+           quarantined_at = excluded.quarantined_at, reconciled_at = excluded.reconciled_at, missed = excluded.missed`,
         endpointId,
         state.pausedUntil,
         state.pauseReason,
@@ -57,6 +59,8 @@ export function endpointStatesOf(
         state.inbound.lastError,
         state.inbound.lastErrorAt,
         state.quarantinedAt,
+        state.reconciledAt,
+        state.missed,
       );
     },
     async saveCursor(endpointId, cursor) {

@@ -100,9 +100,9 @@ export function filingOf(
     async insertMessage(row, content) {
       await sql.run(
         `INSERT INTO messages (id, ticket_id, seq, endpoint_id, external_id, customer_id, kind, direction, author, verified,
-           received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id, thread_id,
+           received_at, deleted_at, rule, evidence, delivery_state, delivery_error, payload_id, thread_id, template,
            revision, occurred_at, subject, text, text_full, html, fields, automatic, review, call)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.id,
         row.ticketId,
         row.seq,
@@ -121,6 +121,7 @@ export function filingOf(
         row.delivery?.error ?? null,
         row.payloadId,
         row.thread ?? null,
+        toJson(row.template),
         ...contentValues(content),
       );
     },
@@ -206,6 +207,7 @@ export function messageOf(row: Row | undefined): MessageRow | undefined {
     delivery: state ? { state, error: optional('delivery_error') } : null,
     payloadId: column('payload_id'),
     thread: optional('thread_id'),
+    template: fromJson(row['template']),
     revision: column('revision'),
     occurredAt: column('occurred_at'),
     subject: optional('subject'),

@@ -220,7 +220,7 @@ export function outboxOf(
 
 /** What a task of a kind is worked on beside. */
 export function laneOf(kind: string): { readonly lane?: 'files' } {
-  return kind === 'download' ? { lane: 'files' } : {};
+  return kind === 'download' || kind === 'profile' ? { lane: 'files' } : {};
 }
 
 /** Whether one of a line may start or has started. */

@@ -21,6 +21,7 @@ export function peopleOf(
   | 'customer'
   | 'insertCustomer'
   | 'completeCustomer'
+  | 'askProfile'
   | 'identifier'
   | 'identifiersOf'
   | 'saveIdentifier'
@@ -142,6 +143,15 @@ export function peopleOf(
         name === undefined ? 0 : 1,
         locale === undefined ? 0 : 1,
       );
+    },
+    async askProfile(id, at, since) {
+      const asked = await sql.run(
+        'UPDATE customers SET asked_at = ? WHERE id = ? AND name IS NULL AND (asked_at IS NULL OR asked_at <= ?)',
+        at,
+        id,
+        since,
+      );
+      return asked > 0;
     },
     async identifier(kind, value) {
       const key = `${kind} ${value}`;

@@ -41,7 +41,8 @@ export const migrations: readonly Migration[] = [
         customer_id TEXT, kind TEXT NOT NULL, direction TEXT NOT NULL, author TEXT NOT NULL, verified BIGINT NOT NULL,
         revision BIGINT NOT NULL, occurred_at BIGINT NOT NULL, received_at BIGINT NOT NULL, subject TEXT, text TEXT NOT NULL,
         text_full TEXT, html TEXT, fields TEXT, automatic TEXT, review TEXT, call TEXT, deleted_at BIGINT,
-        rule TEXT NOT NULL, evidence TEXT NOT NULL, delivery_state TEXT, delivery_error TEXT, payload_id TEXT, thread_id TEXT)`,
+        rule TEXT NOT NULL, evidence TEXT NOT NULL, delivery_state TEXT, delivery_error TEXT, payload_id TEXT, thread_id TEXT,
+        template TEXT)`,
       `CREATE UNIQUE INDEX messages_once ON messages (endpoint_id, external_id)`,
       `CREATE INDEX messages_by_ticket ON messages (ticket_id, seq)`,
       `CREATE INDEX messages_by_customer ON messages (customer_id, id)`,
@@ -68,7 +69,7 @@ export const migrations: readonly Migration[] = [
       // People. An identifier has one owner; a claim may be anybody's.
       `CREATE TABLE customers (
         id TEXT PRIMARY KEY, name TEXT, locale TEXT, version BIGINT NOT NULL, created_at BIGINT NOT NULL,
-        updated_at BIGINT NOT NULL, merged_into TEXT)`,
+        updated_at BIGINT NOT NULL, merged_into TEXT, asked_at BIGINT)`,
       `CREATE TABLE identifiers (
         kind TEXT NOT NULL, value TEXT NOT NULL, trust TEXT NOT NULL, customer_id TEXT NOT NULL,
         first_seen_at BIGINT NOT NULL, PRIMARY KEY (kind, value))`,
@@ -135,7 +136,7 @@ export const migrations: readonly Migration[] = [
         endpoint_id TEXT PRIMARY KEY, paused_until BIGINT, pause_reason TEXT, needs_reauth BIGINT NOT NULL DEFAULT 0,
         disabled_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_out_at BIGINT, last_error TEXT, last_error_at BIGINT,
         poll_cursor TEXT, in_failures BIGINT NOT NULL DEFAULT 0, in_needs_reauth BIGINT NOT NULL DEFAULT 0, in_error TEXT,
-        in_error_at BIGINT, quarantined_at BIGINT)`,
+        in_error_at BIGINT, quarantined_at BIGINT, reconciled_at BIGINT, missed BIGINT NOT NULL DEFAULT 0)`,
       `CREATE TABLE endpoint_secrets (
         endpoint_id TEXT NOT NULL, name TEXT NOT NULL, sealed BYTEA NOT NULL, PRIMARY KEY (endpoint_id, name))`,
       `CREATE TABLE routes (id TEXT PRIMARY KEY, position BIGINT NOT NULL, definition TEXT NOT NULL, at BIGINT NOT NULL)`,

@@ -7,8 +7,10 @@ import type { Store } from '../../src/core/store.ts';
 import type { Change, DeliveryView, TaskState } from '../../src/core/ticket.ts';
 import { createDeliver, createNotify, createUpdate } from '../../src/dispatch/deliver.ts';
 import { createDownload, openAttachment } from '../../src/dispatch/files.ts';
+import { createProfile } from '../../src/dispatch/profile.ts';
 import { createReply } from '../../src/dispatch/reply.ts';
 import { announceEnding } from '../../src/dispatch/settled.ts';
+import { cleanLine } from '../../src/normalizer/canonical.ts';
 import { settleEarly } from '../../src/normalizer/early.ts';
 import { createAnnouncer } from '../../src/normalizer/announce.ts';
 import type { Target } from '../../src/core/gateway.ts';
@@ -37,12 +39,14 @@ export interface Outgoing extends Filing {
   changes(): Promise<readonly Change[]>;
 }
 
-/** `targets`: the destinations that everything goes to. */
+/** `targets`: the destinations that everything goes to; `channel`: what comes in knows it as its channel. */
 export async function openOutgoing(
   targets: readonly Target[],
   capabilities: Partial<DestinationType['capabilities']> = {},
+  channel?: Omit<Channel, 'normalize'>,
 ): Promise<Outgoing> {
-  const filing = await openFiling({ targets });
+  const normalize = (payload: { body: Buffer }) => JSON.parse(payload.body.toString()) as ItemInput[];
+  const filing = await openFiling({ targets, ...(channel && { channel: { normalize, ...channel } }) });
   const { store, clock } = filing;
   const endpoints = new Map<string, Endpoint>();
   const type = {
@@ -82,6 +86,11 @@ export async function openOutgoing(
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
       }),
       download: createDownload(deps),
+      profile: createProfile({
+        ...deps,
+        cleanName: cleanLine,
+        announce: (tx) => createAnnouncer(tx, announcing).change,
+      }),
     },
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);
@@ -100,7 +109,6 @@ export async function openOutgoing(
       endpoints.set(id, { ...base, id, name: id, role: 'destination', destination, ...given });
     },
     addChannel(id, channel) {
-      const normalize = (payload: { body: Buffer }) => JSON.parse(payload.body.toString()) as ItemInput[];
       endpoints.set(id, { ...base, id, name: id, role: 'channel', channel: { normalize, ...channel } });
     },
     async pass(ms, step = SECOND) {

@@ -190,6 +190,15 @@ export function describeStore(name: string, open: OpenStore): void {
       });
     });
 
+    it('remembers how far a vendor was asked for what he holds, and what was found so', async () => {
+      const state = () => store.write([], (tx) => tx.endpointState('bot'));
+      assert.deepEqual([(await state()).reconciledAt, (await state()).missed], [null, 0]);
+      await store.write([], (tx) => tx.updateEndpointState('bot', { reconciledAt: 7, missed: 2 }));
+      await store.write([], (tx) => tx.updateEndpointState('bot', { failures: 1 }));
+      const read = (await store.read.endpointStates()).find(({ endpointId }) => endpointId === 'bot')!;
+      for (const { reconciledAt, missed } of [await state(), read]) assert.deepEqual([reconciledAt, missed], [7, 2]);
+    });
+
     it('takes a one-time token once, and only while it is valid', async () => {
       const take = (now: number) => store.write([], (tx) => tx.takeToken('hash', now));
       await store.write([], (tx) => tx.saveToken('hash', 100));

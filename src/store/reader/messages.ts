@@ -141,6 +141,7 @@ function contentOf(row: MessageColumns): Omit<Message, 'channel' | 'attachments'
     review: fromJson<NonNullable<Message['review']>>(row.review) ?? null,
     fields: fromJson<Record<string, string>>(row.fields) ?? {},
     automatic: row.automatic,
+    template: fromJson<NonNullable<Message['template']>>(row.template),
     externalId: row.external_id,
     revision: row.revision,
     occurredAt: toTime(row.occurred_at),

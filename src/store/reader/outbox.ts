@@ -129,6 +129,8 @@ const FRESH: StateColumns = {
   in_error: null,
   in_error_at: null,
   quarantined_at: null,
+  reconciled_at: null,
+  missed: 0,
 };
 
 async function lastInAt(db: Db, endpointId: string): Promise<number | null> {
@@ -155,6 +157,8 @@ function toState(endpointId: string, row: StateColumns, lastIn: number | null): 
       lastErrorAt: row.in_error_at,
     },
     quarantinedAt: row.quarantined_at,
+    reconciledAt: row.reconciled_at,
+    missed: row.missed,
   };
 }
 

@@ -62,6 +62,7 @@ export interface MessageColumns {
   delivery_state: NonNullable<Message['delivery']>['state'] | null;
   delivery_error: Text;
   payload_id: Text;
+  template: Text;
 }
 
 export interface AttachmentColumns {
@@ -198,6 +199,8 @@ export interface Tables {
     in_error: Text;
     in_error_at: Time;
     quarantined_at: Time;
+    reconciled_at: Time;
+    missed: number;
   };
   endpoint_secrets: { endpoint_id: string; name: string; sealed: Uint8Array };
   routes: { id: string; position: number; definition: string; at: number };
