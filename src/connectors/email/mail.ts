@@ -1,3 +1,5 @@
+import type { Forward } from './text/forward.ts';
+
 /** A mail as the reading thread hands it over: plain data, everything bounded. */
 
 export interface Mail {
@@ -12,8 +14,12 @@ export interface Mail {
   /** Of the whole mail: `multipart/report` … */
   readonly mediaType: string;
   readonly reportType: string;
-  /** What a person reads. */
+  /** What a person reads, all of it. */
   readonly text: string;
+  /** What of the text is new; empty when everything is quoted. */
+  readonly reply: string;
+  /** The mail that is passed on in it. */
+  readonly forward?: Forward;
   /** As received; empty when there is none. */
   readonly html: string;
   readonly files: readonly MailFile[];

@@ -1,3 +1,6 @@
+import { readMarkup } from './text/markup.ts';
+import { replyIn } from './text/reply.ts';
+
 /** From the parts of a mail to what a person reads, and what is a file. */
 
 /** One part, as it was taken from the mail. */
@@ -23,26 +26,67 @@ interface Piece {
 }
 
 export interface Body {
+  /** All of it. */
   readonly text: string;
+  /** What of it is new: without what is answered, and without signatures. */
+  readonly reply: string;
   readonly html: string;
   readonly files: readonly FilePart[];
+  /** Its forms have hardly a word in common: who reads the one doesn't know what the other says. */
+  readonly isTwofold: boolean;
 }
 
 export interface FilePart extends Part {
   readonly inline: boolean;
 }
 
-/** Markup to text; may be slow and may throw. */
-export type ToText = (html: string) => string;
-
-export function bodyOf(root: Part, toText: ToText): Body {
+/** May take long. */
+export function bodyOf(root: Part): Body {
   const files: FilePart[] = [];
   const pieces = piecesOf(root, files, { related: false, first: true });
-  const text = pieces.map(({ plain, html }) => (isBlank(plain) ? toText(html ?? '') : (plain ?? '')).trimEnd());
+  const readings = pieces.map(readPiece).filter(({ text }) => text.trim() !== '');
+  const text = readings.map((each) => each.text.trimEnd()).join('\n\n');
   const html = pieces.some((piece) => piece.html !== undefined)
     ? pieces.map((piece) => piece.html ?? toHtml(piece.plain ?? ''))
     : [];
-  return { text: text.filter((each) => each.trim() !== '').join('\n\n'), html: html.join('\n'), files };
+  return {
+    text,
+    reply: newest(replyIn(text), replyIn(readings.map((each) => each.marked.trimEnd()).join('\n\n'))),
+    html: html.join('\n'),
+    files,
+    isTwofold: readings.some((each) => each.isTwofold),
+  };
+}
+
+/** A piece as text, and the same without what its program marked as not new. */
+function readPiece({ plain = '', html }: Piece): { text: string; marked: string; isTwofold: boolean } {
+  if (html === undefined) return { text: plain, marked: plain, isTwofold: false };
+  const markup = readMarkup(html);
+  if (plain.trim() === '') return { ...markup, isTwofold: false };
+  const isTwofold = differWholly(plain, markup.text);
+  return { text: plain, marked: markup.isMarked && !isTwofold ? markup.marked : plain, isTwofold };
+}
+
+/** What programs mark is surer than what lines look like; where both say the same, the plain text has better lines. */
+function newest(plain: string, marked: string): string {
+  const letters = (text: string) => text.replace(/[^\p{L}\p{N}]+/gu, '');
+  return marked === '' || letters(marked) === letters(plain) ? plain : marked;
+}
+
+/** Of fewer words that says nothing. */
+const FEWEST_WORDS = 10;
+
+function differWholly(one: string, other: string): boolean {
+  const words = (text: string) =>
+    new Set(
+      text
+        .slice(0, 20_000)
+        .toLowerCase()
+        .match(/\p{L}{4,30}/gu),
+    );
+  const [ours, theirs] = [words(one), words(other)];
+  if (ours.size < FEWEST_WORDS || theirs.size < FEWEST_WORDS) return false;
+  return [...ours].filter((word) => theirs.has(word)).length * 10 < Math.min(ours.size, theirs.size);
 }
 
 interface Place {
@@ -86,10 +130,6 @@ function leafOf(part: Part, files: FilePart[], place: Place): Piece[] {
   }
   files.push({ ...part, inline: part.disposition !== 'attachment' && part.cid !== '' && place.related });
   return [];
-}
-
-function isBlank(text: string | undefined): boolean {
-  return text === undefined || text.trim() === '';
 }
 
 function toHtml(text: string): string {

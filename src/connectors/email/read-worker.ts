@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { finished } from 'node:stream/promises';
 import { Splitter } from '@zone-eu/mailsplit';
 import type { MimeNode, SplitterChunk } from '@zone-eu/mailsplit';
-import { compile } from 'html-to-text';
 import libmime from 'libmime';
 import charsets from 'libmime/lib/charset';
 import addressparser from 'nodemailer/lib/addressparser';
@@ -13,6 +12,7 @@ import type { Mail, MailAddress, MailFile, MailHeader, ReadRequest } from './mai
 import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
 import { bodyOf } from './parts.ts';
 import type { FilePart, Part } from './parts.ts';
+import { forwardIn } from './text/forward.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Reads mail from anybody, in a process of its own: bytes to a `Mail`, or to the bytes of one of its files. */
@@ -138,17 +138,22 @@ function parameters(header: string | undefined) {
 /** `broken`: the part that the bytes end in, of a mail that goes on. */
 async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promise<Mail> {
   const remarks: string[] = [];
-  const { text, html, files: all } = bodyOf(root, toText);
+  const { html, files: all, isTwofold, ...texts } = bodyOf(root);
   const files = all.filter(({ position }) => position !== broken?.position);
   // Half a file looks like a whole one until somebody opens it.
   if (files.length < all.length) remarks.push('files are left in the mailbox');
   if (files.length > MOST_FILES) remarks.push(`${files.length - MOST_FILES} of ${files.length} files are left out`);
   if (html.length > MOST_HTML) remarks.push(`the HTML is left out: ${html.length} characters`);
+  if (isTwofold) remarks.push('its plain text and its HTML say different things');
   const people = (name: string) => addressesIn(root, name, remarks);
   const type = parameters(headerOf(root, 'content-type'));
+  const written = headerOf(root, 'subject');
+  const subject = wellFormed(words((written ?? '').slice(0, LONGEST_HEADER)).slice(0, 1000));
+  const text = cutText(texts.text, remarks);
+  const forward = forwardIn(text, written === undefined ? undefined : subject);
   return {
     headers: root.headers,
-    subject: wellFormed(words((headerOf(root, 'subject') ?? '').slice(0, LONGEST_HEADER)).slice(0, 1000)),
+    subject,
     from: people('from'),
     sender: people('sender'),
     replyTo: people('reply-to'),
@@ -156,7 +161,9 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
     cc: people('cc'),
     mediaType: root.mediaType,
     reportType: (type.params['report-type'] ?? '').toLowerCase(),
-    text: cutText(text, remarks),
+    text,
+    reply: wellFormed(texts.reply).slice(0, MOST_TEXT).toWellFormed(),
+    ...(forward && { forward }),
     html: html.length > MOST_HTML ? '' : wellFormed(html),
     files: files.slice(0, MOST_FILES).map(toFile),
     remarks,
@@ -192,29 +199,6 @@ function nameless({ mediaType }: Part): string {
   // Reports and the like: text, under a name that says which.
   if (/^(message|text)\/[\w-]+$/.test(mediaType)) return `${mediaType.split('/')[1] ?? 'text'}.txt`;
   return `file.${libmime.detectExtension(mediaType)}`;
-}
-
-const convert = compile({
-  wordwrap: false,
-  selectors: [
-    { selector: 'img', format: 'skip' },
-    { selector: 'a', options: { hideLinkHrefIfSameAsText: true, noAnchorUrl: true } },
-    ...['h1', 'h2', 'h3', 'h4', 'h5', 'h6'].map((selector) => ({ selector, options: { uppercase: false } })),
-    { selector: 'table', format: 'dataTable', options: { uppercaseHeaderCells: false, maxColumnWidth: 60 } },
-  ],
-  limits: { maxInputLength: MOST_HTML },
-});
-
-/** More tags than any mail has that people read; beyond it the structure is more work than it is worth. */
-const MOST_TAGS = 50_000;
-
-function toText(html: string): string {
-  try {
-    if (html.split('<', MOST_TAGS).length < MOST_TAGS) return convert(html);
-  } catch {
-    // Nested deeper than the stack is.
-  }
-  return html.slice(0, MOST_HTML).replace(/<(?:[^<>]*>)?/g, ' ');
 }
 
 function cutText(text: string, remarks: string[]): string {
