@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { secret, type Secret } from '../../core/secret.ts';
+import { rules } from './rules.ts';
 
 /** What an operator writes for an e-mail channel. */
 
@@ -139,6 +140,7 @@ export const Config = z
     imap: Imap.optional().meta({ description: 'Reads a mailbox' }),
     listen: Listen.optional().meta({ description: 'Takes mail by SMTP itself, instead of imap' }),
     smtp: Smtp.optional().meta({ description: 'Sends answers; left out: the channel can’t answer' }),
+    ...rules,
     plusAddressing: z
       .boolean()
       .optional()

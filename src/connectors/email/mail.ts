@@ -1,3 +1,4 @@
+import type { Report } from './report.ts';
 import type { Forward } from './text/forward.ts';
 
 /** A mail as the reading thread hands it over: plain data, everything bounded. */
@@ -23,6 +24,8 @@ export interface Mail {
   /** As received; empty when there is none. */
   readonly html: string;
   readonly files: readonly MailFile[];
+  /** What it says about another mail; empty throughout for most. */
+  readonly report: Report;
   /** What was odd, or had to be left out, for people. */
   readonly remarks: readonly string[];
   /** SHA-256 of the bytes with line ends as `\n`, hex. */

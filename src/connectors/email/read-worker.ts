@@ -13,6 +13,7 @@ import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTM
 import { bodyOf } from './parts.ts';
 import type { FilePart, Part } from './parts.ts';
 import { forwardIn } from './text/forward.ts';
+import { reportOf } from './report.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Reads mail from anybody, in a process of its own: bytes to a `Mail`, or to the bytes of one of its files. */
@@ -166,6 +167,7 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
     ...(forward && { forward }),
     html: html.length > MOST_HTML ? '' : wellFormed(html),
     files: files.slice(0, MOST_FILES).map(toFile),
+    report: reportOf(root, text),
     remarks,
     digest: createHash('sha256').update(body.toString('latin1').replaceAll('\r\n', '\n'), 'latin1').digest('hex'),
   };

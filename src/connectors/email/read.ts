@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream';
+import { z } from 'zod';
 import type { Channel, Context } from '../../core/connector.ts';
 import { BadPayloadError } from '../../core/errors.ts';
-import { itemsOf } from './envelope.ts';
+import type { Config } from './config.ts';
+import { itemsOf, type Rules } from './envelope.ts';
 import type { Mail, ReadRequest } from './mail.ts';
+import { rules } from './rules.ts';
 
 /** Longer than any mail that people write takes, by far; then the process is ended. */
 const DEADLINE_MS = 3000;
@@ -11,10 +14,16 @@ const MOST_BYTES = 128 * 1024 * 1024;
 
 /** The part of the channel that reads mail: what it means, and the bytes of its files. */
 export function createReader(
-  config: { readonly address: string; readonly aliases: readonly string[] },
+  config: Pick<Config, 'address' | 'aliases'> & Partial<Pick<Config, keyof typeof rules>>,
   context: Pick<Context, 'offload'>,
 ): Required<Pick<Channel, 'normalize' | 'download'>> {
-  const own = { addresses: [config.address, ...config.aliases].map((address) => address.toLowerCase()) };
+  const { address, aliases, authServer } = config;
+  const given: Rules = {
+    ...z.object(rules).parse({}),
+    ...config,
+    authServer,
+    addresses: [address, ...aliases].map((each) => each.toLowerCase()),
+  };
 
   function read<T>(body: Buffer, asked: Omit<ReadRequest, 'bytes'>): Promise<T> {
     if (body.length > MOST_BYTES) throw new BadPayloadError(`a mail of ${body.length} bytes: at most ${MOST_BYTES}`);
@@ -33,7 +42,7 @@ export function createReader(
       const note = payload.headers['x-imap-note'];
       if (note !== undefined) return [{ kind: 'ignored', name: note, reason: payload.body.toString().slice(0, 1000) }];
       const isCut = payload.headers['x-imap-size'] !== undefined;
-      return itemsOf(await read<Mail>(payload.body, { isCut }), payload, own);
+      return itemsOf(await read<Mail>(payload.body, { isCut }), payload, given);
     },
     async download(attachment, payload) {
       const bytes = await read<Uint8Array>(payload.body, { file: attachment.id });
