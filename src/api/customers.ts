@@ -117,8 +117,8 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       params: IdParams,
       body: z.strictObject({ from: Id }),
       answer: z.object({ mergeId: Id, customer: Customer }),
-      async handle({ params, body, actor }) {
-        const { mergeId } = await desk.mergeCustomers(body.from, params.id, actor.id);
+      async handle({ params, body, actor, once }) {
+        const { mergeId } = await desk.mergeCustomers(body.from, params.id, actor.id, once);
         return { body: { mergeId, customer: await customerOf(params.id) } };
       },
     }),
@@ -132,8 +132,8 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       body: z.strictObject({ identifiers: z.array(IdentifierRef).min(1).max(100) }),
       status: 201,
       answer: Customer,
-      async handle({ params, body, actor }) {
-        const { customerId } = await desk.splitCustomer(params.id, body.identifiers, actor.id);
+      async handle({ params, body, actor, once }) {
+        const { customerId } = await desk.splitCustomer(params.id, body.identifiers, actor.id, once);
         return { body: await customerOf(customerId) };
       },
     }),
@@ -145,8 +145,8 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       summary: 'Undo a merge or split of customers',
       params: IdParams,
       status: 204,
-      async handle({ params, actor }) {
-        await desk.undoMerge(params.id, actor.id);
+      async handle({ params, actor, once }) {
+        await desk.undoMerge(params.id, actor.id, once);
         return {};
       },
     }),

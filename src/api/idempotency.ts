@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../core/clock.ts';
+import type { Once } from '../core/gateway.ts';
 import type { Store } from '../core/store.ts';
 import { ApiError } from './problem.ts';
 
@@ -16,11 +17,12 @@ export interface Idempotency {
   /**
    * Runs `work` once per (actor, key). A repeat hears what the first one heard; the same key for another
    * request is refused (422), and so is one whose first request still runs (409). Failures are not kept:
-   * they have changed nothing, so a repeat simply tries again.
+   * they have changed nothing, so a repeat simply tries again. `work` is handed what the desk remembers it by
+   * together with what it does: after a crash before the answer was kept, it finds what was done.
    */
   once<T extends Done>(
     request: { readonly actor: string; readonly key: string; readonly what: string; readonly body: Buffer },
-    work: () => Promise<T>,
+    work: (once: Once) => Promise<T>,
   ): Promise<{ readonly first: T } | { readonly repeated: Done }>;
 }
 
@@ -41,12 +43,16 @@ export function createIdempotency({ store, clock }: { readonly store: Store; rea
       }
       running.add(name);
       try {
+        const since = clock.now() - KEPT_MS;
         const row = await store.read.idempotent(name);
-        if (row && row.at > clock.now() - KEPT_MS) {
-          if (row.request === request) return { repeated: { status: row.status, kept: row.body } };
-          throw new ApiError(422, 'idempotency_mismatch', 'This Idempotency-Key belongs to another request.');
+        if (row && row.at > since) {
+          if (row.request !== request) {
+            throw new ApiError(422, 'idempotency_mismatch', 'This Idempotency-Key belongs to another request.');
+          }
+          // Without a status it was done, and nobody heard of it.
+          if (row.status > 0) return { repeated: { status: row.status, kept: row.body } };
         }
-        const first = await work();
+        const first = await work({ key: name, request, since });
         await store.write([`idempotent:${name}`], (tx) =>
           tx.saveIdempotent({ key: name, request, status: first.status, body: first.kept, at: clock.now() }),
         );

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import express from 'express';
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
 import type { Log } from '../core/connector.ts';
+import type { Once } from '../core/gateway.ts';
 import { parseJson } from '../core/json.ts';
 import { credentialsOf, isOwnOrigin } from './access.ts';
 import type { Access, Actor } from './access.ts';
@@ -116,13 +117,14 @@ function carryOut(operation: Operation, { idempotency }: Mounting): RequestHandl
     const bytes = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const gone = new AbortController();
     response.on('close', () => gone.abort());
-    const handle = () =>
+    const handle = (once?: Once) =>
       operation.handle({
         params: parsed(operation.params, request.params, '/path'),
         query: parsed(operation.query, request.query, '/query'),
         body: parsed(operation.body, bytes.length === 0 ? {} : parseJson(bytes), ''),
         actor,
         ifVersion: operation.ifMatch ? versionOf(request.headers['if-match']) : undefined,
+        once,
         signal: gone.signal,
       });
     const status = operation.status ?? 200;
@@ -130,8 +132,8 @@ function carryOut(operation: Operation, { idempotency }: Mounting): RequestHandl
     const key = request.headers['idempotency-key'];
     if (operation.method !== 'POST' || typeof key !== 'string') return send(response, status, await handle());
     const what = `${request.method} ${request.originalUrl}`;
-    const result = await idempotency.once({ actor: actor.id, key, what, body: bytes }, async () => {
-      const answer = await handle();
+    const result = await idempotency.once({ actor: actor.id, key, what, body: bytes }, async (once) => {
+      const answer = await handle(once);
       return { status, kept: JSON.stringify(answer.kept ?? answer.body ?? null), answer };
     });
     if ('first' in result) return send(response, status, result.first.answer);

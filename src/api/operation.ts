@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
+import type { Once } from '../core/gateway.ts';
 import type { Actor } from './access.ts';
 import type { Scope } from './scopes.ts';
 
@@ -11,6 +12,8 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
   readonly actor: Actor;
   /** Version from `If-Match`; undefined without the header. */
   readonly ifVersion: number | undefined;
+  /** Handed on to the desk: what it does is done once under the caller's Idempotency-Key. */
+  readonly once: Once | undefined;
   /** Aborted when the caller hangs up. */
   readonly signal: AbortSignal;
 }

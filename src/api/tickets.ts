@@ -161,9 +161,9 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       body: NewTicket,
       status: 201,
       answer: Ticket,
-      async handle({ body: { customer, ...rest }, actor }) {
+      async handle({ body: { customer, ...rest }, actor, once }) {
         const ticket = { ...present(rest), customer: present(customer) };
-        const { ticketId } = await desk.createTicket(ticket, actor.id);
+        const { ticketId } = await desk.createTicket(ticket, actor.id, once);
         return answerTicket(await ticketOf(ticketId));
       },
     }),
@@ -230,10 +230,10 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       maxBytes: REPLY_BYTES,
       status: 201,
       answer: Message,
-      async handle({ params, body: { attachments, ...rest }, actor }) {
+      async handle({ params, body: { attachments, ...rest }, actor, once }) {
         const files = attachments?.map((file) => ({ ...file, content: Buffer.from(file.content, 'base64') }));
         const reply = { ...present(rest), ...(files && { attachments: files }) };
-        return messageOf((await desk.reply(params.id, reply, actor.id)).messageId);
+        return messageOf((await desk.reply(params.id, reply, actor.id, once)).messageId);
       },
     }),
     operation({
@@ -246,7 +246,8 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       body: z.strictObject({ text: Text }),
       status: 201,
       answer: Message,
-      handle: async ({ params, body, actor }) => messageOf((await desk.note(params.id, body, actor.id)).messageId),
+      handle: async ({ params, body, actor, once }) =>
+        messageOf((await desk.note(params.id, body, actor.id, once)).messageId),
     }),
     operation({
       method: 'POST',
@@ -257,8 +258,8 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       params: IdParams,
       body: z.strictObject({ into: Id }),
       answer: Ticket,
-      async handle({ params, body, actor }) {
-        await desk.mergeTickets(params.id, body.into, actor.id);
+      async handle({ params, body, actor, once }) {
+        await desk.mergeTickets(params.id, body.into, actor.id, once);
         return answerTicket(await ticketOf(body.into));
       },
     }),
@@ -272,8 +273,8 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       body: z.strictObject({ messages: z.array(Id).min(1).max(100) }),
       status: 201,
       answer: Ticket,
-      async handle({ params, body, actor }) {
-        const { ticketId } = await desk.splitTicket(params.id, body.messages, actor.id);
+      async handle({ params, body, actor, once }) {
+        const { ticketId } = await desk.splitTicket(params.id, body.messages, actor.id, once);
         return answerTicket(await ticketOf(ticketId));
       },
     }),

@@ -45,10 +45,28 @@ export interface NewReply {
 }
 
 /** The one way in for what agents do: through the API, the console, or a help desk. */
+/** Something that is done once, however often it is asked for. */
+export interface Once {
+  /** Who asks, and his key. */
+  readonly key: string;
+  /** What he asks for: the same key with another request is another matter. */
+  readonly request: string;
+  /** What was done before this (milliseconds since the epoch) doesn't count any more. */
+  readonly since: number;
+}
+
 export interface Desk {
-  /** `actor`: who does it, for the audit log (`user:usr_…`, `key:key_…`). Every call returns the id of what it made or changed. Unknown ids throw `NotFoundError`. */
-  reply(ticketId: string, reply: NewReply, actor: string): Promise<{ readonly messageId: string }>;
-  note(ticketId: string, note: { readonly text: string }, actor: string): Promise<{ readonly messageId: string }>;
+  /**
+   * `actor`: who does it, for the audit log (`user:usr_…`, `key:key_…`). Every call returns the id of what it made or
+   * changed; a repeat with the same `once` returns that of the first and changes nothing. Unknown ids throw `NotFoundError`.
+   */
+  reply(ticketId: string, reply: NewReply, actor: string, once?: Once): Promise<{ readonly messageId: string }>;
+  note(
+    ticketId: string,
+    note: { readonly text: string },
+    actor: string,
+    once?: Once,
+  ): Promise<{ readonly messageId: string }>;
   createTicket(
     ticket: {
       readonly subject?: string;
@@ -65,18 +83,25 @@ export interface Desk {
       readonly fields?: Readonly<Record<string, string>>;
     },
     actor: string,
+    once?: Once,
   ): Promise<{ readonly ticketId: string }>;
   /** `ifVersion`: refuses with `ConflictError` when the ticket has changed since. */
   updateTicket(ticketId: string, patch: DeskPatch, actor: string, ifVersion?: number): Promise<void>;
-  mergeTickets(from: string, into: string, actor: string): Promise<void>;
+  mergeTickets(from: string, into: string, actor: string, once?: Once): Promise<void>;
   /** Moves messages into a new ticket of the same customer. */
-  splitTicket(ticketId: string, messages: readonly string[], actor: string): Promise<{ readonly ticketId: string }>;
-  mergeCustomers(from: string, into: string, actor: string): Promise<{ readonly mergeId: string }>;
-  undoMerge(mergeId: string, actor: string): Promise<void>;
+  splitTicket(
+    ticketId: string,
+    messages: readonly string[],
+    actor: string,
+    once?: Once,
+  ): Promise<{ readonly ticketId: string }>;
+  mergeCustomers(from: string, into: string, actor: string, once?: Once): Promise<{ readonly mergeId: string }>;
+  undoMerge(mergeId: string, actor: string, once?: Once): Promise<void>;
   splitCustomer(
     customerId: string,
     identifiers: readonly { readonly kind: string; readonly value: string }[],
     actor: string,
+    once?: Once,
   ): Promise<{ readonly customerId: string }>;
   /** Which channels an answer may take, the first one the default. */
   replyChannels(ticketId: string): Promise<readonly ({ readonly channel: string; readonly type: string } & CanReply)[]>;

@@ -259,6 +259,8 @@ export interface Transaction {
   /** Takes a one-time token: true once, while it is valid. */
   takeToken(hash: string, now: number): Promise<boolean>;
   saveToken(hash: string, expiresAt: number): Promise<void>;
+  /** What was done under a key. */
+  idempotent(key: string): Promise<IdempotentRow | undefined>;
   saveIdempotent(row: IdempotentRow): Promise<void>;
   audit(row: { at: number; actor: string; action: string; target: string; detail?: string }): Promise<void>;
 

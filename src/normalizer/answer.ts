@@ -5,7 +5,8 @@ import type { NewId } from '../core/id.ts';
 import type { MessageRow, TicketRow } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
 import type { Ticket } from '../core/ticket.ts';
-import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
+import { carryOut } from './act.ts';
+import type { AnnounceDeps, Announcer } from './announce.ts';
 import { cleanLine, cleanText, fileName } from './canonical.ts';
 
 export interface AnswerDeps extends AnnounceDeps {
@@ -60,13 +61,13 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
   return {
     replyChannels,
 
-    async reply(ticketId, reply, actor) {
+    async reply(ticketId, reply, actor, once) {
       const text = cleanText(reply.text);
       if (text.trim() === '' && !reply.attachments?.length)
         throw new PermanentError('an answer needs a text or a file');
       const channel = await chooseChannel(ticketId, reply.channel);
       const files = await saveFiles(store, reply);
-      return writeAndAnnounce(deps, [`ticket ${ticketId}`], async (tx, announcer) => {
+      return carryOut(deps, { actor, action: 'ticket.reply', target: ticketId, once }, async (tx, announcer) => {
         const ticket = await openTicket(tx, ticketId);
         const row = {
           kind: 'message',
@@ -89,15 +90,14 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
         await announcer.task({ kind: 'reply', type: 'reply', endpointId: channel, ticketId, messageId });
         await announcer.change({ type: 'ticket.updated', version, ticketId, messageId }, { ticket, kind: 'message' });
         await firstAnswer(tx, announcer, ticket, deps.clock.now());
-        await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.reply', target: ticketId });
         return { messageId };
       });
     },
 
-    async note(ticketId, note, actor) {
+    async note(ticketId, note, actor, once) {
       const text = cleanText(note.text);
       if (text.trim() === '') throw new PermanentError('a note needs a text');
-      return writeAndAnnounce(deps, [`ticket ${ticketId}`], async (tx, announcer) => {
+      return carryOut(deps, { actor, action: 'ticket.note', target: ticketId, once }, async (tx, announcer) => {
         const ticket = await openTicket(tx, ticketId);
         const row = {
           kind: 'note',
@@ -112,7 +112,6 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
           now: deps.clock.now(),
         });
         await announcer.change({ type: 'note.created', version, ticketId, messageId }, { ticket, kind: 'note' });
-        await tx.audit({ at: deps.clock.now(), actor, action: 'ticket.note', target: ticketId });
         return { messageId };
       });
     },

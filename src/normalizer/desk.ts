@@ -3,25 +3,14 @@ import type { Desk, DeskPatch } from '../core/gateway.ts';
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { ChangeType } from '../core/ticket.ts';
+import { carryOut } from './act.ts';
 import { createAnswers, openTicket, type AnswerDeps } from './answer.ts';
-import { writeAndAnnounce, type Announcer } from './announce.ts';
+import type { Announcer } from './announce.ts';
 import { cleanLine, cleanText, languageOf, toEmail, toPhone } from './canonical.ts';
 
 /** The one way in for what agents do. Every act is in the audit log, in the same transaction. */
 export function createDesk(deps: AnswerDeps & { readonly country: string | undefined }): Desk {
   const { clock, newId } = deps;
-
-  const write = <T>(
-    actor: string,
-    action: string,
-    target: string,
-    work: (tx: Transaction, announcer: Announcer) => Promise<T>,
-  ) =>
-    writeAndAnnounce(deps, [`ticket ${target}`], async (tx, announcer) => {
-      const result = await work(tx, announcer);
-      await tx.audit({ at: clock.now(), actor, action, target });
-      return result;
-    });
 
   async function customerFor(
     tx: Transaction,
@@ -74,10 +63,10 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
   return {
     ...createAnswers(deps),
 
-    async createTicket(ticket, actor) {
+    async createTicket(ticket, actor, once) {
       const text = cleanText(ticket.text);
       const ticketId = newId('tkt');
-      return write(actor, 'ticket.create', ticketId, async (tx, announcer) => {
+      return carryOut(deps, { actor, action: 'ticket.create', target: ticketId, once }, async (tx, announcer) => {
         const customerId = await customerFor(tx, announcer, ticket.customer);
         const row = await insertTicket(tx, {
           id: ticketId,
@@ -121,7 +110,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
     },
 
     async updateTicket(ticketId, patch, actor, ifVersion) {
-      await write(actor, 'ticket.update', ticketId, async (tx, announcer) => {
+      await carryOut(deps, { actor, action: 'ticket.update', target: ticketId }, async (tx, announcer) => {
         const ticket = await openTicket(tx, ticketId);
         if (ifVersion !== undefined && ticket.version !== ifVersion) {
           throw new ConflictError(`the ticket is at version ${ticket.version}, not ${ifVersion}`, {
@@ -138,9 +127,9 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
 
-    async mergeTickets(from, into, actor) {
+    async mergeTickets(from, into, actor, once) {
       if (from === into) throw new PermanentError('a ticket cannot be merged into itself');
-      await write(actor, 'ticket.merge', from, async (tx, announcer) => {
+      await carryOut(deps, { actor, action: 'ticket.merge', target: from, once }, async (tx, announcer) => {
         const loser = await openTicket(tx, from);
         const winner = await openTicket(tx, into);
         const now = clock.now();
@@ -157,8 +146,8 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
 
-    async splitTicket(ticketId, messages, actor) {
-      return write(actor, 'ticket.split', ticketId, async (tx, announcer) => {
+    async splitTicket(ticketId, messages, actor, once) {
+      return carryOut(deps, { actor, action: 'ticket.split', target: ticketId, once }, async (tx, announcer) => {
         const ticket = await openTicket(tx, ticketId);
         const all = await tx.messageIds(ticketId);
         const chosen = all.filter((id) => messages.includes(id));
@@ -187,9 +176,9 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
 
-    async mergeCustomers(from, into, actor) {
+    async mergeCustomers(from, into, actor, once) {
       if (from === into) throw new PermanentError('a customer cannot be merged into himself');
-      return write(actor, 'customer.merge', from, async (tx, announcer) => {
+      return carryOut(deps, { actor, action: 'customer.merge', target: from, once }, async (tx, announcer) => {
         for (const id of [from, into]) {
           const row = await tx.customer(id);
           if (!row) throw new NotFoundError(`there is no customer ${id}`);
@@ -203,8 +192,8 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
 
-    async undoMerge(mergeId, actor) {
-      await write(actor, 'customer.undo_merge', mergeId, async (tx, announcer) => {
+    async undoMerge(mergeId, actor, once) {
+      await carryOut(deps, { actor, action: 'customer.undo_merge', target: mergeId, once }, async (tx, announcer) => {
         const undone = await tx.undoMerge(mergeId, clock.now());
         if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
         const version = (await tx.customer(undone.winner))?.version ?? 0;
@@ -217,9 +206,9 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
 
-    async splitCustomer(customerId, identifiers, actor) {
+    async splitCustomer(customerId, identifiers, actor, once) {
       if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
-      return write(actor, 'customer.split', customerId, async (tx, announcer) => {
+      return carryOut(deps, { actor, action: 'customer.split', target: customerId, once }, async (tx, announcer) => {
         if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
         const id = newId('cus');
         await tx.insertCustomer({ id, name: null, locale: null, at: clock.now() });

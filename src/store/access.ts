@@ -18,6 +18,7 @@ export function accessOf(
   | 'deleteSession'
   | 'takeToken'
   | 'saveToken'
+  | 'idempotent'
   | 'saveIdempotent'
   | 'audit'
   | 'sweepRetention'
@@ -101,6 +102,7 @@ export function accessOf(
     async saveToken(hash, expiresAt) {
       await sql.run('INSERT INTO tokens (hash, expires_at) VALUES (?, ?)', hash, expiresAt);
     },
+    idempotent: (key) => sql.get('SELECT key, request, status, body, at FROM idempotent WHERE key = ?', key),
     async saveIdempotent(row) {
       await sql.run(
         `INSERT INTO idempotent (key, request, status, body, at) VALUES (?, ?, ?, ?, ?)

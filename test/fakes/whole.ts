@@ -18,7 +18,14 @@ export interface Whole {
   /** Sends a body to the channel `intake`, signed; answers with the status. */
   send(body: unknown, options?: { readonly channel?: string; readonly at?: number }): Promise<number>;
   /** A call to the API with every scope. */
-  api<T = unknown>(path: string, options?: { readonly method?: string; readonly body?: unknown }): Promise<T>;
+  api<T = unknown>(
+    path: string,
+    options?: {
+      readonly method?: string;
+      readonly body?: unknown;
+      readonly headers?: Readonly<Record<string, string>>;
+    },
+  ): Promise<T>;
   /** Stops it and starts it again on the same folder. */
   restart(): Promise<void>;
   close(): Promise<void>;
@@ -68,12 +75,13 @@ export async function startWhole(
       await answer.arrayBuffer();
       return answer.status;
     },
-    async api<T>(path: string, { method = 'GET', body }: { method?: string; body?: unknown } = {}) {
+    async api<T>(path: string, { method = 'GET', body, headers }: Parameters<Whole['api']>[1] = {}) {
       const answer = await fetch(`${running.url}/api/v1${path}`, {
         method,
         headers: {
           authorization: `Bearer ${running.token}`,
           ...(body !== undefined && { 'content-type': 'application/json' }),
+          ...headers,
         },
         body: body === undefined ? undefined : JSON.stringify(body),
       });
