@@ -3,10 +3,12 @@ import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
 import { isOwnAddress, looksLikeOurs } from './addresses.ts';
 import { automaticOf, type Automatic } from './automatic.ts';
+import { contentOf, passedOnFields } from './content.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
+import { passedOnIn, type PassedOn } from './passed-on.ts';
 import { receiptOf } from './receipts.ts';
-import { senderOf, type Known, type Sender } from './sender.ts';
+import { firstSender, senderOf, type Known, type Sender } from './sender.ts';
 import { idsIn, referencesOf, threadOf, type ThreadRules } from './threads.ts';
 
 /** What a mail means: one envelope, a receipt, or by name why it is neither. */
@@ -18,9 +20,8 @@ export interface Rules extends Known, ThreadRules {
 
 export function itemsOf(mail: Mail, payload: Payload, rules: Rules): ItemInput[] {
   const messageId = idsIn(headerOf(mail, 'message-id') ?? '')[0];
-  const isSent = isOurs(mail, rules) && labelsOf(payload).includes('\\Sent');
-  const sender = senderOf(mail, rules);
-  const role = isSent ? 'sent' : sender.role;
+  const writer = writerOf(mail, payload, rules);
+  const { role } = writer;
   const ignored = isOurs(mail, rules) ? ignoredOf(messageId, role) : undefined;
   if (ignored) return [ignored];
   // Who fills in a form is a person, however the form's program sends it.
@@ -29,8 +30,24 @@ export function itemsOf(mail: Mail, payload: Payload, rules: Rules): ItemInput[]
   const receipt = receiptOf(mail, machine, references, timeOf(mail, payload));
   if (receipt) return [receipt];
   const direction = role === 'sent' || role === 'agent' ? 'outbound' : 'inbound';
-  const envelope = envelopeOf(mail, payload, { messageId, sender, references, rules });
+  const envelope = envelopeOf(mail, payload, { messageId, writer, references, rules });
   return [{ kind: 'message', ...envelope, ...asMachine(machine, rules), direction }];
+}
+
+/** Who wrote it, or first wrote what is passed on. */
+function writerOf(mail: Mail, payload: Payload, rules: Rules): Writer {
+  if (isOurs(mail, rules) && labelsOf(payload).includes('\\Sent')) {
+    return { sender: senderOf(mail, rules), passedOn: undefined, role: 'sent' };
+  }
+  const passedOn = passedOnIn(mail, rules);
+  const sender = passedOn ? firstSender(passedOn, mail) : senderOf(mail, rules);
+  return { sender, passedOn, role: sender.role };
+}
+
+interface Writer {
+  readonly sender: Sender;
+  readonly passedOn: PassedOn | undefined;
+  readonly role: Sender['role'] | 'sent';
 }
 
 function isOurs({ from }: Mail, { addresses }: Rules): boolean {
@@ -39,7 +56,7 @@ function isOurs({ from }: Mail, { addresses }: Rules): boolean {
 }
 
 /** Of mail in our name: what comes back of it, and what nobody can be answered for. */
-function ignoredOf(messageId: string | undefined, role: Sender['role'] | 'sent'): ItemInput | undefined {
+function ignoredOf(messageId: string | undefined, role: Writer['role']): ItemInput | undefined {
   if (messageId !== undefined && looksLikeOurs(messageId)) {
     return { kind: 'ignored', name: 'own_answer', reason: `an answer of ours came back: ${messageId}` };
   }
@@ -67,12 +84,13 @@ function envelopeOf(
   payload: Payload,
   known: {
     readonly messageId: string | undefined;
-    readonly sender: Sender;
+    readonly writer: Writer;
     readonly references: readonly string[];
     readonly rules: Rules;
   },
 ): Fields {
-  const { messageId, sender, references, rules } = known;
+  const { messageId, writer, references, rules } = known;
+  const { sender, passedOn } = writer;
   const externalId = messageId ?? `sha256:${mail.digest}`;
   const variant = variantOf(mail, payload, messageId);
   const found = {
@@ -87,8 +105,7 @@ function envelopeOf(
     occurredAt: timeOf(mail, payload),
     sender: sender.party,
     thread: threadOf(mail, found, rules),
-    subject: mail.subject.slice(0, 1000).toWellFormed(),
-    text: mail.text,
+    ...contentOf(mail, passedOn),
     ...(mail.html !== '' && { html: mail.html }),
     attachments: mail.files.map(({ id, name, mediaType, size, inline, cid }) => ({
       id,
@@ -98,7 +115,7 @@ function envelopeOf(
       ...(inline && { inline }),
       ...(cid !== '' && { cid }),
     })),
-    fields: fieldsOf(mail, payload, sender),
+    fields: fieldsOf(mail, payload, writer),
   };
 }
 
@@ -148,7 +165,7 @@ function labelsOf(payload: Payload): string {
 }
 
 /** For people: who else got it, and what was odd or had to be left out. */
-function fieldsOf(mail: Mail, payload: Payload, sender: Sender): Record<string, string> {
+function fieldsOf(mail: Mail, payload: Payload, { sender, passedOn }: Writer): Record<string, string> {
   const whole = payload.headers['x-imap-size'];
   const remarks = [...mail.remarks, ...sender.remarks];
   if (whole !== undefined) remarks.push(`only the beginning is read: ${payload.body.length} of ${whole} bytes`);
@@ -156,6 +173,7 @@ function fieldsOf(mail: Mail, payload: Payload, sender: Sender): Record<string, 
     to: listOf(mail.to),
     cc: listOf(mail.cc),
     replyTo: listOf(mail.replyTo),
+    ...passedOnFields(passedOn),
     remarks: remarks.join('; '),
   };
   return Object.fromEntries(

@@ -44,6 +44,11 @@ export function senderOf(mail: Mail, known: Known): Sender {
   return { party, role: isAgent && isProven ? 'agent' : 'customer', remarks };
 }
 
+/** Of a mail that a colleague passes on: as its text says, which anybody could have typed. */
+export function firstSender(passedOn: { readonly from: MailAddress }, mail: Mail): Sender {
+  return { party: toParty(passedOn.from, 'claimed', mail), role: 'customer', remarks: oddities(passedOn.from) };
+}
+
 /** Our own address as the author: of forms of a web site, and of groups that put theirs in the place of the writer's. */
 function writtenForUs(author: MailAddress, mail: Mail, { addresses }: Known): Sender {
   const original = headerOf(mail, 'x-original-from') ?? headerOf(mail, 'x-original-sender') ?? '';

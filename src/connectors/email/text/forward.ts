@@ -5,7 +5,7 @@ import { announces, linesOf } from './lines.ts';
 import type { Named } from './people.ts';
 import { peopleIn } from './people.ts';
 import { quotesIn } from './quotes.ts';
-import { joined } from './reply.ts';
+import { joined, replyIn } from './reply.ts';
 import { withoutPrefixes } from './subject.ts';
 
 /** A mail that somebody passed on, as its text says. */
@@ -21,6 +21,8 @@ export interface Forward {
   readonly subject: string;
   /** Its text, with whatever is quoted in it. */
   readonly text: string;
+  /** What of that its author wrote. */
+  readonly reply: string;
 }
 
 /**
@@ -38,6 +40,7 @@ export function forwardIn(text: string, subject: string | undefined): Forward | 
 
 function toForward(lines: readonly Line[], { start, header }: Found, subject: string): Forward {
   const { from = '', to = '', cc = '', date = '', ...values } = header.values;
+  const text = joined(lines.slice(header.end).map(withoutMark));
   const author = peopleIn(from)[0] ?? (from === '' ? undefined : { name: from.slice(0, 200), address: '' });
   return {
     note: joined(withoutRule(lines.slice(0, start))),
@@ -46,7 +49,8 @@ function toForward(lines: readonly Line[], { start, header }: Found, subject: st
     cc: peopleIn(cc),
     date,
     subject: values.subject ?? subject,
-    text: joined(lines.slice(header.end).map(withoutMark)),
+    text,
+    reply: replyIn(text),
   };
 }
 
