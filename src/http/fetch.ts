@@ -2,7 +2,7 @@ import type { Agent, ClientRequest } from 'node:http';
 import { Readable } from 'node:stream';
 import nodeFetch, { Response } from 'node-fetch';
 import type { RequestInit } from 'node-fetch';
-import type { HttpRequest } from '../core/connector.ts';
+import type { Http, HttpRequest } from '../core/connector.ts';
 import type { Answer } from './body.ts';
 import { capBody, refusalOf, refuseEncoded, tooLarge } from './body.ts';
 import type { Call } from './call.ts';
@@ -13,14 +13,17 @@ import { addressOf, bare, bodyOf, deadlinesOf, headersOf, requestHeaders } from 
 
 type FetchArguments = Parameters<typeof globalThis.fetch>;
 
+type Download = Parameters<Http['stream']>[0];
+
 /** A download, through node-fetch. */
 export async function stream(
   outlet: Outlet,
-  request: HttpRequest & { readonly maxBytes: number },
+  request: Download,
 ): Promise<{ headers: Readonly<Record<string, string>>; body: Readable }> {
   const call = beginCall(deadlinesOf(outlet, request), request.signal);
   try {
-    const answer = await fetchOnce(outlet, request, call, bodyOf(request));
+    const first = await fetchOnce(outlet, request, call, bodyOf(request));
+    const answer = await followed(outlet, request, first, call);
     const { status, headers, body } = answer;
     if (status < 200 || status > 299) throw await refusalOf(request, answer, outlet.clock.now());
     refuseEncoded(request, answer);
@@ -33,6 +36,17 @@ export async function stream(
     call.end();
     throw failureOf(request, error, call);
   }
+}
+
+/** The answer at the address that a redirect names, where the caller allows it; else the answer as it is. */
+async function followed(outlet: Outlet, { url, mayFollow }: Download, answer: Answer, call: Call): Promise<Answer> {
+  const { status, headers, body } = answer;
+  const { location } = headers;
+  if (status < 300 || status > 399 || !mayFollow || !location || !URL.canParse(location, url)) return answer;
+  const to = new URL(location, url);
+  if (!mayFollow(to)) return answer;
+  body.destroy();
+  return fetchOnce(outlet, bare({ url: to.href }), call, undefined);
 }
 
 /** For SDKs. Any status but a redirect is theirs to read; failures are the five errors, their own abort is theirs. */
