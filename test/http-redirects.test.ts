@@ -59,7 +59,13 @@ describe('a download that is redirected', () => {
   });
 
   it('comes past the guard all the same, and has no more bytes than were asked for', async () => {
-    for (const to of ['http://169.254.169.254/', 'http://10.0.0.1/', 'http://[::1]/', 'ftp://127.0.0.1/', 'file:///x']) {
+    for (const to of [
+      'http://169.254.169.254/',
+      'http://10.0.0.1/',
+      'http://[::1]/',
+      'ftp://127.0.0.1/',
+      'file:///x',
+    ]) {
       await assert.rejects(
         download(to, () => true),
         PermanentError,

@@ -4,6 +4,7 @@ import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
+import { twilio } from './twilio/twilio.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber];
+export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio];
