@@ -1,7 +1,7 @@
 import { hmac } from '../core/signature.ts';
 import { equalSecrets } from '../core/secret.ts';
 import type { Envelope } from '../core/envelope.ts';
-import type { TicketRow } from '../core/rows.ts';
+import type { MessageRow, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Message } from '../core/ticket.ts';
 import { cleanLine } from './canonical.ts';
@@ -103,9 +103,12 @@ async function byNumber(tx: Transaction, question: Question, key: Buffer, unused
 
 async function byReference(tx: Transaction, question: Question, unused: Unused): Promise<Found | undefined> {
   for (const reference of question.envelope.thread.references.toReversed()) {
-    const ticket = await ticketOfMessage(tx, question, reference);
+    const message = await messageNamed(tx, question, reference);
+    const ticket = message && (await tx.ticket(message.ticketId));
     if (!ticket || isOther(question, ticket, unused)) continue;
-    if (await participates(tx, question, ticket)) {
+    // Whoever got in by a proof may go on with what he wrote there.
+    const isHis = message.direction === 'inbound' && message.customerId === question.customerId;
+    if (isHis || (await participates(tx, question, ticket))) {
       return { ticket, rule: 'reference', evidence: `answers ${reference}` };
     }
     unused.claims.push(`#${ticket.number}`);
@@ -114,15 +117,14 @@ async function byReference(tx: Transaction, question: Question, unused: Unused):
   return undefined;
 }
 
-async function ticketOfMessage(
+async function messageNamed(
   tx: Transaction,
   { endpointId, envelope }: Question,
   externalId: string,
-): Promise<TicketRow | undefined> {
+): Promise<MessageRow | undefined> {
   for (const endpoint of [endpointId, ...(envelope.thread.siblings ?? [])]) {
     const message = (await tx.findMessage(endpoint, externalId)) ?? (await tx.messageOfPart(endpoint, externalId));
-    const ticket = message && (await tx.ticket(message.ticketId));
-    if (ticket) return ticket;
+    if (message) return message;
   }
   return undefined;
 }
