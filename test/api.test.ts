@@ -30,7 +30,14 @@ describe('The API', () => {
       assert.deepEqual(byId.json, byNumber.json);
       assert.equal(byId.headers.etag, '"1"');
       assert.deepEqual(byId.json.replyChannels, [
-        { channel: 'contact', type: 'form', allowed: true, reason: null, until: '2026-11-22T10:00:01.000Z' },
+        {
+          channel: 'contact',
+          type: 'form',
+          allowed: true,
+          reason: null,
+          until: '2026-11-22T10:00:01.000Z',
+          templates: [],
+        },
       ]);
     });
 

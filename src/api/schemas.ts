@@ -5,6 +5,8 @@ import type { Page, PageRequest } from '../core/reader.ts';
 /** Schemas that many operations share. Ids are opaque: only their length is checked. */
 
 export const Id = z.string().min(1).max(128);
+/** What a person writes. */
+export const Text = z.string().trim().min(1).max(100_000);
 export const IdParams = z.strictObject({ id: Id });
 
 /** RFC 3339 with any offset, read as epoch milliseconds. */

@@ -6,22 +6,11 @@ import { Message, priorities, Ticket, ticketStatuses } from '../core/ticket.ts';
 import { operation } from './operation.ts';
 import type { Answer, Call, Operation } from './operation.ts';
 import { ApiError } from './problem.ts';
-import {
-  Id,
-  IdParams,
-  listOf,
-  pageOf,
-  pageQuery,
-  PageQuery,
-  present,
-  Time,
-  TimeText,
-  toPageRequest,
-} from './schemas.ts';
+import { NewReply, ReplyChannel, toReplyChannel } from './replies.ts';
+import { Id, IdParams, listOf, pageOf, pageQuery, PageQuery, present, Text, Time, toPageRequest } from './schemas.ts';
 
 const tag = 'Tickets';
 const Word = z.string().min(1).max(200);
-const Text = z.string().trim().min(1).max(100_000);
 /** Base64 makes files a third longer. */
 const REPLY_BYTES = 25_000_000;
 
@@ -70,28 +59,8 @@ const TicketPatch = z.strictObject({
   language: z.string().max(35).nullable().optional(),
 });
 
-const NewReply = z.strictObject({
-  text: Text,
-  html: z.string().max(1_000_000).optional(),
-  channel: Id.optional().meta({ description: 'Left out: the channel that the last message came through' }),
-  attachments: z
-    .array(z.strictObject({ name: z.string().min(1).max(255), mediaType: z.string().max(255), content: z.base64() }))
-    .max(20)
-    .optional(),
-});
-
 const TicketView = Ticket.extend({
-  replyChannels: z
-    .array(
-      z.object({
-        channel: Id,
-        type: z.string(),
-        allowed: z.boolean(),
-        reason: z.string().nullable(),
-        until: TimeText.nullable(),
-      }),
-    )
-    .meta({ description: 'Channels that an answer may take, the default first' }),
+  replyChannels: z.array(ReplyChannel).meta({ description: 'Channels that an answer may take, the default first' }),
 }).meta({ id: 'TicketView' });
 
 export function ticketOperations({ store, desk }: Gateway): Operation[] {
@@ -113,13 +82,7 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
 
   async function answerView(ticket: Ticket): Promise<Answer> {
     const channels = await desk.replyChannels(ticket.id);
-    const replyChannels = channels.map(({ channel, type, allowed, reason, until }) => ({
-      channel,
-      type,
-      allowed,
-      reason: reason ?? null,
-      until: until === undefined ? null : new Date(until).toISOString(),
-    }));
+    const replyChannels = channels.map(toReplyChannel);
     return { ...answerTicket(ticket), body: { ...ticket, replyChannels } };
   }
 
@@ -224,7 +187,8 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       scope: 'tickets:write',
       tag,
       summary: 'Answer the customer',
-      description: 'The answer is queued; what becomes of it shows in `delivery` of the message.',
+      description:
+        'The answer is queued; what becomes of it shows in `delivery` of the message. 422 names `/template` where the channel takes nothing else, or none.',
       params: IdParams,
       body: NewReply,
       maxBytes: REPLY_BYTES,

@@ -7,7 +7,7 @@ import type { Receipt, Webhook } from './connector.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './connector.ts';
-import type { Change, Priority, TicketStatus } from './ticket.ts';
+import type { Change, Priority, TemplateUse, TicketStatus } from './ticket.ts';
 
 /** What the composition root hands to the edges: the API, the command line, the web. */
 export interface Gateway {
@@ -37,11 +37,14 @@ export interface Intake {
 }
 
 export interface NewReply {
-  readonly text: string;
+  /** Left out with a template, whose text it is then. */
+  readonly text?: string;
   readonly html?: string;
   /** Channel id; the one the last message came through when left out. */
   readonly channel?: string;
   readonly attachments?: readonly { readonly name: string; readonly mediaType: string; readonly content: Buffer }[];
+  /** One of those that `replyChannels` offers, instead of words and files. */
+  readonly template?: TemplateUse;
 }
 
 /** The one way in for what agents do: through the API, the console, or a help desk. */
@@ -58,7 +61,8 @@ export interface Once {
 export interface Desk {
   /**
    * `actor`: who does it, for the audit log (`user:usr_…`, `key:key_…`). Every call returns the id of what it made or
-   * changed; a repeat with the same `once` returns that of the first and changes nothing. Unknown ids throw `NotFoundError`.
+   * changed; a repeat with the same `once` returns that of the first and changes nothing. Unknown ids throw
+   * `NotFoundError`; a template that doesn't fit, or is needed, `BadPayloadError` (422).
    */
   reply(ticketId: string, reply: NewReply, actor: string, once?: Once): Promise<{ readonly messageId: string }>;
   note(

@@ -8,6 +8,7 @@ import type { Ticket } from '../core/ticket.ts';
 import { carryOut } from './act.ts';
 import type { AnnounceDeps, Announcer } from './announce.ts';
 import { cleanLine, cleanText, fileName } from './canonical.ts';
+import { fillTemplate, templateNeeded } from './template.ts';
 
 export interface AnswerDeps extends AnnounceDeps {
   readonly newId: NewId;
@@ -43,36 +44,46 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
     );
   }
 
-  async function chooseChannel(ticketId: string, wanted: string | undefined): Promise<string> {
+  /** The channel that was named, else the first one that takes such an answer now. */
+  async function chooseChannel(ticketId: string, { channel: wanted, template }: NewReply) {
     const channels = await replyChannels(ticketId);
+    const takes = ({ allowed, templates }: CanReply) =>
+      template ? templates?.some(({ id }) => id === template.id) : allowed;
     const choice =
-      wanted === undefined
-        ? (channels.find((each) => each.allowed) ?? channels[0])
-        : channels.find((each) => each.channel === wanted);
+      wanted === undefined ? (channels.find(takes) ?? channels[0]) : channels.find((each) => each.channel === wanted);
     if (!choice) {
       throw new ConflictError(`the customer never wrote through ${wanted ?? 'any channel'}`, {
         hint: `Use one of: ${channels.map((each) => each.channel).join(', ')}.`,
       });
     }
-    if (!choice.allowed) throw new ConflictError(`${choice.channel} can't answer: ${choice.reason ?? 'not now'}`);
-    return choice.channel;
+    return choice;
+  }
+
+  /** What goes out, and through which channel; throws where that doesn't take it now. */
+  async function compose(ticketId: string, reply: NewReply) {
+    const text = cleanText(reply.text ?? '');
+    if (!reply.template && text.trim() === '' && !reply.attachments?.length)
+      throw new PermanentError('an answer needs a text or a file');
+    const choice = await chooseChannel(ticketId, reply);
+    const { channel, allowed, reason, templates = [] } = choice;
+    if (reply.template) return { channel, ...fillTemplate(choice, reply.template) };
+    if (allowed) return { channel, text };
+    if (templates.length > 0) throw templateNeeded(choice);
+    throw new ConflictError(`${channel} can't answer: ${reason ?? 'not now'}`);
   }
 
   return {
     replyChannels,
 
     async reply(ticketId, reply, actor, once) {
-      const text = cleanText(reply.text);
-      if (text.trim() === '' && !reply.attachments?.length)
-        throw new PermanentError('an answer needs a text or a file');
-      const channel = await chooseChannel(ticketId, reply.channel);
+      const { channel, ...said } = await compose(ticketId, reply);
       const files = await saveFiles(store, reply);
       return carryOut(deps, { actor, action: 'ticket.reply', target: ticketId, once }, async (tx, announcer) => {
         const ticket = await openTicket(tx, ticketId);
         const row = {
           kind: 'message',
           direction: 'outbound',
-          text,
+          ...said,
           html: reply.html,
           endpointId: channel,
           delivery: { state: 'waiting' },
@@ -124,7 +135,7 @@ export async function insertOutgoing(
   ticket: TicketRow,
   message: Pick<
     MessageRow,
-    'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread' | 'automatic'
+    'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread' | 'automatic' | 'template'
   >,
   actor: string,
   { newId, now }: { readonly newId: NewId; readonly now: number },

@@ -276,7 +276,9 @@ function fakeDesk({ state, clock, change }: Parts): Desk {
     return save(sampleTicket({ ...given, id: `tkt_${number}`, number }), 'ticket.created');
   };
   return {
-    reply: async (ticketId, { text }) => ({ messageId: say(ticketId, 'message', text) }),
+    reply: async (ticketId, { text, template }) => ({
+      messageId: say(ticketId, 'message', text ?? template?.id ?? ''),
+    }),
     note: async (ticketId, { text }) => ({ messageId: say(ticketId, 'note', text) }),
     async createTicket({ subject, text, priority, customer }) {
       if ('id' in customer) customerOf(customer.id);
