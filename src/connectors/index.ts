@@ -5,6 +5,7 @@ import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
+import { vk } from './vk/vk.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio];
+export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio, vk];
