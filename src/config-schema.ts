@@ -63,20 +63,21 @@ const listenHost = z
     refuse('is not a host or IP address', 'Write 127.0.0.1 (this machine only) or 0.0.0.0 (every network).'),
   );
 
+/** Whether a store is on PostgreSQL. */
+export const isPostgres = (store: string) => /^postgres(ql)?:\/\//i.test(store);
+
 const store = z
   .string()
   .refine(
-    (text) => !/^postgres(ql)?:/i.test(text),
+    (text) => /^sqlite:(?!:)\S/i.test(text) || (isPostgres(text) && URL.canParse(text)),
     refuse(
-      'names PostgreSQL, which this version does not support',
-      'Leave it out: SQLite keeps everything in the data folder.',
+      'is not a store',
+      'Write sqlite:./data/tributary.db or postgres://user:password@host/database, or leave it out.',
     ),
   )
-  .refine(
-    (text) => /^(postgres(ql)?:|sqlite:(?!:)\S)/i.test(text),
-    refuse('is not a store', 'Write sqlite:./data/tributary.db, or leave it out.'),
-  )
-  .meta({ description: 'The database: `sqlite:` and a file. Default: tributary.db in the data folder.' });
+  .meta({
+    description: 'The database: `sqlite:` and a file, or `postgres://…`. Default: tributary.db in the data folder.',
+  });
 
 const queue = z
   .string()

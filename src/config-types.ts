@@ -15,8 +15,9 @@ export interface Config {
   };
   /** Absolute. */
   readonly dataDir: string;
-  /** `path` of the database, absolute. */
-  readonly store: { readonly kind: 'sqlite'; readonly path: string };
+  /** The file of SQLite, absolute, or the URL of PostgreSQL. */
+  readonly store:
+    { readonly path: string; readonly url?: undefined } | { readonly path?: undefined; readonly url: Secret };
   readonly queue: 'embedded';
   readonly egress: { readonly allow: readonly string[] };
   /** From SECRET_KEY or SECRET_KEY_FILE; undefined: `secret.key` in the data folder, made on first start. */

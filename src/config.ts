@@ -3,10 +3,11 @@ import { check, findDuplicates, isGroup, readEndpoints, readRoutes } from './con
 import type { EndpointType, Place } from './config-endpoints.ts';
 import { codeOf, readConfigFile, toPathText } from './config-file.ts';
 import type { ConfigFile } from './config-file.ts';
-import { ConfigInFile } from './config-schema.ts';
+import { ConfigInFile, isPostgres } from './config-schema.ts';
 import { readTextFile, readVariables } from './config-variables.ts';
 import type { Variables } from './config-variables.ts';
 import type { Config, ConfigProblem } from './config-types.ts';
+import { Secret } from './core/secret.ts';
 
 export type { Config, ConfigProblem, EndpointDefinition, LogLevel } from './config-types.ts';
 
@@ -70,10 +71,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
     config: {
       server: { ...server, publicUrl: server.publicUrl && new URL(server.publicUrl).origin },
       dataDir: data,
-      store: {
-        kind: 'sqlite',
-        path: store ? resolve(request.cwd, store.slice('sqlite:'.length)) : join(data, 'tributary.db'),
-      },
+      store: storeOf(store, request.cwd, data),
       queue,
       egress,
       secretKey,
@@ -88,6 +86,11 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
       file: file.found ? file.label : undefined,
     },
   };
+}
+
+function storeOf(store: string | undefined, cwd: string, data: string): Config['store'] {
+  if (store === undefined) return { path: join(data, 'tributary.db') };
+  return isPostgres(store) ? { url: new Secret(store) } : { path: resolve(cwd, store.slice('sqlite:'.length)) };
 }
 
 const DEFAULT_FILE = 'config/tributary.yaml';

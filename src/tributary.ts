@@ -95,7 +95,8 @@ async function start(
 ): Promise<RunningGateway> {
   const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
   const typeOf = (id: string) => endpoints?.get(id)?.type ?? id;
-  const store = await openStore({ folder: config.dataDir, file: config.store.path, log, typeOf, openDatabase });
+  const { path: file, url: database } = config.store;
+  const store = await openStore({ folder: config.dataDir, file, url: database, log, typeOf, openDatabase });
   undo.push(() => store.close());
   // Ids keep their order over restarts too, also when the clock was set back meanwhile.
   const newest = [

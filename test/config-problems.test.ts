@@ -147,10 +147,10 @@ describe('problems of the configuration', () => {
       `${FILE}:2 retention.tasks: is not a time from 1ms to 3650d | Write a whole number and a unit: 90s, 30m, 24h, 7d.`,
     ],
     [
-      'PostgreSQL',
+      'a PostgreSQL that is nowhere',
       undefined,
-      'environment:- DATABASE_URL: names PostgreSQL, which this version does not support | Leave it out: SQLite keeps everything in the data folder.',
-      { env: { DATABASE_URL: 'postgres://u:pw@h/d' } },
+      'environment:- DATABASE_URL: is not a store | Write sqlite:./data/tributary.db or postgres://user:password@host/database, or leave it out.',
+      { env: { DATABASE_URL: 'postgres://u:pw@h:port/d' } },
     ],
     [
       'Redis',
@@ -160,7 +160,7 @@ describe('problems of the configuration', () => {
     [
       'a store that is none',
       'store: mysql://x',
-      `${FILE}:1 store: is not a store | Write sqlite:./data/tributary.db, or leave it out.`,
+      `${FILE}:1 store: is not a store | Write sqlite:./data/tributary.db or postgres://user:password@host/database, or leave it out.`,
     ],
     [
       'an unknown connector',

@@ -68,6 +68,14 @@ describe('configuration', () => {
     ]);
   });
 
+  it('keeps the URL of a database to itself', () => {
+    const env = { DATABASE_URL: 'postgres://tributary:topsecret@db.example.com/tributary' };
+    const { store } = config(undefined, { env });
+    assert.equal(store.url?.reveal(), env.DATABASE_URL);
+    assert.equal(store.path, undefined);
+    assert.ok(!inspect(config(undefined, { env }), { depth: 9 }).includes('topsecret'));
+  });
+
   it('trusts the hosts that the operator named, and only those', () => {
     const auth = `auth: { type: standard_webhooks, secret: ${GOOD} }`;
     const { channels } = config(

@@ -126,6 +126,7 @@ describe('retention', () => {
         return text;
       };
       const spy: Sql = {
+        ...sql,
         run: (text, ...values) => sql.run(noted(text), ...values),
         get: (text, ...values) => sql.get(noted(text), ...values),
         all: (text, ...values) => sql.all(noted(text), ...values),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { RetryableError } from '../src/core/errors.ts';
-import { ensureSearch } from '../src/store/search.ts';
+import { ensureSearch } from '../src/store/search-sqlite.ts';
 import { fold } from '../src/store/words.ts';
 import { fill, openTestDatabase, type TestDatabase } from './fakes/database.ts';
 

@@ -44,7 +44,8 @@ export interface EndpointSettings {
 export interface Settings {
   readonly server: { readonly port: number; readonly host: string; readonly publicUrl: string | undefined };
   readonly dataDir: string;
-  readonly store: { readonly path: string };
+  /** Without a path it isn't in a file. */
+  readonly store: { readonly path?: string | undefined };
   readonly log: { readonly level: string; readonly format: string };
   readonly channels: readonly EndpointSettings[];
   readonly destinations: readonly EndpointSettings[];

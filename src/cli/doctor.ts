@@ -185,8 +185,8 @@ async function checkGateway(patient: Patient): Promise<Check[]> {
 }
 
 function checkFile({ loaded, checkDatabase }: Patient): Check[] {
-  if (!('config' in loaded) || !statSync(loaded.config.store.path, { throwIfNoEntry: false })) return [];
-  const { path } = loaded.config.store;
+  const path = 'config' in loaded ? loaded.config.store.path : undefined;
+  if (path === undefined || !statSync(path, { throwIfNoEntry: false })) return [];
   try {
     const found = checkDatabase(path);
     if (found.length === 0) return [{ name: 'database', state: 'ok', text: `${path} is sound` }];

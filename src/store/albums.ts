@@ -1,6 +1,6 @@
 import type { AlbumPart } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { messageOf } from './filing.ts';
+import { MESSAGE, messageOf } from './filing.ts';
 import { fromJson, type Sql } from './sql.ts';
 
 interface PartColumns {
@@ -18,8 +18,9 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
     async albumOf(endpointId, key) {
       return messageOf(
         await sql.get(
-          `SELECT m.* FROM parts p JOIN messages m ON m.id = p.message_id
-           WHERE p.endpoint_id = ? AND p.group_key = ? AND m.deleted_at IS NULL ORDER BY p.at LIMIT 1`,
+          `${MESSAGE} WHERE m.id = (
+             SELECT p.message_id FROM parts p JOIN messages a ON a.id = p.message_id
+             WHERE p.endpoint_id = ? AND p.group_key = ? AND a.deleted_at IS NULL ORDER BY p.at LIMIT 1) FOR UPDATE`,
           endpointId,
           key,
         ),

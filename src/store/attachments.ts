@@ -1,5 +1,5 @@
 import type { Transaction } from '../core/store.ts';
-import { messageOf } from './filing.ts';
+import { MESSAGE, messageOf } from './filing.ts';
 import type { AttachmentColumns } from './reader/tables.ts';
 import type { Sql } from './sql.ts';
 
@@ -82,7 +82,7 @@ export function attachmentsOf(
     async messageOfPart(endpointId, externalId) {
       return messageOf(
         await sql.get(
-          `SELECT m.* FROM parts p JOIN messages m ON m.id = p.message_id WHERE p.endpoint_id = ? AND p.external_id = ?`,
+          `${MESSAGE} WHERE m.id = (SELECT message_id FROM parts WHERE endpoint_id = ? AND external_id = ?) FOR UPDATE`,
           endpointId,
           externalId,
         ),

@@ -7,7 +7,7 @@ export function endpointStatesOf(
   sql: Sql,
 ): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveCursor' | 'saveSecret'> {
   async function endpointState(endpointId: string): Promise<EndpointState> {
-    const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ?', endpointId);
+    const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ? FOR UPDATE', endpointId);
     const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
     return {
       endpointId,
@@ -35,6 +35,8 @@ export function endpointStatesOf(
   return {
     endpointState,
     async updateEndpointState(endpointId, patch) {
+      // A row that isn't there can't be held.
+      await sql.run('INSERT INTO endpoint_states (endpoint_id) VALUES (?) ON CONFLICT DO NOTHING', endpointId);
       const state = { ...(await endpointState(endpointId)), ...patch };
       await sql.run(
         `INSERT INTO endpoint_states (endpoint_id, paused_until, pause_reason, needs_reauth, disabled_at, failures, last_out_at,

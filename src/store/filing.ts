@@ -2,6 +2,12 @@ import type { MessageContent, MessageRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import { fromJson, toJson, type Row, type Sql, type Value } from './sql.ts';
 
+/**
+ * Whoever reads a message holds its ticket, and that before the message: with one order for all, nobody waits for
+ * somebody who waits for him.
+ */
+export const MESSAGE = 'SELECT m.* FROM tickets t JOIN messages m ON m.ticket_id = t.id';
+
 /** The ledger and the messages: the statements of the way in. */
 export function filingOf(
   sql: Sql,
@@ -91,11 +97,11 @@ export function filingOf(
 
     async findMessage(endpointId, externalId) {
       return messageOf(
-        await sql.get('SELECT * FROM messages WHERE endpoint_id = ? AND external_id = ?', endpointId, externalId),
+        await sql.get(`${MESSAGE} WHERE m.endpoint_id = ? AND m.external_id = ? FOR UPDATE`, endpointId, externalId),
       );
     },
     async message(id) {
-      return messageOf(await sql.get('SELECT * FROM messages WHERE id = ?', id));
+      return messageOf(await sql.get(`${MESSAGE} WHERE m.id = ? FOR UPDATE`, id));
     },
     async insertMessage(row, content) {
       await sql.run(

@@ -147,6 +147,7 @@ export function outboxOf(
         taskId,
       );
       if (!task) return undefined;
+      await holdLine(sql, task.ticket_id);
       // It has the oldest id of its line, but must not overtake one that is on its way right now.
       const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
@@ -154,6 +155,7 @@ export function outboxOf(
     },
 
     async moveTasks(from, to, now) {
+      await sql.alone();
       const open = `ticket_id = ? AND state IN ('waiting', 'delivering')`;
       const endpoints = await sql.all<{ endpoint_id: string }>(
         `SELECT DISTINCT endpoint_id FROM tasks WHERE ${open}`,
@@ -223,6 +225,14 @@ export function laneOf(kind: string): { readonly lane?: 'files' } {
   return kind === 'download' || kind === 'profile' ? { lane: 'files' } : {};
 }
 
+/**
+ * Who ends a task and who adds one behind it must not look at the same moment, or neither makes it due. A line is held
+ * by its ticket: whoever adds a task for a ticket has read or written that in the same transaction.
+ */
+async function holdLine(sql: Sql, ticketId: string | null): Promise<void> {
+  if (ticketId !== null) await sql.get('SELECT 1 AS x FROM tickets WHERE id = ? FOR UPDATE', ticketId);
+}
+
 /** Whether one of a line may start or has started. */
 function isBusy(sql: Sql, endpointId: string, ticketId: string | null) {
   return sql.get(
@@ -241,6 +251,7 @@ export async function promote(
   now: number,
 ): Promise<TaskRefRow | undefined> {
   if (ticketId === null) return undefined;
+  await holdLine(sql, ticketId);
   const head = await sql.get<{ id: string; due_at: number | null; not_before: number | null }>(
     `SELECT id, due_at, not_before FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
      ORDER BY id LIMIT 1`,

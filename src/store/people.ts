@@ -31,11 +31,14 @@ export function peopleOf(
   | 'undoMerge'
   | 'splitCustomer'
 > {
-  const identifiersOf = (customerId: string) =>
-    sql.all<IdentifierRow>(
+  /** Whoever asks what is known of a customer decides by it: nobody else adds to it meanwhile. */
+  async function identifiersOf(customerId: string): Promise<readonly IdentifierRow[]> {
+    await sql.get('SELECT 1 AS x FROM customers WHERE id = ? FOR UPDATE', customerId);
+    return sql.all<IdentifierRow>(
       'SELECT kind, value, trust, customer_id AS "customerId" FROM identifiers WHERE customer_id = ? ORDER BY kind, value',
       customerId,
     );
+  }
 
   const ids = async (text: string, ...values: string[]) =>
     (await sql.all<{ id: string }>(text, ...values)).map((row) => row.id);
@@ -200,6 +203,7 @@ export function peopleOf(
       return row?.id;
     },
     async moveCustomer(from, to, evidence, mergeId, at) {
+      await sql.alone();
       const moved: Moved = {
         identifiers: (await identifiersOf(from)).map(({ kind, value }) => ({ kind, value })),
         claims: await claimsOnlyOf(from, to),
@@ -213,6 +217,7 @@ export function peopleOf(
       await touch(to, at);
     },
     async undoMerge(mergeId, at) {
+      await sql.alone();
       const merge = await sql.get<{ winner: string; loser: string; moved: string; undone_at: number | null }>(
         'SELECT winner, loser, moved, undone_at FROM merges WHERE id = ?',
         mergeId,
@@ -240,6 +245,7 @@ export function peopleOf(
       return { winner: merge.winner, loser: merge.loser };
     },
     async splitCustomer(from, to, identifiers, mergeId, at) {
+      await sql.alone();
       const moved: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
       for (const { kind, value } of identifiers) {
         const owned = await sql.get(

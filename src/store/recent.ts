@@ -49,3 +49,12 @@ export function createRecent(): Recent {
     },
   };
 }
+
+/** For a database that others write to as well: nothing is kept. */
+export const nothingRecent: Recent = {
+  identifiers: { get: () => undefined, set: () => undefined, delete: () => undefined },
+  tickets: { get: () => undefined, set: () => undefined, delete: () => undefined },
+  threads: { get: () => undefined, set: () => undefined, delete: () => undefined },
+  completed: { get: () => undefined, set: () => undefined, delete: () => undefined },
+  forget: () => undefined,
+};

@@ -1,13 +1,14 @@
 import { sql as raw } from 'kysely';
 import { RetryableError } from '../core/errors.ts';
+import type { Horizon } from './reader/changes.ts';
 import type { Db } from './reader/kysely.ts';
 import { distinct } from './reader/page.ts';
-import { digitsIn, matchOf, wordsIn } from './words.ts';
+import { digitsIn, wordsIn } from './words.ts';
 import { fromJson, type Sql } from './sql.ts';
 
 /**
- * Search on SQLite: the one part that PostgreSQL does in another way. Each message, ticket and customer is a document of
- * a full-text table, which is fed from the change feed, outside the commit that files a message.
+ * Search. Each message, ticket and customer is a document of an index, which is fed from the change feed, outside the
+ * commit that files a message. How documents are kept and found is each database's own.
  */
 export interface Search {
   /** Takes up to `limit` changes into the index; how many there were. */
@@ -18,16 +19,8 @@ export interface Search {
   customerIds(q: string, limit: number): Promise<readonly string[]>;
 }
 
-/** What is said in tickets is one column, who customers are another: a search looks at one of them. */
-const TABLES = [
-  `CREATE TABLE IF NOT EXISTS search_documents (document INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT`,
-  // The words are folded and cut before they come here, so the tokenizer has nothing to know about letters.
-  `CREATE VIRTUAL TABLE IF NOT EXISTS search USING fts5 (
-     said, person, content='', contentless_delete=1, detail=column, tokenize='ascii', prefix='2 3')`,
-];
-
 /** The position in the change feed up to which everything is indexed. */
-const POSITION = 'search';
+export const POSITION = 'search';
 /** Most changes taken at a time: bounds how long other writers wait. */
 const BATCH = 200;
 /** Most batches that a search waits for. */
@@ -39,27 +32,31 @@ const PER_TICKET = 3;
 /** Most tickets of a renamed or joined customer that are indexed again, the newest. */
 const TICKETS = 200;
 
-/** Makes the tables; where they are missing, everything is indexed again. */
-export async function ensureSearch(sql: Sql): Promise<void> {
-  const found = await sql.get(`SELECT 1 AS x FROM sqlite_master WHERE name = 'search'`);
-  if (!found) await sql.run('DELETE FROM counters WHERE name = ?', POSITION);
-  for (const table of TABLES) await sql.run(table);
-}
-
-/** Without `said` and `person` the document goes. */
-interface Document {
+/** A message, ticket or customer; without `said` and `person` it goes. Both are words with spaces between them. */
+export interface Document {
   readonly id: string;
   readonly said?: string;
   readonly person?: string;
 }
 
-/** `write` runs its work in a transaction. */
+/** Where the documents of a database lie. */
+export interface Documents {
+  save(sql: Sql, document: Document): Promise<void>;
+  /** Ids of tickets (for their messages) or customers that fit `q`, at most `most`, of the newest documents first. */
+  find(db: Db, column: 'said' | 'person', q: string, most: number): Promise<readonly string[]>;
+}
+
+/** `write` runs its work in a transaction, one of these after the other. */
 export function createSearch(sources: {
   readonly db: Db;
+  readonly documents: Documents;
+  readonly horizon: Horizon;
   readonly write: <T>(work: (sql: Sql) => Promise<T>) => Promise<T>;
 }): Search {
-  const { db, write } = sources;
+  const { db, documents, horizon, write } = sources;
   let last: Promise<unknown> = Promise.resolve();
+
+  const positionIn = (sql: Sql) => sql.get<{ value: number }>('SELECT value FROM counters WHERE name = ?', POSITION);
 
   async function take(limit: number): Promise<number> {
     const position = await db.selectFrom('counters').select('value').where('name', '=', POSITION).executeTakeFirst();
@@ -67,14 +64,17 @@ export function createSearch(sources: {
       .selectFrom('changes')
       .select(['seq', 'type', 'ticket_id', 'message_id', 'customer_id'])
       .where('seq', '>', position?.value ?? 0)
+      .where('seq', '<=', await horizon())
       .orderBy('seq')
       .limit(limit)
       .execute();
     const end = changes.at(-1)?.seq;
     if (end === undefined) return 0;
-    const documents = await documentsOf(db, changes);
+    const touched = await documentsOf(db, changes);
     await write(async (sql) => {
-      for (const document of documents) await save(sql, document);
+      // Another process may have taken the same changes, and newer ones since.
+      if ((await positionIn(sql))?.value !== position?.value) return;
+      for (const document of touched) await documents.save(sql, document);
       await sql.run(
         'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
         POSITION,
@@ -101,17 +101,6 @@ export function createSearch(sources: {
     }
   }
 
-  async function find(column: 'said' | 'person', q: string, documents: number): Promise<readonly string[]> {
-    const match = matchOf(q);
-    if (match === undefined) return [];
-    const { rows } = await raw<{ id: string }>`
-      SELECT coalesce(messages.ticket_id, search_documents.id) AS id FROM search
-      JOIN search_documents ON search_documents.document = search.rowid
-      LEFT JOIN messages ON messages.id = search_documents.id
-      WHERE search MATCH ${`${column} : (${match})`} ORDER BY search.rowid DESC LIMIT ${documents}`.execute(db);
-    return distinct(rows.map((row) => row.id));
-  }
-
   return {
     index,
     async ticketIds(q, limit) {
@@ -121,29 +110,13 @@ export function createSearch(sources: {
         number === undefined
           ? undefined
           : await db.selectFrom('tickets').select('id').where('number', '=', Number(number)).executeTakeFirst();
-      return distinct([numbered?.id, ...(await find('said', q, limit * PER_TICKET))]).slice(0, limit);
+      return distinct([numbered?.id, ...(await documents.find(db, 'said', q, limit * PER_TICKET))]).slice(0, limit);
     },
     async customerIds(q, limit) {
       await catchUp();
-      return find('person', q, limit);
+      return documents.find(db, 'person', q, limit);
     },
   };
-}
-
-async function save(sql: Sql, { id, said, person }: Document): Promise<void> {
-  const old = await sql.get<{ document: number }>('SELECT document FROM search_documents WHERE id = ?', id);
-  if (old) await sql.run('DELETE FROM search WHERE rowid = ?', old.document);
-  if (said === undefined && person === undefined) {
-    if (old) await sql.run('DELETE FROM search_documents WHERE document = ?', old.document);
-    return;
-  }
-  const made = old ?? (await sql.get('INSERT INTO search_documents (id) VALUES (?) RETURNING document', id));
-  await sql.run(
-    'INSERT INTO search (rowid, said, person) VALUES (?, ?, ?)',
-    made?.document ?? null,
-    said ?? '',
-    person ?? '',
-  );
 }
 
 interface Touched {

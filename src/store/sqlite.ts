@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { RetryableError } from '../core/errors.ts';
-import type { Row, Sql, Value } from './sql.ts';
+import { given, type Row, type Sql, type Value } from './sql.ts';
 
 /** The part of `node:sqlite` that we use; its twin for older Nodes has the same shape. */
 export interface Database {
@@ -70,12 +70,12 @@ export function pragmaOf(database: Database, name: string): Value | undefined {
   return row === undefined ? undefined : Object.values(row)[0];
 }
 
-/** Statements over one connection, prepared once per text. */
+/** Statements over one connection, prepared once per text. Its writer is alone, so nothing needs to be locked. */
 export function sqlOf(database: Database): Sql {
   const prepared = new Map<string, Statement>();
   const statement = (text: string) => {
     let found = prepared.get(text);
-    if (!found) prepared.set(text, (found = database.prepare(text)));
+    if (!found) prepared.set(text, (found = database.prepare(text.replace(/ FOR UPDATE$/, ''))));
     return found;
   };
   // Synchronous underneath, asynchronous by contract: the same callers run on PostgreSQL. An async
@@ -85,6 +85,11 @@ export function sqlOf(database: Database): Sql {
     get: async <T extends object>(text: string, ...values: readonly Value[]) =>
       statement(text).get(...values) as T | undefined,
     all: async <T extends object>(text: string, ...values: readonly Value[]) => statement(text).all(...values) as T[],
+    next: async (counter) => {
+      const row = statement('UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value').get(counter);
+      return given(row as { value: number } | undefined).value;
+    },
+    alone: async () => undefined,
   };
 }
 

@@ -4,6 +4,7 @@ import type { Sql } from './sql.ts';
 /** One batch of what has been kept long enough; every choice is made by an index that holds nothing else. */
 export async function sweep(sql: Sql, limits: RetentionLimits): Promise<Swept> {
   const { batch } = limits;
+  await sql.alone();
   const payloads = await clearPayloads(sql, limits.payloadsBefore, batch);
   const done = `SELECT id FROM tasks WHERE state = 'delivered' AND updated_at < ? ORDER BY updated_at, id LIMIT ?`;
   await sql.run(`DELETE FROM attempts WHERE task_id IN (${done})`, limits.tasksBefore, batch);

@@ -2,7 +2,7 @@ import { firstId } from '../core/id.ts';
 import type { TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Conversation, Transaction } from '../core/store.ts';
 import type { Recent } from './recent.ts';
-import { fromJson, given, toJson, type Row, type Sql, type Value } from './sql.ts';
+import { fromJson, toJson, type Row, type Sql, type Value } from './sql.ts';
 
 /** Tickets and threads. */
 export function ticketsOf(
@@ -34,7 +34,7 @@ export function ticketsOf(
   }
 
   async function ticket(id: string): Promise<TicketRow | undefined> {
-    return recent.tickets.get(id) ?? noted(await sql.get('SELECT * FROM tickets WHERE id = ?', id));
+    return recent.tickets.get(id) ?? noted(await sql.get('SELECT * FROM tickets WHERE id = ? FOR UPDATE', id));
   }
 
   async function nextSeq(ticketId: string, at: number, direction: 'inbound' | 'outbound' | 'note') {
@@ -57,13 +57,10 @@ export function ticketsOf(
   return {
     ticket,
     async ticketByNumber(number) {
-      return ticketOf(await sql.get('SELECT * FROM tickets WHERE number = ?', number));
+      return ticketOf(await sql.get('SELECT * FROM tickets WHERE number = ? FOR UPDATE', number));
     },
     async insertTicket(row) {
-      const counter = await sql.get<{ value: number }>(
-        `UPDATE counters SET value = value + 1 WHERE name = 'ticket' RETURNING value`,
-      );
-      const number = given(counter).value;
+      const number = await sql.next('ticket');
       await sql.run(
         `INSERT INTO tickets (id, number, subject, status, priority, channel_id, customer_id, assignee, team, tags, fields,
            language, message_count, last_seq, version, created_at, updated_at)
@@ -144,7 +141,8 @@ export function ticketsOf(
       return ticketOf(
         await sql.get(
           `SELECT * FROM tickets t WHERE customer_id = ? AND last_message_at >= ? AND status NOT IN ('solved', 'closed')
-             AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM threads WHERE ticket_id = t.id AND shared = 1) ORDER BY last_message_at DESC, id DESC LIMIT 1`,
+             AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM threads WHERE ticket_id = t.id AND shared = 1) ORDER BY last_message_at DESC, id DESC LIMIT 1
+           FOR UPDATE`,
           customerId,
           since,
         ),
@@ -162,6 +160,7 @@ export function ticketsOf(
       return row !== undefined;
     },
     async moveMessages(messageIds, to, at) {
+      await sql.alone();
       recent.forget();
       for (const id of messageIds) {
         const message = await sql.get<{ ticket_id: string; direction: 'inbound' | 'outbound'; kind: string }>(
@@ -196,13 +195,15 @@ export function ticketsOf(
       return row !== undefined;
     },
     async repointThreads(from, to) {
+      await sql.alone();
       recent.forget();
       await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
     },
   };
 }
 
-const CONVERSATION = 'm.ticket_id = ? AND m.endpoint_id = ? AND m.seq < ? AND (? IS NULL OR m.thread_id = ?)';
+const CONVERSATION =
+  'm.ticket_id = ? AND m.endpoint_id = ? AND m.seq < ? AND (CAST(? AS TEXT) IS NULL OR m.thread_id = ?)';
 
 function conversation(ticketId: string, endpointId: string, { thread, beforeSeq }: Conversation): Value[] {
   return [ticketId, endpointId, beforeSeq ?? Number.MAX_SAFE_INTEGER, thread ?? null, thread ?? null];

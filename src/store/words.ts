@@ -52,11 +52,22 @@ export function digitsIn(text: string): string[] {
   );
 }
 
+/** How an index writes what it is asked. Words consist of letters, marks and digits. */
+export interface Syntax {
+  readonly and: string;
+  readonly or: string;
+  readonly word: (word: string) => string;
+  readonly beginning: (word: string) => string;
+}
+
 /**
- * A query as an expression of FTS5, or undefined when it has no words. All words must occur, each at least as a
+ * A query as an expression of an index, or undefined when it has no words. All words must occur, each at least as a
  * beginning. Every word is quoted, so that nothing a person types is syntax.
  */
-export function matchOf(q: string): string | undefined {
+export function matchOf(q: string, { and, or, word, beginning }: Syntax): string | undefined {
+  // A single letter begins half of all words, so it stands for itself.
+  const term = (text: string) => (text.length === 1 ? word(text) : beginning(text));
+  const all = (words: readonly string[]) => `(${words.map(term).join(and)})`;
   const phones: string[] = [];
   const rest = plain(q).replace(RUN, (run) => {
     const [number, ...others] = numbersIn(run);
@@ -67,18 +78,9 @@ export function matchOf(q: string): string | undefined {
       number.replace(/^(00?|8(?=\d{10}$))/, ''),
       ...(number.length > 9 ? [number.slice(-9)] : []),
     ]);
-    phones.push(`(${[...forms].map(term).join(' OR ')} OR ${all(wordsIn(run))})`);
+    phones.push(`(${[...[...forms].map(term), all(wordsIn(run))].join(or)})`);
     return ' ';
   });
   const terms = [...phones, ...wordsIn(rest).map(term)].slice(0, WORDS);
-  return terms.length === 0 ? undefined : terms.join(' AND ');
-}
-
-function all(words: readonly string[]): string {
-  return `(${words.map(term).join(' AND ')})`;
-}
-
-/** A single letter begins half of all words, so it stands for itself. */
-function term(word: string): string {
-  return word.length === 1 ? `"${word}"` : `"${word}"*`;
+  return terms.length === 0 ? undefined : terms.join(and);
 }

@@ -20,7 +20,9 @@ import { kyselyOf, type Db } from '../../src/store/reader/kysely.ts';
 import { createReader } from '../../src/store/reader/reader.ts';
 import { createRecent } from '../../src/store/recent.ts';
 import { transactionOf } from '../../src/store/transaction.ts';
-import { createSearch, ensureSearch, type Search } from '../../src/store/search.ts';
+import { everything } from '../../src/store/open-sqlite.ts';
+import { createSearch, type Search } from '../../src/store/search.ts';
+import { ensureSearch, sqliteDocuments } from '../../src/store/search-sqlite.ts';
 import type { Sql } from '../../src/store/sql.ts';
 import { configure, openDatabase, sqlOf, type Database } from '../../src/store/sqlite.ts';
 import { fakeClock, type FakeClock } from './clock.ts';
@@ -83,11 +85,13 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   let failure: Error | undefined;
   const search = createSearch({
     db,
+    documents: sqliteDocuments,
+    horizon: everything,
     write: (work) => (failure ? Promise.reject(failure) : group.submit(() => work(sql))),
   });
   const clock = fakeClock();
   const blobs = createBlobs(join(folder, 'blobs'), { clock });
-  const read = createReader({ db, search, blobs, typeOf: (id) => TYPES[id] ?? 'unknown' });
+  const read = createReader({ db, horizon: everything, search, blobs, typeOf: (id) => TYPES[id] ?? 'unknown' });
   return {
     folder,
     clock,

@@ -5,28 +5,42 @@ import type { Db } from './kysely.ts';
 import { distinct } from './page.ts';
 import type { ChangeColumns } from './tables.ts';
 
+/**
+ * The number up to which no change can appear any more: what is shown goes no further, so that whoever reads on behind
+ * the last one misses none.
+ */
+export type Horizon = () => Promise<number>;
+
 type Views<T> = (ids: readonly string[]) => Promise<Map<string, T>>;
 
 /** Where the current state of what a change is about comes from. */
 export interface ChangeSources {
   readonly db: Db;
+  readonly horizon: Horizon;
   readonly tickets: Views<Ticket>;
   readonly messages: Views<Message>;
   readonly customers: Views<Customer>;
 }
 
 export function changesIn(sources: ChangeSources): Pick<Reader, 'changes' | 'change' | 'lastChange'> {
-  const { db } = sources;
+  const { db, horizon } = sources;
   return {
     async changes(after, limit) {
-      const rows = db.selectFrom('changes').selectAll().where('seq', '>', after).orderBy('seq').limit(limit);
-      return toViews(sources, await rows.execute());
+      const settled = db
+        .selectFrom('changes')
+        .selectAll()
+        .where('seq', '<=', await horizon());
+      return toViews(sources, await settled.where('seq', '>', after).orderBy('seq').limit(limit).execute());
     },
     async change(seq) {
       return (await toViews(sources, await db.selectFrom('changes').selectAll().where('seq', '=', seq).execute()))[0];
     },
     async lastChange() {
-      const last = db.selectFrom('changes').select('seq').orderBy('seq', 'desc').limit(1);
+      const settled = db
+        .selectFrom('changes')
+        .select('seq')
+        .where('seq', '<=', await horizon());
+      const last = settled.orderBy('seq', 'desc').limit(1);
       return (await last.executeTakeFirst())?.seq ?? 0;
     },
   };

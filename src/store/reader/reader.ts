@@ -2,7 +2,7 @@ import type { Reader } from '../../core/reader.ts';
 import type { Blobs } from '../../core/store.ts';
 import type { Search } from '../search.ts';
 import { accessIn } from './access.ts';
-import { changesIn } from './changes.ts';
+import { changesIn, type Horizon } from './changes.ts';
 import { customersIn } from './customers.ts';
 import type { Db } from './kysely.ts';
 import { ledgerIn } from './ledger.ts';
@@ -16,11 +16,12 @@ import { ticketsIn } from './tickets.ts';
  */
 export function createReader(sources: {
   readonly db: Db;
+  readonly horizon: Horizon;
   readonly search: Pick<Search, 'ticketIds' | 'customerIds'>;
   readonly blobs: Blobs;
   readonly typeOf: (endpointId: string) => string;
 }): Reader {
-  const { db, search, blobs, typeOf } = sources;
+  const { db, horizon, search, blobs, typeOf } = sources;
   const { viewsOf: ticketViews, ...tickets } = ticketsIn({
     db,
     typeOf,
@@ -37,7 +38,7 @@ export function createReader(sources: {
     ...customers,
     ...ledgerIn({ db, blobs }),
     ...outboxIn(db),
-    ...changesIn({ db, tickets: ticketViews, messages: messageViews, customers: customerViews }),
+    ...changesIn({ db, horizon, tickets: ticketViews, messages: messageViews, customers: customerViews }),
     ...accessIn(db),
   };
 }

@@ -1,0 +1,138 @@
+import { join } from 'node:path';
+import { Kysely, PostgresDialect } from 'kysely';
+import type { Pool } from 'pg';
+import type { Log } from '../../core/connector.ts';
+import { PermanentError, textOf } from '../../core/errors.ts';
+import type { Secret } from '../../core/secret.ts';
+import type { Store, Transaction } from '../../core/store.ts';
+import { createBlobs } from '../blobs.ts';
+import { startChores } from '../chores.ts';
+import type { Tables } from '../reader/tables.ts';
+import type { Db } from '../reader/kysely.ts';
+import { createReader } from '../reader/reader.ts';
+import { nothingRecent } from '../recent.ts';
+import { createSearch } from '../search.ts';
+import type { Sql } from '../sql.ts';
+import { loadDriver, toParameter } from './connection.ts';
+import { toStoreError } from './errors.ts';
+import { createHorizon } from './feed.ts';
+import { migrate } from './migrate.ts';
+import { createOutcomes } from './outcome.ts';
+import { postgresDocuments } from './search.ts';
+import { createWriter } from './write.ts';
+
+/** Connections that write. Each of their transactions may read over one of the others meanwhile, which is why there are two pools. */
+const WRITING = 10;
+const READING = 6;
+
+/**
+ * Opens the store on PostgreSQL. Blobs lie in the data folder; whoever runs several processes gives them the same one.
+ * Throws `PermanentError` with a hint when the server can't be used as it is.
+ */
+export async function openPostgres(options: {
+  readonly folder: string;
+  readonly url: Secret;
+  readonly log: Log;
+  readonly typeOf: (endpointId: string) => string;
+}): Promise<Store> {
+  const { folder, log } = options;
+  const driver = await loadDriver(options.url, log);
+  const [writing, reading] = [driver.pool(WRITING), driver.pool(READING)];
+  const closeAll = async () => {
+    await Promise.all([writing.end(), reading.end()]);
+  };
+  try {
+    await migrate(driver.client());
+    await assertDurable(reading);
+    const writer = createWriter({ pool: writing, recent: nothingRecent, outcomes: await createOutcomes(reading) });
+    const horizon = createHorizon(reading);
+    const db = kyselyOf(reading);
+    const search = createSearch({
+      db,
+      horizon,
+      documents: postgresDocuments,
+      write: <T>(work: (sql: Sql) => Promise<T>) => writer.write(['search'], (_tx: Transaction, sql) => work(sql)),
+    });
+    const blobs = createBlobs(join(folder, 'blobs'));
+    const read = createReader({ db, horizon, search, typeOf: options.typeOf, blobs });
+    const chores = startChores({ index: search.index, jobs: writer.jobs, log, note: () => Promise.resolve() });
+    return {
+      write: (locks, work) => writer.write(locks, work),
+      read,
+      blobs,
+      async health() {
+        const { version, size, synchronous } = await assertDurable(reading);
+        const waiting = await read.backlog();
+        return {
+          database: `postgresql ${version}`,
+          journal: 'wal',
+          synchronous,
+          size,
+          tasksWaiting: waiting.reduce((sum, entry) => sum + entry.waiting, 0),
+        };
+      },
+      async close() {
+        await chores.stop();
+        await closeAll();
+      },
+    };
+  } catch (cause) {
+    await closeAll();
+    if (cause instanceof PermanentError) throw cause;
+    throw new PermanentError(`the database can't be opened: ${textOf(cause)}`, {
+      cause,
+      hint: 'Check DATABASE_URL, that the database exists, and that PostgreSQL runs and lets this user in and make tables.',
+    });
+  }
+}
+
+/** What is acknowledged must be on the disk: settings that give that up for speed are refused. */
+async function assertDurable(pool: Pool) {
+  const { rows } = await query(
+    pool,
+    `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+       current_setting('synchronous_commit') AS synchronous, pg_database_size(current_database()) AS size`,
+    [],
+  );
+  const found = rows[0] as { version: string; fsync: string; synchronous: string; size: number };
+  if (found.fsync !== 'off' && found.synchronous !== 'off') return found;
+  const setting = found.fsync === 'off' ? 'fsync' : 'synchronous_commit';
+  throw new PermanentError(`PostgreSQL runs with ${setting}=off: what it acknowledges may be lost`, {
+    hint: `Set ${setting} = on in postgresql.conf, or ALTER the role or database that sets it.`,
+  });
+}
+
+async function query(pool: Pool, text: string, values: readonly unknown[]) {
+  try {
+    return await pool.query(text, values.map(toParameter));
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
+
+/** Kysely over the connections that read; what fails there fails as our own errors. */
+function kyselyOf(pool: Pool): Db {
+  const dialect = new PostgresDialect({
+    pool: {
+      end: () => Promise.resolve(),
+      async connect() {
+        const client = await pool.connect().catch((error: unknown) => {
+          throw toStoreError(error);
+        });
+        return {
+          query: async (text: string, values: readonly unknown[]) => {
+            try {
+              return await client.query(text, values.map(toParameter));
+            } catch (error) {
+              throw toStoreError(error);
+            }
+          },
+          release: () => {
+            client.release();
+          },
+        };
+      },
+    } as never,
+  });
+  return new Kysely<Tables>({ dialect });
+}
