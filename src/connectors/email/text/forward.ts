@@ -1,5 +1,6 @@
 import { headerAt, isHeader } from './header.ts';
 import type { Header } from './header.ts';
+import { introEndingIn } from './intro.ts';
 import type { Line } from './lines.ts';
 import { announces, linesOf } from './lines.ts';
 import type { Named } from './people.ts';
@@ -71,10 +72,18 @@ function announcement(lines: readonly Line[]): Found | undefined {
     if (kind === undefined) continue;
     if (kind === 'original' && at !== first) return undefined;
     const next = lines.findIndex(({ bare }, index) => index > at && bare !== '');
-    const header = next < 0 ? undefined : headerAt(lines, next);
+    const header = next < 0 ? undefined : (headerAt(lines, next) ?? introduction(lines, next));
     return header?.values.from === undefined ? undefined : { start: at, header };
   }
   return undefined;
+}
+
+/** Yandex has one line instead of a header: `22.11.2026, 10:00, "Ann Smith" <ann@example.com>:`. */
+function introduction(lines: readonly Line[], at: number): Header | undefined {
+  const { bare = '' } = lines[at] ?? {};
+  if (introEndingIn(lines, at)?.start !== at) return undefined;
+  const [name, ...before] = bare.split(', ').toReversed();
+  return { end: at + 1, values: { from: name ?? '', date: before.toReversed().join(', ') } };
 }
 
 function firstHeader(lines: readonly Line[]): Found | undefined {
