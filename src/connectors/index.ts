@@ -6,6 +6,7 @@ import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
+import { line } from './line/line.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio, vk];
+export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio, vk, line];
