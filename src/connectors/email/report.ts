@@ -27,12 +27,14 @@ export function reportOf(root: Part, text: string): Report {
   const seen = text.slice(0, MOST);
   const group = recipientIn(groups);
   const first = (name: string) => groups.map((each) => each.get(name)).find((value) => value !== undefined) ?? '';
-  const code = (value: string) => STATUS_CODE.exec(value)?.[0] ?? '';
+  // The far server's own word says more than what ours made of it.
+  const said = [group.get('diagnostic-code'), group.get('status'), lineIn(seen, SAID), seen];
+  const codes = said.map((value = '') => STATUS_CODE.exec(value)?.[0] ?? '');
   return {
     about: idIn(first('original-message-id')) || aboutOf(parts) || idIn(lineIn(seen, NAMED)),
     recipient: addressIn(group) || (ADDRESS.exec(seen.slice(0, 4000))?.[0] ?? ''),
     action: wordIn(group.get('action')),
-    status: code(group.get('status') ?? '') || code(seen),
+    status: codes.find((each) => each !== '') ?? '',
     reason: withoutType(group.get('diagnostic-code') ?? '') || lineIn(seen, SAID).trim(),
     disposition: /;\s*([a-z]+)/.exec(first('disposition').toLowerCase())?.[1] ?? '',
   };
