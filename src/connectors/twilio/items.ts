@@ -38,17 +38,17 @@ function notMessaging(name: string): ItemInput {
 }
 
 /** https://www.twilio.com/docs/messaging/api/message-resource#message-status-values */
-const STATES: Readonly<Record<string, 'sent' | 'delivered' | 'read' | 'failed'>> = {
-  sent: 'sent',
-  delivered: 'delivered',
-  read: 'read',
-  undelivered: 'failed',
-  failed: 'failed',
-  canceled: 'failed',
-};
+const STATES: ReadonlyMap<string, 'sent' | 'delivered' | 'read' | 'failed'> = new Map([
+  ['sent', 'sent'],
+  ['delivered', 'delivered'],
+  ['read', 'read'],
+  ['undelivered', 'failed'],
+  ['failed', 'failed'],
+  ['canceled', 'failed'],
+]);
 
 function fromStatus(externalId: string, status: string, fields: Fields, { at }: About): ItemInput {
-  const state = Object.hasOwn(STATES, status) ? STATES[status] : undefined;
+  const state = STATES.get(status);
   if (state === undefined)
     return { kind: 'ignored', name: `status_${status}`.slice(0, 1000), reason: 'neither sent nor failed' };
   const code = Number(fields.ErrorCode ?? 0);

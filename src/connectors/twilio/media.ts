@@ -19,22 +19,19 @@ export function attachmentsOf(fields: Fields): Attachment[] {
   return files;
 }
 
-const ENDINGS: Readonly<Record<string, string>> = {
-  'image/jpeg': 'image.jpg',
-  'audio/mpeg': 'audio.mp3',
-  'audio/ogg': 'audio.ogg',
-  'text/plain': 'text.txt',
-  'text/vcard': 'contact.vcf',
-  'text/x-vcard': 'contact.vcf',
-  'text/directory': 'contact.vcf',
-};
+const NAMES: ReadonlyMap<string, string> = new Map([
+  ['image/jpeg', 'image.jpg'],
+  ['audio/mpeg', 'audio.mp3'],
+  ['text/plain', 'text.txt'],
+  ['text/vcard', 'contact.vcf'],
+  ['text/x-vcard', 'contact.vcf'],
+]);
 
 /** Twilio tells no names of files. */
 function nameOf(mediaType: string, index: number): string {
   const type = mediaType.split(';')[0]?.trim().toLowerCase() ?? '';
   const [, kind, ending] = /^(image|audio|video|application)\/([a-z0-9]{2,5})$/.exec(type) ?? [];
-  const known = Object.hasOwn(ENDINGS, type) ? ENDINGS[type] : undefined;
-  const name = known ?? (kind === undefined ? 'file' : `${kind === 'application' ? 'file' : kind}.${ending}`);
+  const name = NAMES.get(type) ?? (kind === undefined ? 'file' : `${kind === 'application' ? 'file' : kind}.${ending}`);
   return index === 0 ? name : name.replace(/(?=\.|$)/, `-${index + 1}`);
 }
 
