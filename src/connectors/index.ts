@@ -7,6 +7,17 @@ import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 
 /** Every kind of channel, one line each. */
-export const connectors: readonly Connector[] = [form, webhook, telegram, email, viber, twilio, vk, line];
+export const connectors: readonly Connector[] = [
+  form,
+  webhook,
+  telegram,
+  email,
+  viber,
+  twilio,
+  vk,
+  line,
+  whatsappCloud,
+];
