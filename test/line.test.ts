@@ -256,6 +256,8 @@ describe("LINE's channel, against a stand-in that keeps to LINE's description", 
         (await failure(channel.test!())).message,
         /^Example Desk \(@216example\) answers, but pushes elsewhere/,
       );
+      api.end('/webhook/endpoint', { http: 404, body: { message: 'Not found' } });
+      assert.match((await failure(channel.test!())).message, /but has no webhook$/);
       await channel.connect!(signal);
       assert.equal(await channel.test!(), 'Example Desk (@216example) answers and pushes to us');
       api.webhook.active = false;

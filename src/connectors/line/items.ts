@@ -59,7 +59,7 @@ export function toItems(value: unknown, about: About): ItemInput[] {
   const { events } = z.object({ events: z.array(z.unknown()) }).parse(value);
   if (events.length === 0)
     return [{ kind: 'ignored', name: 'no_events', reason: 'LINE tries whether the address answers' }];
-  return each(events, (each) => toItem(Event.parse(each), about));
+  return each(events, (event) => toItem(Event.parse(event), about));
 }
 
 function toItem(event: Event, about: About): ItemInput {

@@ -106,10 +106,16 @@ const Profile = z.object({ displayName: z.string(), language: z.string().max(35)
 
 /** LINE tells of those who are friends of the account or have written to it; not of groups. */
 async function profile(api: LineApi, { value }: Identifier) {
+  const answer = await ifAny(api.send(`/v2/bot/profile/${encodeURIComponent(value)}`));
+  if (answer === undefined) return undefined;
+  const { displayName: name, language: locale } = Profile.parse(answer);
+  return { name, ...(locale !== undefined && { locale }) };
+}
+
+/** What LINE answers, or undefined where it says that there is nothing. */
+async function ifAny(answer: Promise<unknown>): Promise<unknown> {
   try {
-    const answer = await api.send(`/v2/bot/profile/${encodeURIComponent(value)}`);
-    const { displayName: name, language: locale } = Profile.parse(answer);
-    return { name, ...(locale !== undefined && { locale }) };
+    return await answer;
   } catch (error) {
     if (error instanceof PermanentError && error.response !== undefined) return undefined;
     throw error;
@@ -117,15 +123,15 @@ async function profile(api: LineApi, { value }: Identifier) {
 }
 
 const Bot = z.object({ displayName: z.string(), basicId: z.string() });
-const Endpoint = z.object({ endpoint: z.string(), active: z.boolean() });
+const Endpoint = z.object({ endpoint: z.string().default(''), active: z.boolean().default(false) });
 
 /** Which account it is, and whether LINE pushes to us. */
 async function test(api: LineApi, { webhookUrl }: Context): Promise<string> {
   const { displayName, basicId } = Bot.parse(await api.send('/v2/bot/info'));
   const name = `${displayName} (${basicId})`;
-  const { endpoint, active } = Endpoint.parse(await api.send(WEBHOOK));
+  const { endpoint, active } = Endpoint.parse((await ifAny(api.send(WEBHOOK))) ?? {});
   if (endpoint !== webhookUrl) {
-    throw new PermanentError(`${name} answers, but pushes elsewhere`, {
+    throw new PermanentError(`${name} answers, but ${endpoint ? 'pushes elsewhere' : 'has no webhook'}`, {
       hint: 'Restart with PUBLIC_URL set to an https address that LINE reaches; it is registered then.',
     });
   }
