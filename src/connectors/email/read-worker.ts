@@ -104,6 +104,8 @@ function rareCharset(bytes: Buffer, charset: string): string {
   return charsets.decode(bytes, charset);
 }
 
+const PEOPLE: ReadonlySet<string> = new Set(['from', 'sender', 'reply-to', 'to', 'cc']);
+
 function headersIn(node: MimeNode): MailHeader[] {
   if (!node.headers) return [];
   return node.headers
@@ -111,14 +113,10 @@ function headersIn(node: MimeNode): MailHeader[] {
     .slice(0, MOST_HEADERS)
     .map(({ key, line }) => {
       const bytes = Buffer.from(line.slice(line.indexOf(':') + 1), 'latin1');
-      const value = decodeText(bytes, '', rareCharset);
-      return {
-        name: key,
-        value: value
-          .replace(/\r?\n(?=[ \t])/g, '')
-          .replace(/[\r\n\0]+/g, ' ')
-          .trim(),
-      };
+      const value = decodeText(bytes, '', rareCharset).replace(/\r?\n(?=[ \t])/g, '');
+      // Whoever is named behind a line end of its own kind was named to nobody else who read this mail.
+      const whole = PEOPLE.has(key) ? (value.trim().split(/[\r\n\0]/, 1)[0] ?? '') : value;
+      return { name: key, value: whole.replace(/[\r\n\0]+/g, ' ').trim() };
     });
 }
 

@@ -114,7 +114,7 @@ function toParty({ name, address }: MailAddress, trust: 'verified' | 'observed' 
 function nameOf({ name, address }: MailAddress): string {
   const plain = name
     .trim()
-    .replace(/^["'«“]+|["'»”]+$/g, '')
+    .replace(/^["'«“]{1,4}|["'»”]{1,4}$/g, '')
     .trim();
   return plain.toLowerCase() === address.trim().toLowerCase() ? '' : plain.slice(0, 1000).toWellFormed();
 }

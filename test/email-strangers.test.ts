@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict';
+import { itemsOf } from '../src/connectors/email/envelope.ts';
+import type { Mail } from '../src/connectors/email/mail.ts';
+import readMail from '../src/connectors/email/read-worker.ts';
+import { rules } from '../src/connectors/email/rules.ts';
+import type { Message } from '../src/core/ticket.ts';
+import { z } from 'zod';
+import { openFiling, type Filing } from './fakes/filing.ts';
+
+const given = z.object(rules).parse({});
+const HELLO = '\r\n\r\nhello\r\n';
+
+/** Cases of section C of docs/hardening.md: one mail each, read and filed by the product. */
+describe('A mail from a stranger', () => {
+  let filing: Filing;
+  before(async () => {
+    const known = { ...given, authServer: undefined, addresses: ['support@example.com'] };
+    filing = await openFiling({
+      threads: 'topic',
+      channel: {
+        normalize: async (payload) =>
+          itemsOf((await readMail({ bytes: new Uint8Array(payload.body) })) as Mail, payload, known),
+      },
+    });
+  });
+  after(() => filing.close());
+
+  async function receive(mail: string): Promise<{ outcome: string; ticketId?: string }> {
+    filing.clock.jump(1000);
+    const payload = { endpointId: 'mail', receivedAt: filing.clock.now(), method: 'STREAM', url: '', headers: {} };
+    const { items } = await filing.intake.receive({ ...payload, body: Buffer.from(mail, 'latin1') });
+    assert.equal(items.length, 1);
+    return items[0]!;
+  }
+
+  async function messageOf(mail: string): Promise<Message> {
+    const { outcome, ticketId } = await receive(mail);
+    assert.ok(ticketId, outcome);
+    return (await filing.store.read.messages(ticketId, { limit: 50 })).data.at(-1)!;
+  }
+
+  async function reasonOf(mail: string): Promise<string> {
+    assert.equal((await receive(mail)).outcome, 'quarantined');
+    return (await filing.store.read.events({ outcome: 'quarantined' }, { limit: 1 })).data[0]!.reason!;
+  }
+
+  const from = async (author: string) => (await messageOf(`From: ${author}${HELLO}`)).author.identifiers[0]!;
+
+  it('is read through a hundred multiparts, and set aside beyond a thousand (C01)', async () => {
+    const nested = (depth: number) =>
+      Array.from({ length: depth }, (_, at) => `Content-Type: multipart/mixed; boundary=b${at}\r\n\r\n--b${at}\r\n`);
+    assert.equal((await messageOf(`From: o@shop.test\r\n${nested(100).join('')}${HELLO}`)).text.trim(), 'hello');
+    assert.match(await reasonOf(`From: o@shop.test\r\n${nested(10_000).join('')}${HELLO}`), /too many parts/);
+  });
+
+  it('is set aside with more than a thousand parts, and is read with fewer (C02)', async () => {
+    const parts = (count: number) =>
+      `Content-Type: multipart/mixed; boundary=b\r\n\r\n${'--b\r\n\r\nx\r\n'.repeat(count)}--b--`;
+    assert.match((await messageOf(parts(900))).text, /^x/);
+    for (const count of [1100, 100_000]) assert.match(await reasonOf(parts(count)), /too many parts: more than 1000/);
+  });
+
+  it('is one file, however many mails are within it (C03)', async () => {
+    const { attachments } = await messageOf(
+      `From: o@shop.test\r\n${'Content-Type: message/rfc822\r\n\r\n'.repeat(10_000)}${HELLO}`,
+    );
+    assert.deepEqual(
+      attachments.map(({ mediaType }) => mediaType),
+      ['message/rfc822'],
+    );
+  });
+
+  it('loses no text to boundaries that never end, are long or begin alike (C04)', async () => {
+    const long = 'x'.repeat(1000);
+    for (const mail of [
+      'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello',
+      `Content-Type: multipart/mixed; boundary=${long}\r\n\r\n--${long}\r\n\r\nhello\r\n--${long}--`,
+      'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nhello\r\n--bb--\r\n--b--',
+      'Content-Type: multipart/mixed; boundary*0=b; boundary*1=c\r\n\r\n--bc\r\n\r\nhello\r\n--bc--',
+    ]) {
+      assert.match((await messageOf(`From: o@shop.test\r\n${mail}\r\n`)).text, /hello/, mail.slice(0, 80));
+    }
+  });
+
+  it('is from nobody whom we know where its author is no address (C05, C06, C08, C15)', async () => {
+    assert.equal((await from('o@shop.test')).kind, 'email');
+    for (const author of [
+      'x'.repeat(300_000),
+      'a(c)'.repeat(250_000),
+      'a@a@a@shop.test',
+      `${'x'.repeat(250)}@shop.test`,
+      '"o@shop.test x"@evil.test',
+      'o\0@shop.test',
+    ]) {
+      const { kind, value } = await from(author);
+      assert.notDeepEqual([kind, value], ['email', 'o@shop.test'], author.slice(0, 40));
+      assert.equal(kind, 'email_unclear', author.slice(0, 40));
+    }
+  });
+
+  it('names at most 500 people (C07)', async () => {
+    const many = Array.from({ length: 100_00 }, (_, at) => `p${at}@shop.test`).join(',\r\n ');
+    const { fields } = await messageOf(`From: o@shop.test\r\nTo: ${many}${HELLO}`);
+    assert.match(fields.remarks!, /in to are left out|only the beginning of to is read/);
+    assert.ok(!fields.to!.includes('p501@'));
+    await messageOf(`From: o@shop.test\r\nTo: ${'g:'.repeat(50_000)}${HELLO}`);
+  });
+
+  it('has a subject of at most 1,000 characters, whatever it is made of (C09)', async () => {
+    for (const subject of ['=?'.repeat(500_000), '=?utf-8?Q?word?= '.repeat(20_000), 'x'.repeat(5000)]) {
+      assert.ok((await messageOf(`From: o@shop.test\r\nSubject: ${subject}${HELLO}`)).subject!.length <= 1000);
+    }
+  });
+
+  it('is set aside with a head of more than 1 MB, and read with very many lines or ids in it (C10)', async () => {
+    assert.match(
+      await reasonOf(`From: o@shop.test\r\nX-A: ${'b'.repeat(2_000_000)}${HELLO}`),
+      /head of a part is larger/,
+    );
+    assert.match(await reasonOf(`From: o@shop.test\r\n${'X-A: b\r\n'.repeat(100_000)}\r\nhello`), /head of a part/);
+    await messageOf(`From: o@shop.test\r\n${'X-A: b\r\n'.repeat(2000)}\r\nhello`);
+    await messageOf(`From: o@shop.test\r\nReferences: ${'<a@b> '.repeat(100_000)}${HELLO}`);
+    const ids = Array.from({ length: 5000 }, (_, at) => `<${at}@b>`).join(' ');
+    const items = itemsOf(
+      (await readMail({
+        bytes: new Uint8Array(Buffer.from(`From: o@shop.test\r\nReferences: ${ids}${HELLO}`)),
+      })) as Mail,
+      { endpointId: 'mail', receivedAt: 0, method: 'STREAM', url: '', headers: {}, body: Buffer.alloc(0) },
+      { ...given, authServer: undefined, addresses: [] },
+    );
+    const [item] = items;
+    assert.ok(item?.kind === 'message' && item.thread?.references?.length === 100);
+    assert.deepEqual([item.thread.references[0], item.thread.references.at(-1)], ['0@b', '4999@b']);
+  });
+
+  it('has one line for a subject, whatever is encoded in it (C11)', async () => {
+    const { subject } = await messageOf(
+      `From: o@shop.test\r\nSubject: =?utf-8?Q?a=0D=0ABcc:_victim=40shop.test?=${HELLO}`,
+    );
+    assert.ok(!/[\r\n]/.test(subject!), subject!);
+  });
+
+  it('is not from somebody else by a line end of its own kind (C21)', async () => {
+    const bare = await messageOf(`From: eve@evil.test\rFrom: o@shop.test\r\nSubject: x${HELLO}`);
+    assert.equal(bare.author.identifiers[0]!.value, 'eve@evil.test');
+    for (const mail of ['From: o@shop.test\n\nhello\n', 'From: o@shop.test\r\r\nSubject: a\r\r\n\r\r\nhello']) {
+      const [one, two] = [await messageOf(mail), await messageOf(mail.replace('hello', 'hello '))];
+      assert.deepEqual(one.author, two.author);
+    }
+  });
+});
