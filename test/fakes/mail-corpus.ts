@@ -49,13 +49,23 @@ export interface Difference {
 export const whats = ['subject', 'from', 'to', 'cc', 'text', 'files'] as const;
 type What = (typeof whats)[number];
 
+/** What a reader takes from a mail. */
+export interface Reading extends Pick<Mail, 'subject' | 'from' | 'to' | 'cc' | 'text' | 'html'> {
+  readonly files: readonly Uint8Array[];
+}
+
 type Read = <T>(request: ReadRequest) => Promise<T>;
 
-/** Reads one mail and compares it with its reference; how much white space there is doesn't count. */
-export async function differencesOf({ id, bytes, reference }: CorpusMail, read: Read): Promise<Difference[]> {
+/** Our reading of a mail, its files included. */
+export async function readWhole(bytes: Uint8Array, read: Read): Promise<Reading> {
   const mail = await read<Mail>({ bytes });
-  const hashes: string[] = [];
-  for (const file of mail.files) hashes.push(sha256(await read<Uint8Array>({ bytes, file: file.id })));
+  const files: Uint8Array[] = [];
+  for (const file of mail.files) files.push(await read<Uint8Array>({ bytes, file: file.id }));
+  return { ...mail, files };
+}
+
+/** Compares a reading with the reference; how much white space there is doesn't count. */
+export function differencesOf({ id, reference }: CorpusMail, mail: Reading): Difference[] {
   const theirText = folded(reference.text.head).slice(0, 150);
   const sides: Record<What, readonly [string, string]> = {
     subject: [folded(mail.subject), folded(reference.subject)],
@@ -65,7 +75,7 @@ export async function differencesOf({ id, bytes, reference }: CorpusMail, read: 
     // The reference has no text of mails that are HTML only.
     text: [theirText === '' && mail.html !== '' ? '' : folded(mail.text).slice(0, 150), theirText],
     files: [
-      hashes.sort().join(),
+      mail.files.map(sha256).sort().join(),
       reference.nonTextParts
         .map((part) => part.sha256)
         .sort()

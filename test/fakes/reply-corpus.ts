@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Forward } from '../../src/connectors/email/text/forward.ts';
+import type { Named } from '../../src/connectors/email/text/people.ts';
 
 /** Texts of mails of other projects, with what their authors say a person wrote. Not part of the repository. */
 const HOME = join(import.meta.dirname, '../../../shared/fixtures');
@@ -131,6 +133,21 @@ export interface Found {
   readonly cc: readonly Person[];
   readonly body: string;
   readonly message: string;
+}
+
+/** What ours finds. */
+export function foundIn(forward: Forward | undefined): Found | undefined {
+  const toPerson = ({ name, address }: Named): Person => ({ name: name || null, address });
+  return (
+    forward && {
+      subject: forward.subject,
+      from: forward.from && toPerson(forward.from),
+      to: forward.to.map(toPerson),
+      cc: forward.cc.map(toPerson),
+      body: forward.text,
+      message: forward.note,
+    }
+  );
 }
 
 export interface ForwardCase {
