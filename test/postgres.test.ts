@@ -6,7 +6,9 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
 import { Secret } from '../src/core/secret.ts';
 import type { Store, Transaction } from '../src/core/store.ts';
+import type { Pool } from 'pg';
 import { openStore } from '../src/store/open.ts';
+import { createOutcomes } from '../src/store/postgres/outcome.ts';
 import { startCommitProxy, type CommitProxy } from './fakes/commit-proxy.ts';
 import { fakeLog } from './fakes/context.ts';
 import { postgresMissing, startPostgres, type Postgres } from './fakes/postgres.ts';
@@ -154,6 +156,11 @@ describe('PostgreSQL', function () {
       assert.equal((await store.read.tickets({ assignee: '\0' }, { limit: 1 })).data.length, 0);
     });
 
+    it('reads also while everybody who may write at the same moment wants to read first', async () => {
+      const all = Array.from({ length: 30 }, (_, index) => write(() => store.read.customer(`nobody ${index}`)));
+      assert.deepEqual(new Set(await Promise.all(all)), new Set([undefined]));
+    });
+
     it('says what it runs on', async () => {
       const { database: name, synchronous, size, tasksWaiting } = await store.health();
       assert.match(name, /^postgresql \d+/);
@@ -256,6 +263,22 @@ describe('PostgreSQL', function () {
         assert.equal((await store.read.customer('perhaps'))?.name, 'perhaps');
       });
     });
+  });
+
+  it('is not asked what became of a commit once its history is another one', async () => {
+    let timeline = '00000001';
+    const asked: string[] = [];
+    const query = async (text: string) => {
+      asked.push(text);
+      return { rows: [text.includes('pg_xact_status') ? { status: 'committed' } : { timeline }] };
+    };
+    const outcomes = await createOutcomes({ query } as unknown as Pool);
+    assert.equal(await outcomes.of('1'), 'committed');
+    timeline = '00000002';
+    asked.length = 0;
+    assert.equal(await outcomes.of('2'), 'unknown');
+    assert.ok(!asked.some((text) => text.includes('pg_xact_status')));
+    assert.equal(await outcomes.of('3'), 'committed', 'what began after that is its own');
   });
 
   describe('is refused as a store', () => {

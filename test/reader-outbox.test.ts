@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { fill, openTestDatabase, type TestDatabase } from './fakes/database.ts';
+import { describeOnBoth } from './fakes/both-databases.ts';
+import { fill, type TestDatabase } from './fakes/database.ts';
 
-describe('reading the outbox', () => {
+describeOnBoth('reading the outbox', (openTestDatabase) => {
   let base: TestDatabase;
   let add: ReturnType<typeof fill>;
   beforeEach(async () => {

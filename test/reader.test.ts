@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { BadPayloadError } from '../src/core/errors.ts';
 import type { Page, PageRequest } from '../src/core/reader.ts';
 import * as views from '../src/core/ticket.ts';
-import { fill, openTestDatabase, type TestDatabase } from './fakes/database.ts';
+import { describeOnBoth } from './fakes/both-databases.ts';
+import { fill, type TestDatabase } from './fakes/database.ts';
 
-describe('reading from the store', () => {
+describeOnBoth('reading from the store', (openTestDatabase) => {
   let base: TestDatabase;
   let add: ReturnType<typeof fill>;
   beforeEach(async () => {

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { RetryableError } from '../src/core/errors.ts';
-import { ensureSearch } from '../src/store/search-sqlite.ts';
+import { everything } from '../src/store/open-sqlite.ts';
+import { createSearch } from '../src/store/search.ts';
 import { fold } from '../src/store/words.ts';
-import { fill, openTestDatabase, type TestDatabase } from './fakes/database.ts';
+import { describeOnBoth } from './fakes/both-databases.ts';
+import { fill, type TestDatabase } from './fakes/database.ts';
 
-describe('search', () => {
+describeOnBoth('search', (openTestDatabase) => {
   let base: TestDatabase;
   let add: ReturnType<typeof fill>;
   beforeEach(async () => {
@@ -173,6 +175,28 @@ describe('search', () => {
     assert.deepEqual(await Promise.all(together), [4, 4, 2, 0]);
   });
 
+  it('leaves to another process what that has taken meanwhile', async () => {
+    await ticketSaying('one');
+    const saved: string[] = [];
+    const late = createSearch({
+      db: base.db,
+      horizon: everything,
+      documents: {
+        save: async (_sql, { id }) => {
+          saved.push(id);
+        },
+        find: async () => [],
+      },
+      write: async (work) => {
+        await base.search.index(100);
+        return work(base.sql);
+      },
+    });
+    assert.equal(await late.index(1), 1);
+    assert.deepEqual(saved, []);
+    assert.equal(await base.search.index(100), 0, 'and does not set the others back');
+  });
+
   it('answers from what it has while the store can’t write', async () => {
     const id = await ticketSaying('before');
     assert.deepEqual(await tickets('before'), [id]);
@@ -189,9 +213,7 @@ describe('search', () => {
   it('indexes everything again when its tables are gone', async () => {
     const id = await ticketSaying('here');
     assert.deepEqual(await tickets('here'), [id]);
-    await base.sql.run('DROP TABLE search');
-    await base.sql.run('DELETE FROM search_documents');
-    await ensureSearch(base.sql);
+    await base.dropSearch();
     assert.deepEqual(await tickets('here'), [id]);
   });
 

@@ -46,10 +46,12 @@ export interface TestDatabase {
   bulk(work: () => Promise<void>): Promise<void>;
   /** Makes every write of the index fail, or not any more. */
   readonly failWrites: (error: Error | undefined) => void;
+  /** Throws the index away and prepares it anew, as the next start would. */
+  dropSearch(): Promise<void>;
   close(): Promise<void>;
 }
 
-const TYPES: Readonly<Record<string, string>> = { contact: 'form', bot: 'telegram', bot2: 'telegram' };
+export const TYPES: Readonly<Record<string, string>> = { contact: 'form', bot: 'telegram', bot2: 'telegram' };
 
 export async function openTestDatabase(): Promise<TestDatabase> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-test-'));
@@ -115,6 +117,11 @@ export async function openTestDatabase(): Promise<TestDatabase> {
     },
     failWrites: (error) => {
       failure = error;
+    },
+    async dropSearch() {
+      await sql.run('DROP TABLE search');
+      await sql.run('DELETE FROM search_documents');
+      await ensureSearch(sql);
     },
     async close() {
       await group.close();

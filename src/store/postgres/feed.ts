@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Horizon } from '../reader/changes.ts';
+import { given } from '../sql.ts';
+import { rowsOf } from './kysely.ts';
 
 /**
  * Numbers of changes are given out before their transactions commit, so a number may become visible after a higher one.
@@ -36,6 +38,5 @@ const WRITING = `SELECT min(((classid::bigint << 32) | objid::bigint) - ${BASE})
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
 async function numberIn(pool: Pool, text: string): Promise<number | null> {
-  const { rows } = await pool.query(text);
-  return (rows[0] as { number: number | null }).number;
+  return given((await rowsOf<{ number: number | null }>(pool, text))[0]).number;
 }

@@ -2,15 +2,15 @@ import type { Client } from 'pg';
 import { PermanentError } from '../../core/errors.ts';
 import { migrations, type Migration } from '../schema.ts';
 import { given } from '../sql.ts';
-import { SEARCH_TABLES } from './search.ts';
+import { ensureSearch } from './search.ts';
 
 /** Held while the schema is brought up to date: of several processes that start together one does it. */
 const MIGRATING = '(21616, 0)';
 /** `pg_current_xact_id` and `pg_xact_status` of 64-bit numbers. */
 const OLDEST_VERSION = 130_000;
 
-/** What only this database needs, made where it is missing. */
-const OWN = ['CREATE SEQUENCE IF NOT EXISTS ticket_counter START 1001', ...SEARCH_TABLES];
+/** See `Sql.next`. */
+const COUNTER = 'CREATE SEQUENCE IF NOT EXISTS ticket_counter START 1001';
 
 /**
  * Checks that what the server acknowledges is durable, and brings the schema up to date: all of it in one transaction,
@@ -34,7 +34,8 @@ export async function migrate(client: Client, known: readonly Migration[] = migr
     for (const migration of known.slice(version)) {
       for (const statement of migration.statements) await client.query(toPostgres(statement));
     }
-    for (const statement of OWN) await client.query(statement);
+    await client.query(COUNTER);
+    await ensureSearch((text) => client.query(text));
     await client.query('DELETE FROM schema_version');
     await client.query('INSERT INTO schema_version (version) VALUES ($1)', [known.length]);
     await client.query('COMMIT');

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { Kysely, PostgresDialect } from 'kysely';
 import type { Pool } from 'pg';
 import type { Log } from '../../core/connector.ts';
 import { PermanentError, textOf } from '../../core/errors.ts';
@@ -7,15 +6,13 @@ import type { Secret } from '../../core/secret.ts';
 import type { Store, Transaction } from '../../core/store.ts';
 import { createBlobs } from '../blobs.ts';
 import { startChores } from '../chores.ts';
-import type { Tables } from '../reader/tables.ts';
-import type { Db } from '../reader/kysely.ts';
 import { createReader } from '../reader/reader.ts';
 import { nothingRecent } from '../recent.ts';
 import { createSearch } from '../search.ts';
-import type { Sql } from '../sql.ts';
-import { loadDriver, toParameter } from './connection.ts';
-import { toStoreError } from './errors.ts';
+import { given, type Sql } from '../sql.ts';
+import { loadDriver } from './connection.ts';
 import { createHorizon } from './feed.ts';
+import { kyselyOf, rowsOf } from './kysely.ts';
 import { migrate } from './migrate.ts';
 import { createOutcomes } from './outcome.ts';
 import { postgresDocuments } from './search.ts';
@@ -88,51 +85,15 @@ export async function openPostgres(options: {
 
 /** What is acknowledged must be on the disk: settings that give that up for speed are refused. */
 async function assertDurable(pool: Pool) {
-  const { rows } = await query(
+  const rows = await rowsOf<{ version: string; fsync: string; synchronous: string; size: number }>(
     pool,
     `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
        current_setting('synchronous_commit') AS synchronous, pg_database_size(current_database()) AS size`,
-    [],
   );
-  const found = rows[0] as { version: string; fsync: string; synchronous: string; size: number };
+  const found = given(rows[0]);
   if (found.fsync !== 'off' && found.synchronous !== 'off') return found;
   const setting = found.fsync === 'off' ? 'fsync' : 'synchronous_commit';
   throw new PermanentError(`PostgreSQL runs with ${setting}=off: what it acknowledges may be lost`, {
     hint: `Set ${setting} = on in postgresql.conf, or ALTER the role or database that sets it.`,
   });
-}
-
-async function query(pool: Pool, text: string, values: readonly unknown[]) {
-  try {
-    return await pool.query(text, values.map(toParameter));
-  } catch (error) {
-    throw toStoreError(error);
-  }
-}
-
-/** Kysely over the connections that read; what fails there fails as our own errors. */
-function kyselyOf(pool: Pool): Db {
-  const dialect = new PostgresDialect({
-    pool: {
-      end: () => Promise.resolve(),
-      async connect() {
-        const client = await pool.connect().catch((error: unknown) => {
-          throw toStoreError(error);
-        });
-        return {
-          query: async (text: string, values: readonly unknown[]) => {
-            try {
-              return await client.query(text, values.map(toParameter));
-            } catch (error) {
-              throw toStoreError(error);
-            }
-          },
-          release: () => {
-            client.release();
-          },
-        };
-      },
-    } as never,
-  });
-  return new Kysely<Tables>({ dialect });
 }

@@ -91,11 +91,11 @@ function narrow(all: Query, { endpoint, payload, outcome, since }: Parameters<Re
   return query;
 }
 
-/** Events that are, or are about, what `q` names, or whose reason contains it. */
+/** Events that are, or are about, what `q` names, or whose reason contains it. LIKE alone tells A from a on one database only. */
 function saying(q: string) {
   const pattern = `%${escapeLike(q)}%`;
   return sql<boolean>`(${q} IN (id, payload_id, ticket_id, message_id)
-    OR external_id LIKE ${pattern} ESCAPE '\\' OR reason LIKE ${pattern} ESCAPE '\\')`;
+    OR lower(external_id) LIKE lower(${pattern}) ESCAPE '\\' OR lower(reason) LIKE lower(${pattern}) ESCAPE '\\')`;
 }
 
 async function endOfWalk(db: Db, before: string | undefined): Promise<string | undefined> {

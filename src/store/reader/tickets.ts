@@ -74,7 +74,9 @@ function narrow(all: Query, filter: TicketFilter): Query {
   }
   if (filter.updatedSince !== undefined) query = query.where('updated_at', '>=', filter.updatedSince);
   if (filter.tag !== undefined) {
-    query = query.where(sql<boolean>`tags LIKE ${`%${escapeLike(JSON.stringify(filter.tag))}%`} ESCAPE '\\'`);
+    query = query.where(
+      sql<boolean>`lower(tags) LIKE lower(${`%${escapeLike(JSON.stringify(filter.tag))}%`}) ESCAPE '\\'`,
+    );
   }
   if (filter.kind !== undefined) {
     query = query.where(
