@@ -33,11 +33,23 @@ const REAUTH_MS = 15 * 60_000;
 const RATE_REST_MS = 30_000;
 const LONGEST_RATE_REST_MS = 24 * 3_600_000;
 
-export function createInboundRecord(deps: InboundDeps, endpointId: string): InboundRecord {
+type Standing = Pick<InboundState, 'failures' | 'needsReauth'>;
+
+const WELL: Standing = { failures: 0, needsReauth: false };
+
+/** Records for the ways in which one channel is fetched: its health is that of the worst. */
+export function createInboundRecords(deps: InboundDeps, endpointId: string): () => InboundRecord {
   const { store, clock, log } = deps;
-  let failures = 0;
-  /** The store says already that all is well, so that not every success writes. */
-  let noted = false;
+  const ways: { standing: Standing | undefined }[] = [];
+
+  /** A way that hasn't been tried yet may still be as bad as it was when the last process ended. */
+  function worst(was: InboundState): Standing {
+    const standings = ways.map(({ standing }) => standing ?? was);
+    return {
+      failures: Math.max(...standings.map((each) => each.failures)),
+      needsReauth: standings.some((each) => each.needsReauth),
+    };
+  }
 
   /** Never throws: what can't be written down must not stop the channel too. Returns what was there before. */
   async function change(toState: (before: InboundState) => InboundState): Promise<InboundState | undefined> {
@@ -57,7 +69,7 @@ export function createInboundRecord(deps: InboundDeps, endpointId: string): Inbo
     }
   }
 
-  function tell(error: unknown, before: InboundState | undefined): void {
+  function tell(error: unknown, before: InboundState | undefined, failures: number): void {
     const fields = { endpoint: endpointId, error: textOf(error), hint: hintOf(error), failures };
     if (error instanceof AuthExpiredError) {
       if (!before?.needsReauth) log.error(fields, 'a channel needs new credentials; nothing comes in through it');
@@ -66,28 +78,38 @@ export function createInboundRecord(deps: InboundDeps, endpointId: string): Inbo
     else log.debug(fields, 'a channel still fails');
   }
 
-  return {
-    async succeeded() {
-      failures = 0;
-      if (noted) return;
-      const well = (was: InboundState) =>
-        was.failures === 0 && !was.needsReauth ? was : { ...was, failures: 0, needsReauth: false };
-      noted = (await change(well)) !== undefined;
-    },
-    async failed(error) {
-      // To be asked to wait is no failure.
-      const more = error instanceof RateLimitedError ? 0 : 1;
-      failures += more;
-      noted = false;
-      const before = await change((was) => ({
-        failures: was.failures + more,
-        needsReauth: error instanceof AuthExpiredError || was.needsReauth,
-        lastError: textOf(error).slice(0, 1000),
-        lastErrorAt: clock.now(),
-      }));
-      tell(error, before);
-      return restAfter(error, failures, deps.random);
-    },
+  return () => {
+    const way = { standing: undefined as Standing | undefined };
+    ways.push(way);
+    let failures = 0;
+    /** The store knows already that this way is well, so that not every success writes. */
+    let noted = false;
+    return {
+      async succeeded() {
+        failures = 0;
+        if (noted) return;
+        const before = await change((was) => {
+          way.standing = WELL;
+          const now = worst(was);
+          return now.failures === was.failures && now.needsReauth === was.needsReauth ? was : { ...was, ...now };
+        });
+        noted = before !== undefined;
+      },
+      async failed(error) {
+        // To be asked to wait is no failure.
+        const more = error instanceof RateLimitedError ? 0 : 1;
+        failures += more;
+        noted = false;
+        const { standing } = way;
+        const before = await change((was) => {
+          const { failures: many, needsReauth } = standing ?? was;
+          way.standing = { failures: many + more, needsReauth: needsReauth || error instanceof AuthExpiredError };
+          return { ...worst(was), lastError: textOf(error).slice(0, 1000), lastErrorAt: clock.now() };
+        });
+        tell(error, before, failures);
+        return restAfter(error, failures, deps.random);
+      },
+    };
   };
 }
 

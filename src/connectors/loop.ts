@@ -1,17 +1,18 @@
-import type { Clock } from '../core/clock.ts';
-import type { Channel, Raw } from '../core/connector.ts';
+import type { Channel, Raw, Receipt } from '../core/connector.ts';
 import { RetryableError } from '../core/errors.ts';
 import type { Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import type { Store } from '../core/store.ts';
-import { createInboundRecord, type InboundDeps } from './inbound.ts';
+import { bounded, childOf } from './bounded.ts';
+import { createInboundRecords, type InboundDeps } from './inbound.ts';
+import { startReconciling, type Reconciling } from './reconcile.ts';
 
 export interface LoopDeps extends InboundDeps {
   readonly intake: Pick<Intake, 'receive'>;
   readonly store: Pick<Store, 'write' | 'read'>;
 }
 
-/** What keeps one channel's poll or stream running. */
+/** What keeps one channel's poll or stream running, and asks its vendor for what was missed. */
 export interface Loop {
   readonly channel: Channel;
   /** Polls at once, unless it rests after a failure. */
@@ -24,8 +25,6 @@ export interface Loop {
 const POLL_EVERY_MS = 5000;
 /** A poll, or a connect, that takes longer hangs. */
 const DEADLINE_MS = 5 * 60_000;
-/** How long work whose signal was aborted may take to end. */
-const GRACE_MS = 5000;
 /** A stream that ran so long has worked, even if nothing came. */
 const STEADY_MS = 60_000;
 
@@ -33,7 +32,12 @@ const STEADY_MS = 60_000;
 export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel): Loop {
   const { clock, store } = deps;
   const ending = new AbortController();
-  const record = createInboundRecord(deps, endpointId);
+  const newRecord = createInboundRecords(deps, endpointId);
+  const record = newRecord();
+  const asking = channel.reconcile && { reconcile: channel.reconcile.bind(channel), record: newRecord() };
+  let reconciling: Reconciling | undefined;
+  /** Nothing has come yet since it began or failed: who knows what was missed. */
+  let interrupted = true;
   let rest = new AbortController();
 
   async function run(): Promise<void> {
@@ -42,17 +46,29 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       try {
         if (connect) await bounded(clock, ending.signal, DEADLINE_MS, connect);
         connect = undefined;
+        if (asking) reconciling ??= startReconciling(deps, { ...asking, endpointId, receive, signal: ending.signal });
         if (channel.stream) await streamOnce(channel.stream.bind(channel));
         else if (channel.poll) await pollOnce(channel.poll.bind(channel));
         else return await record.succeeded();
       } catch (error) {
         if (ending.signal.aborted) return;
+        interrupted = true;
         await clock.sleep(await record.failed(error), ending.signal).catch(() => undefined);
       }
     }
   }
 
-  async function receive(method: 'POLL' | 'STREAM', { body, headers = {} }: Raw, cursor?: string): Promise<void> {
+  async function works(): Promise<void> {
+    await record.succeeded();
+    if (interrupted) reconciling?.wake();
+    interrupted = false;
+  }
+
+  async function receive(
+    method: 'POLL' | 'STREAM' | 'RECONCILE',
+    { body, headers = {} }: Raw,
+    cursor?: string,
+  ): Promise<Receipt> {
     const payload: Payload = {
       endpointId,
       receivedAt: clock.now(),
@@ -61,7 +77,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       headers: headersOf(headers),
       body,
     };
-    await deps.intake.receive(payload, cursor);
+    return deps.intake.receive(payload, cursor);
   }
 
   async function pollOnce(poll: NonNullable<Channel['poll']>): Promise<void> {
@@ -72,7 +88,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       const cursor = await store.read.cursor(endpointId);
       const page = await bounded(clock, ending.signal, DEADLINE_MS, (signal) => poll(cursor, signal));
       await filePage(page, cursor);
-      await record.succeeded();
+      await works();
       // A page that leads nowhere would be asked for again and again.
       if (!page.more || page.cursor === cursor) await rested;
     } finally {
@@ -98,7 +114,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
     async function file(raw: Raw, next: string | undefined): Promise<void> {
       if (own.signal.aborted) throw new RetryableError('the channel is being closed');
       await receive('STREAM', raw, next);
-      await record.succeeded();
+      await works();
     }
 
     function emit(raw: Raw, next?: string): Promise<void> {
@@ -112,7 +128,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       return filed;
     }
 
-    void clock.sleep(STEADY_MS, own.signal).then(record.succeeded, () => undefined);
+    void clock.sleep(STEADY_MS, own.signal).then(works, () => undefined);
     try {
       await bounded(clock, own.signal, undefined, (signal) => stream(cursor, emit, signal));
       own.signal.throwIfAborted();
@@ -132,59 +148,9 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
     async stop() {
       ending.abort(new RetryableError('the channel is being closed'));
       await running;
+      await reconciling?.ended;
     },
   };
-}
-
-/** A controller that is aborted with its parent. */
-function childOf(parent: AbortSignal): AbortController {
-  const child = new AbortController();
-  const pass = () => {
-    child.abort(parent.reason);
-  };
-  if (parent.aborted) pass();
-  parent.addEventListener('abort', pass, { once: true });
-  // What is over leaves nothing behind at a parent that lives for weeks.
-  child.signal.addEventListener('abort', () => {
-    parent.removeEventListener('abort', pass);
-  });
-  return child;
-}
-
-/** Runs `work` until it ends, `deadlineMs` have passed or `parent` is aborted; work that ignores that is left behind. */
-async function bounded<T>(
-  clock: Clock,
-  parent: AbortSignal,
-  deadlineMs: number | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  parent.throwIfAborted();
-  const own = childOf(parent);
-  const over = new AbortController();
-  const grace = async (): Promise<never> => {
-    await new Promise((resolve) => {
-      own.signal.addEventListener('abort', resolve, { once: true });
-    });
-    await clock.sleep(GRACE_MS, over.signal);
-    throw own.signal.reason;
-  };
-  if (deadlineMs !== undefined) {
-    const late = () => {
-      own.abort(new RetryableError(`nothing came back within ${deadlineMs / 1000} s`));
-    };
-    void clock.sleep(deadlineMs, over.signal).then(late, () => undefined);
-  }
-  try {
-    const left = grace();
-    left.catch(() => undefined);
-    return await Promise.race([work(own.signal), left]);
-  } catch (error) {
-    // What it says when it is interrupted is no reason.
-    throw own.signal.aborted ? own.signal.reason : error;
-  } finally {
-    over.abort();
-    own.abort();
-  }
 }
 
 function headersOf(headers: Readonly<Record<string, string>>): Record<string, string> {

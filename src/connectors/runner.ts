@@ -8,7 +8,7 @@ export interface RunnerDeps extends LoopDeps {
 /** How long what is being filed may take once it stops, milliseconds. */
 const STOP_MS = 8000;
 
-/** Keeps polls and streams of all open channels running, each in a loop of its own. */
+/** Keeps polls and streams of all open channels running, and asks vendors for what was missed: a loop for each channel. */
 export interface Runner {
   start(): void;
   /** A channel was opened, changed or closed: resolves once its old loop has ended, if it had one. */
@@ -33,7 +33,8 @@ export function createRunner(deps: RunnerDeps): Runner {
   function start(id: string): void {
     const channel = endpoints.get(id)?.channel;
     if (state !== 'running' || !channel) return;
-    if (channel.connect || channel.stream || channel.poll) loops.set(id, startLoop(deps, id, channel));
+    const isRun = channel.connect ?? channel.stream ?? channel.poll ?? channel.reconcile;
+    if (isRun) loops.set(id, startLoop(deps, id, channel));
   }
 
   /** One after the other: two loops of one channel would fight over its cursor. */
