@@ -154,14 +154,20 @@ describe("LINE's channel, against a stand-in that keeps to LINE's description", 
 
     const details = [{ message: 'May not be empty', property: 'messages[0].text' }];
     for (const [http, body, kind, words, hint] of [
-      [400, { message: 'Failed to send messages' }, PermanentError, /400: Failed to send messages$/, undefined],
-      [400, { message: 'Invalid', details }, PermanentError, /Invalid \(messages\[0\]\.text: May not be/, undefined],
-      [400, {}, PermanentError, /answered 400$/, undefined],
+      [400, { message: 'Failed to send messages' }, PermanentError, /400: Failed to send messages$/, /Read its answer/],
+      [
+        400,
+        { message: 'Invalid', details },
+        PermanentError,
+        /Invalid \(messages\[0\]\.text: May not be/,
+        /Read its answer/,
+      ],
+      [400, {}, PermanentError, /answered 400$/, /Read its answer/],
       [401, { message: 'Authentication failed.' }, AuthExpiredError, /Authentication failed/, /Issue a channel access/],
-      [403, { message: 'Access denied' }, PermanentError, /Access denied/, undefined],
+      [403, { message: 'Access denied' }, PermanentError, /Access denied/, /Read its answer/],
       [429, { message: 'The API rate limit has been exceeded.' }, RateLimitedError, /rate limit/, undefined],
       [429, { message: 'You have reached your monthly limit.' }, RateLimitedError, /monthly limit/, /change it/],
-      [500, { message: 'Internal error' }, RetryableError, /answered 500/, undefined],
+      [500, { message: 'Internal error' }, RetryableError, /answered 500: Internal error$/, undefined],
     ] as const) {
       it(`says what ${http} ${JSON.stringify(body)} means`, async () => {
         api.end('/push', { http, body });
@@ -212,6 +218,7 @@ describe("LINE's channel, against a stand-in that keeps to LINE's description", 
         api.end('/content', { http, body: { message: 'Not found' } });
         const error = await failure(download('image/jpeg'));
         assert.ok(error instanceof PermanentError && !error.gone, String(http));
+        assert.doesNotMatch(error.hint ?? '', /new one or remove it/);
       }
     });
   });

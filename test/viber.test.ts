@@ -352,8 +352,29 @@ describe("Viber's channel, against a stand-in that is a closed world", () => {
     };
     const [item] = await read({ event: 'message', message: { type: 'constructor' } });
     assert.equal(item?.kind === 'message' && item.text, '[constructor]');
+    const [withFile] = await read({ event: 'message', message: { type: 'constructor', media: 'https://viber.com/a' } });
+    assert.equal(withFile?.kind === 'message' && withFile.attachments?.[0]?.name, 'file');
     const [notice] = await read({ event: 'toString' });
     assert.match(notice?.kind === 'ignored' ? notice.reason : '', /newer than this version/);
+  });
+
+  it('takes only what we wrote for the number of a ticket', async () => {
+    const channel = await open();
+    const proof = '0123456789abcdefghijklmnop';
+    const numbers = await Promise.all(
+      [`#17 ${proof}`, `#0 ${proof}`, `#17 ${proof}x`, `#17`, `17 ${proof}`, `#1e3 ${proof}`].map(
+        async (tracking_data) => {
+          const message = { type: 'text', text: 'a', tracking_data };
+          const body = Buffer.from(
+            JSON.stringify({ event: 'message', message_token: 1, sender: { id: 'a' }, message }),
+          );
+          const payload = { endpointId: 'viber', receivedAt: 0, method: 'POST', url: '', headers: {}, body };
+          const [item] = await channel.normalize(payload);
+          return item?.kind === 'message' && item.thread?.ticket?.number;
+        },
+      ),
+    );
+    assert.deepEqual(numbers, [17, undefined, undefined, undefined, undefined, undefined]);
   });
 
   it('is checked against a description that finds mistakes', () => {

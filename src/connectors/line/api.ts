@@ -1,7 +1,13 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Http, HttpRequest } from '../../core/connector.ts';
-import { AuthExpiredError, PermanentError, RateLimitedError, TributaryError } from '../../core/errors.ts';
+import {
+  AuthExpiredError,
+  PermanentError,
+  RateLimitedError,
+  RetryableError,
+  TributaryError,
+} from '../../core/errors.ts';
 import type { ErrorDetails } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
 
@@ -68,7 +74,9 @@ function inItsWords(error: unknown): unknown {
   const { response, message } = error;
   const words = wordsOf(response.text);
   const text = words === '' ? message : `${message}: ${words}`;
-  const details: ErrorDetails = { response };
+  // Whatever LINE answers with 410 is a file that is gone, not the channel.
+  const isGone = error instanceof PermanentError && error.gone;
+  const details: ErrorDetails = { response, ...(!isGone && error.hint !== undefined && { hint: error.hint }) };
   if (error instanceof RateLimitedError) {
     if (!/monthly limit/i.test(words)) return new RateLimitedError(text, error.retryAfterMs, details);
     const hint = "The plan's messages for this month are used up: change it in the LINE Official Account Manager.";
@@ -78,19 +86,21 @@ function inItsWords(error: unknown): unknown {
     const hint = 'Issue a channel access token in the LINE Developers Console (Messaging API), enter it.';
     return new AuthExpiredError(text, { ...details, hint });
   }
-  // Also of what LINE answers with 410: that speaks of a file, not of the channel.
-  if (error instanceof PermanentError) return new PermanentError(text, details);
-  return error;
+  if (error instanceof RetryableError) {
+    return new RetryableError(text, { ...details, outcomeUnknown: error.outcomeUnknown });
+  }
+  return error instanceof PermanentError ? new PermanentError(text, details) : error;
 }
 
 function wordsOf(body: string): string {
-  const { data } = Refusal.safeParse(read(body));
+  const { data } = Refusal.safeParse(jsonOf(body));
   if (!data) return '';
   const details = data.details.map(({ message, property }) => [property, message].filter(Boolean).join(': '));
   return details.length > 0 ? `${data.message} (${details.join('; ')})` : data.message;
 }
 
-function read(body: string): unknown {
+/** What LINE said beside a status outside 2xx. */
+export function jsonOf(body: string): unknown {
   try {
     return JSON.parse(body);
   } catch {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Reply } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { splitText } from '../../core/split-text.ts';
+import { jsonOf } from './api.ts';
 import type { LineApi } from './api.ts';
 
 /** UTF-16 units that a text message may have: https://developers.line.biz/en/reference/messaging-api/#text-message */
@@ -43,16 +44,8 @@ async function push(api: LineApi, key: string, body: object): Promise<unknown> {
     return await api.send('/v2/bot/message/push', { method: 'POST', headers: { 'x-line-retry-key': key }, body });
   } catch (error) {
     // An earlier try of ours was accepted.
-    if (error instanceof PermanentError && error.response?.status === 409) return read(error.response.text);
+    if (error instanceof PermanentError && error.response?.status === 409) return jsonOf(error.response.text);
     throw error;
-  }
-}
-
-function read(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
   }
 }
 

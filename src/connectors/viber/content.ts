@@ -29,7 +29,9 @@ type Read = (message: Message, id: string) => Content;
 
 /** Kinds that aren't here are shown as what they have: text, a file, at least their name. */
 const KINDS: Readonly<Record<string, Read>> = {
-  url: ({ text, media }) => ({ text: [text, text?.includes(media ?? '') ? '' : media].filter(Boolean).join('\n') }),
+  url: ({ text, media }) => ({
+    text: [text, text?.includes(media ?? '') ? '' : media].filter(Boolean).join('\n') || '[url]',
+  }),
   contact: ({ contact }) => ({
     text: `👤 ${[contact?.name, contact?.phone_number].filter(Boolean).join(', ')}`,
     // Nobody says whose card it is: a number that a customer sends is none that he is known by.
@@ -66,7 +68,8 @@ const FILES: Readonly<Record<string, readonly [string, string]>> = {
 const PICTURES: Readonly<Record<string, string>> = { png: 'image/png', gif: 'image/gif', webp: 'image/webp' };
 
 function fileOf({ type, file_name, size }: Message, id: string): Attachment {
-  const [usual, usualType] = FILES[type] ?? ['file', 'application/octet-stream'];
+  const known = Object.hasOwn(FILES, type) ? FILES[type] : undefined;
+  const [usual, usualType] = known ?? ['file', 'application/octet-stream'];
   // Viber writes the word for a name that it doesn't know.
   const name = file_name && file_name !== 'null' ? file_name.slice(0, 255) : usual;
   const ending = /\.(\w{3,4})$/.exec(name)?.[1]?.toLowerCase() ?? '';

@@ -86,7 +86,7 @@ function readTracking(data: string | undefined): {
   ticket?: { number: number; proof: string };
   rest?: string | undefined;
 } {
-  const [, number, proof] = /^#(\d{1,15}) ([0-9a-v]{26})$/.exec(data ?? '') ?? [];
+  const [, number, proof] = /^#([1-9]\d{0,14}) ([0-9a-v]{26})$/.exec(data ?? '') ?? [];
   if (number === undefined || proof === undefined) return { rest: data };
   return { ticket: { number: Number(number), proof } };
 }
