@@ -82,12 +82,10 @@ const store = z
 const queue = z
   .string()
   .refine(
-    (text) => !/^rediss?:/i.test(text),
-    refuse('names Redis, which this version does not support', 'Leave it out: the queue is built in.'),
+    (text) => text === 'embedded' || (/^rediss?:\/\/./i.test(text) && URL.canParse(text)),
+    refuse('is not a queue', 'Write redis://user:password@host:6379, or leave it out: the queue is built in.'),
   )
-  .refine((text) => /^(rediss?:|embedded$)/i.test(text), refuse('is not a queue', 'Write embedded, or leave it out.'))
-  .transform(() => 'embedded' as const)
-  .meta({ description: 'What spreads the work: embedded.' });
+  .meta({ description: 'What spreads the work: `embedded`, or `redis://…`.' });
 
 const id = z
   .string()

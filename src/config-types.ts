@@ -18,7 +18,8 @@ export interface Config {
   /** The file of SQLite, absolute, or the URL of PostgreSQL. */
   readonly store:
     { readonly path: string; readonly url?: undefined } | { readonly path?: undefined; readonly url: Secret };
-  readonly queue: 'embedded';
+  /** The URL of Redis; undefined: the queue is built in. */
+  readonly queue: Secret | undefined;
   readonly egress: { readonly allow: readonly string[] };
   /** From SECRET_KEY or SECRET_KEY_FILE; undefined: `secret.key` in the data folder, made on first start. */
   readonly secretKey: Secret | undefined;

@@ -72,7 +72,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
       server: { ...server, publicUrl: server.publicUrl && new URL(server.publicUrl).origin },
       dataDir: data,
       store: storeOf(store, request.cwd, data),
-      queue,
+      queue: queue === 'embedded' ? undefined : new Secret(queue),
       egress,
       secretKey,
       adminApiKey,

@@ -34,7 +34,7 @@ import { createIntake } from './normalizer/receive.ts';
 import { ticketProof } from './normalizer/thread.ts';
 import { createOffload } from './offload.ts';
 import { createOutbox } from './outbox.ts';
-import { createEmbeddedQueue } from './queue/embedded.ts';
+import { openQueue } from './queue/open.ts';
 import { createWorker } from './queue/worker.ts';
 import { createRetention } from './retention.ts';
 import { createRoutes } from './routes.ts';
@@ -141,7 +141,9 @@ async function start(
   undo.push(() => endpoints.close());
   const routes = await createRoutes({ store, newId, clock, endpoints }, config.routes);
 
-  const queue = createEmbeddedQueue({ perEndpoint: PER_ENDPOINT });
+  // Installations that share a Redis have different keys.
+  const prefix = `tributary:${vault.key('queue').toString('hex', 0, 8)}`;
+  const queue = await openQueue({ url: config.queue, prefix, perEndpoint: PER_ENDPOINT, log });
   const feed = createFeed({ read: store.read, log });
   const announced = (due: Parameters<typeof queue.push>[0]) => {
     queue.push(due);

@@ -153,9 +153,9 @@ describe('problems of the configuration', () => {
       { env: { DATABASE_URL: 'postgres://u:pw@h:port/d' } },
     ],
     [
-      'Redis',
-      'queue: redis://h',
-      `${FILE}:1 queue: names Redis, which this version does not support | Leave it out: the queue is built in.`,
+      'a queue that is none',
+      'queue: amqp://h',
+      `${FILE}:1 queue: is not a queue | Write redis://user:password@host:6379, or leave it out: the queue is built in.`,
     ],
     [
       'a store that is none',

@@ -68,10 +68,14 @@ describe('configuration', () => {
     ]);
   });
 
-  it('keeps the URL of a database to itself', () => {
-    const env = { DATABASE_URL: 'postgres://tributary:topsecret@db.example.com/tributary' };
-    const { store } = config(undefined, { env });
+  it('keeps the URLs of a database and of Redis to itself', () => {
+    const env = {
+      DATABASE_URL: 'postgres://tributary:topsecret@db.example.com/tributary',
+      REDIS_URL: 'redis://:topsecret@redis.example.com:6379',
+    };
+    const { store, queue } = config(undefined, { env });
     assert.equal(store.url?.reveal(), env.DATABASE_URL);
+    assert.equal(queue?.reveal(), env.REDIS_URL);
     assert.equal(store.path, undefined);
     assert.ok(!inspect(config(undefined, { env }), { depth: 9 }).includes('topsecret'));
   });
