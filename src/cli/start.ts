@@ -78,15 +78,16 @@ function banner(
     );
   });
   const isPublic = settings.server.publicUrl !== undefined;
+  const onFile = settings.store.path !== undefined;
   return [
     '',
-    `  ${green('▲')} ${bold(`Tributary ${gateway.version}`)}   ${dim(`Node ${process.versions.node} · SQLite WAL · ${tookMs} ms`)}`,
+    `  ${green('▲')} ${bold(`Tributary ${gateway.version}`)}   ${dim(`Node ${process.versions.node} · ${onFile ? 'SQLite WAL' : 'PostgreSQL'} · ${tookMs} ms`)}`,
     '',
     link
       ? line('Open', cyan(link), 'one-time set-up link, 30 min')
       : line('Open', cyan(url), '`npx tributary admin link` signs you in'),
     line('API', cyan(`${url}/docs/api`)),
-    line('Data', settings.dataDir, 'tributary.db + secret.key: back up both'),
+    line('Data', settings.dataDir, `${onFile ? 'tributary.db' : 'blobs'} + secret.key: back up both`),
     line('Config', settings.file ?? 'defaults', settings.file ? '' : '`npx tributary init` writes a file'),
     '',
     ...(channels.length > 0 ? channels : [line('Channels', 'none', 'write some into config/tributary.yaml')]),
