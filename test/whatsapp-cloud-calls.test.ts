@@ -226,7 +226,8 @@ describe("WhatsApp's channel, against a stand-in that is checked against Meta's 
       [400, 131026, PermanentError, /another channel/],
       [400, 131053, PermanentError, /PDF/],
       [404, 132001, PermanentError, /template in the WhatsApp Manager/],
-      [400, 100, PermanentError, undefined],
+      [400, 100, PermanentError, /ids in the settings/],
+      [400, 999999, PermanentError, undefined],
     ] as const;
     for (const [status, code, kind, hint] of CASES) {
       it(`${code} (HTTP ${status}) is a ${kind.name}${hint ? ', and says what to do' : ''}`, async () => {

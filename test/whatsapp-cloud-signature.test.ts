@@ -58,6 +58,7 @@ describe("WhatsApp's signature", () => {
       'sha256=',
       right.slice(7),
       right.replace('sha256', 'sha1'),
+      right.replace('sha256', 'sha512'),
       right.toUpperCase(),
       `sha256=${right.slice(7).toUpperCase()}`,
       `${right}\n`,

@@ -234,13 +234,27 @@ describe('WhatsApp, through a whole gateway against a stand-in that keeps to its
     for (const secret of [ACCESS_TOKEN, APP_SECRET, VERIFY_TOKEN]) assert.ok(!everything.includes(secret), secret);
   });
 
-  it('lets no answer go out a day after the customer wrote', async () => {
+  it('lets nothing but a template go out a day after the customer wrote', async () => {
     await write({ ...message('1'), timestamp: String(seconds() - 25 * 3600) });
     const { id } = await onlyTicket();
-    await assert.rejects(
-      whole.api(`/tickets/${id}/replies`, { method: 'POST', body: { text: 'Late' } }),
-      /409.*24 hours/,
-    );
+    const reply = (body: object) => whole.api<Message>(`/tickets/${id}/replies`, { method: 'POST', body });
+    await assert.rejects(reply({ text: 'Late' }), /409.*24 hours/);
+
+    const components = [{ type: 'BODY', text: 'Dear {{1}}, we are still here.' }];
+    meta.templates = [{ name: 'still_here', language: 'en_US', status: 'APPROVED', components }];
+    await whole.restart();
+    await assert.rejects(reply({ text: 'Late' }), /422.*template/);
+    const sent = await reply({ template: { id: 'still_here/en_US', values: { 1: 'Olena' } } });
+    assert.equal(sent.text, 'Dear Olena, we are still here.');
+    const isSent = async () =>
+      (await messagesOf(whole, id)).find((one) => one.id === sent.id)?.delivery?.state === 'sent';
+    await until(isSent, 'the template goes out');
+    const parameters = [{ type: 'text', text: 'Olena' }];
+    assert.deepEqual(meta.calls.filter(({ method }) => method === 'POST').at(-1)!.body['template'], {
+      name: 'still_here',
+      language: { code: 'en_US' },
+      components: [{ type: 'body', parameters }],
+    });
   });
 });
 

@@ -128,24 +128,24 @@ function file(name: string, mediaType: string): (value: unknown) => Content {
   return (value) => {
     const { id, mime_type = mediaType, caption, filename } = Media.parse(value);
     const type = mime_type.replace(/\s*;.*$/s, '');
-    const ending = ENDINGS[type.toLowerCase()];
+    const ending = ENDINGS.get(type.toLowerCase());
     const shown = filename || (ending ? `${name}.${ending}` : name);
     return { text: caption ?? '', attachments: [{ id, name: shown.slice(0, 255), mediaType: type || mediaType }] };
   };
 }
 
-const ENDINGS: Readonly<Record<string, string | undefined>> = {
-  'image/jpeg': 'jpg',
-  'image/png': 'png',
-  'image/webp': 'webp',
-  'audio/ogg': 'ogg',
-  'audio/mpeg': 'mp3',
-  'audio/mp4': 'm4a',
-  'audio/aac': 'aac',
-  'audio/amr': 'amr',
-  'video/mp4': 'mp4',
-  'video/3gpp': '3gp',
-};
+const ENDINGS: ReadonlyMap<string, string> = new Map([
+  ['image/jpeg', 'jpg'],
+  ['image/png', 'png'],
+  ['image/webp', 'webp'],
+  ['audio/ogg', 'ogg'],
+  ['audio/mpeg', 'mp3'],
+  ['audio/mp4', 'm4a'],
+  ['audio/aac', 'aac'],
+  ['audio/amr', 'amr'],
+  ['video/mp4', 'mp4'],
+  ['video/3gpp', '3gp'],
+]);
 
 function nameOf({ name, org }: z.output<typeof Card>): string {
   return name.formatted_name ?? ([name.first_name, name.last_name].filter(Boolean).join(' ') || (org?.company ?? ''));

@@ -56,6 +56,7 @@ const PASSING: ReadonlySet<number> = new Set([1, 2, 131000, 131016, 131057, 1330
 
 /** Isn't sent, whatever is done. */
 const REFUSING: Readonly<Record<number, string>> = {
+  100: 'Meta’s words name what it does not take; where something doesn’t exist, check the ids in the settings.',
   130472: 'Meta holds messages to this person back for an experiment: answer through another channel.',
   131021: 'It is the number of the business itself.',
   131026: UNREACHABLE,

@@ -12,6 +12,8 @@ export const META = 'https://graph.facebook.com';
 const MB = 1024 * 1024;
 /** Most that WhatsApp takes of a document: every other kind of file is smaller. */
 export const MAX_FILE = 100 * MB;
+/** Somebody looks at a ticket and waits for its templates. */
+const ASK_MS = 5000;
 /** A file on its way out, over a slow line. */
 const UPLOAD_MS = 90_000;
 /** A large file on its way in. */
@@ -57,7 +59,7 @@ export function createGraph(deps: {
   }
 
   return {
-    get: (path) => call('Meta', path, {}),
+    get: (path) => call('Meta', path, { timeoutMs: ASK_MS }),
 
     async send(message) {
       try {
