@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { buffer } from 'node:stream/consumers';
+import { z } from 'zod';
+import { isEnvelope, Item } from '../src/core/envelope.ts';
 import { AuthExpiredError, PermanentError, RetryableError } from '../src/core/errors.ts';
 import { fakeLog } from './fakes/context.ts';
+import { startReceiver } from './fakes/receiver.ts';
 import { until } from './fakes/until.ts';
 import { failure, vkBench } from './fakes/vk-channel.ts';
 import { readVkSchema, vkIsDescribed } from './fakes/vk-schema.ts';
@@ -63,7 +66,8 @@ describe("VK's channel, against a stand-in that is checked against VK's own desc
         const since = (AT - 3600) * 1000;
         bench.api.history.set(7001, [
           message(1, { date: AT - 90_000 }),
-          message(2, { date: AT - 60 }),
+          // VK's clock is not ours: what is a little older comes along.
+          message(2, { date: AT - 3630 }),
           message(3, { from_id: -GROUP, out: 1, date: AT }),
         ]);
         bench.api.history.set(7002, [message(1, { peer_id: 7002, date: AT - 90_000, text: 'long ago' })]);
@@ -128,6 +132,8 @@ describe("VK's channel, against a stand-in that is checked against VK's own desc
       const none: unknown[] = [];
       for await (const raw of channel.reconcile!((AT + 10_000) * 1000, signal)) none.push(raw);
       assert.deepEqual(none, []);
+      // Two pages of chats before; the first one says now that there is nothing new.
+      assert.equal(bench.api.callsOf('messages.getConversations').length, 3);
     });
   });
 
@@ -189,8 +195,57 @@ describe("VK's channel, against a stand-in that is checked against VK's own desc
         const error = await failure(PermanentError, fetched({ message: withDoc(url) }));
         assert.match(error.message, /no address of its own/);
       }
-      bench.api.files.set('/doc7001_777', { to: 'https://files.example.com/a' });
-      await failure(RetryableError, fetched({ message: withDoc(`${bench.api.root}/doc7001_777`) }));
+      const elsewhere = await startReceiver();
+      try {
+        bench.api.files.set('/doc7001_777', { to: `${elsewhere.origin}/a` });
+        await failure(RetryableError, fetched({ message: withDoc(`${bench.api.root}/doc7001_777`) }));
+        assert.deepEqual(elsewhere.requests, []);
+      } finally {
+        await elsewhere.close();
+      }
+    });
+  });
+
+  describe('an event', () => {
+    async function read(type: string, object: object): Promise<Item> {
+      const body = Buffer.from(JSON.stringify({ type, object }));
+      const payload = { endpointId: 'community', receivedAt: 0, method: 'POLL', url: '', headers: {}, body };
+      const [item] = z.tuple([Item]).parse(await (await bench.open()).normalize(payload));
+      return item;
+    }
+
+    it('may be called as what every object has', async () => {
+      for (const type of ['constructor', 'toString', '__proto__']) {
+        assert.equal((await read(type, { id: 1 })).kind, 'ignored');
+        const doc = { id: 1, owner_id: 2, title: 'a', ext: type, url: 'https://vk.com/doc2_1' };
+        const attachments = [
+          { type, [type]: {} },
+          { type: 'doc', doc },
+        ];
+        const message = { peer_id: 7001, from_id: 7001, conversation_message_id: 1, date: AT, text: '', attachments };
+        const item = await read('message_new', { message });
+        assert.ok(isEnvelope(item));
+        assert.deepEqual([item.text, item.attachments[0]?.mediaType], [`[${type}]`, 'application/octet-stream']);
+      }
+    });
+
+    it('with more than can be kept is kept with the beginning of it, each file once', async () => {
+      const sticker = (id: number) => ({
+        type: 'sticker',
+        sticker: { sticker_id: id, images: [{ url: `https://vk.com/sticker/${id}`, width: 1, height: 1 }] },
+      });
+      const forwarded = (id: number) => ({
+        from_id: 7002,
+        date: AT,
+        text: 'x'.repeat(5000),
+        attachments: [sticker(id)],
+      });
+      const fwd_messages = Array.from({ length: 500 }, (_, index) => forwarded(Math.floor(index / 2)));
+      const message = { peer_id: 7001, from_id: 7001, conversation_message_id: 1, date: AT, text: '', fwd_messages };
+      const item = await read('message_new', { message });
+      assert.ok(isEnvelope(item));
+      assert.deepEqual([item.text.length, item.attachments.length], [1_000_000, 200]);
+      assert.equal(new Set(item.attachments.map(({ id }) => id)).size, 200);
     });
   });
 

@@ -94,9 +94,9 @@ function quoting({ answers }: Reply, peer: string): Parameters {
   return { forward: JSON.stringify(forward) };
 }
 
-/** VK's key against doubles has 32 bits and is not 0; the same for every try of a part. */
+/** VK's key against doubles: 32 bits with a sign, and 0 is none. The same for every try of a part. */
 function numberOf(part: string): number {
-  return createHash('sha256').update(part).digest().readInt32BE(0) || 1;
+  return 1 + (createHash('sha256').update(part).digest().readUInt32BE(0) % 0x7fffffff);
 }
 
 interface Method {
