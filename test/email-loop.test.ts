@@ -193,6 +193,27 @@ describe('A conversation by mail', () => {
     assert.equal((await ticketsOf(whole)).length, 1);
   });
 
+  it('says that an answer failed when its bounce comes, and believes no other bounce', async () => {
+    const [ticket] = await ticketsOf(whole);
+    const answers = async () =>
+      (await messagesOf(whole, ticket!.id)).filter(({ direction }) => direction === 'outbound');
+    const id = headersOf(post.mails[0]!.raw).get('message-id')!;
+    const bounce = (about: string, number: number) =>
+      `From: MAILER-DAEMON@mx.test\r\nTo: support@a.test\r\nSubject: Undelivered Mail\r\nMessage-ID: <bounce-${number}@mx.test>\r\n\r\n<olena@example.com>: 550 5.1.1 no such user\r\n\r\nMessage-ID: ${about}\r\n`;
+    const before = await messagesOf(whole, ticket!.id);
+    await write('', 'support@a.test', bounce(id.replace(/\.[0-9a-v]{26}\./, `.${'0'.repeat(26)}.`), 1));
+    await write('', 'support@a.test', bounce('<somebody@elsewhere.test>', 2));
+    assert.deepEqual((await answers())[0]!.delivery, before.find((each) => each.direction === 'outbound')!.delivery);
+    await write('', 'support@a.test', bounce(id, 3));
+    const failed = await until(
+      async () => (await answers()).find(({ delivery }) => delivery?.state === 'failed'),
+      'it',
+    );
+    assert.match(failed.delivery!.error!, /^olena@example\.com: .*550 5\.1\.1 no such user/);
+    assert.equal((await messagesOf(whole, ticket!.id)).length, before.length, 'a bounce is no message');
+    assert.equal((await ticketsOf(whole)).length, 1);
+  });
+
   it('isn’t joined by who only guesses a number', async () => {
     const [ticket] = await ticketsOf(whole);
     const before = (await messagesOf(whole, ticket!.id)).length;
