@@ -230,6 +230,30 @@ describe('VK, through a whole gateway', () => {
     );
   });
 
+  it('fetches after a downtime what VK could not deliver, once', async () => {
+    const date = Math.floor(Date.now() / 1000);
+    const running = await start(pushed(api.root));
+    await deliver(running, said(1, 'Where is it?', { date }));
+    api.history.set(7001, [
+      message(1, 'Where is it?', { date }),
+      message(2, 'Hello?', { date, update_time: date + 1 }),
+      message(3, 'It comes tomorrow.', { date, from_id: -GROUP, out: 1 }),
+    ]);
+    await running.restart();
+    const texts = async () => (await allMessages(running)).map(({ direction, text }) => [direction, text]);
+    await until(async () => (await texts()).length === 3, 'what was missed');
+    assert.deepEqual(await texts(), [
+      ['inbound', 'Where is it?'],
+      ['inbound', 'Hello?'],
+      ['outbound', 'It comes tomorrow.'],
+    ]);
+    // VK catches up with what it had failed to deliver.
+    await deliver(running, said(2, 'Hello', { date }));
+    await deliver(running, { type: 'message_edit', object: message(2, 'Hello?', { date, update_time: date + 1 }) });
+    assert.deepEqual((await texts())[1], ['inbound', 'Hello?']);
+    assert.equal((await texts()).length, 3);
+  });
+
   it('fetches each event once, in order, also over a restart', async () => {
     api.push(said(0, 'before the channel was there'));
     const running = await start(polled(api.root));
