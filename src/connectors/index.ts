@@ -7,6 +7,7 @@ import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 
 /** Every kind of channel, one line each. */
@@ -17,6 +18,7 @@ export const connectors: readonly Connector[] = [
   email,
   viber,
   twilio,
+  smsGateway,
   vk,
   line,
   whatsappCloud,

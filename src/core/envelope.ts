@@ -100,8 +100,17 @@ const common = {
   html: z.string().max(2_000_000).optional(),
   attachments: z.array(Attachment).max(200).default([]),
   fields: Fields.default({}),
-  /** Parts that arrive apart and belong together (an album): one message, complete after `waitMs`. */
-  group: z.strictObject({ key: id, waitMs: z.number().int().min(0).max(60_000) }).optional(),
+  /**
+   * Parts that arrive apart and belong together (an album): one message, complete after `waitMs`. With `piece` they are
+   * one text that was cut (a long SMS), put together again in the order of these numbers.
+   */
+  group: z
+    .strictObject({
+      key: id,
+      waitMs: z.number().int().min(0).max(60_000),
+      piece: z.number().int().min(0).max(1000).optional(),
+    })
+    .optional(),
   /** Set when a machine wrote it. */
   automatic: z.enum(automatics).optional(),
   /** It goes into a ticket that is there, and neither opens nor wakes one; without one it is `ignored`. A replay opens one. */

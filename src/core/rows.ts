@@ -139,6 +139,8 @@ export interface AlbumPart {
   readonly messageId: string;
   readonly key: string;
   readonly at: number;
+  /** Where in the text it stands, for pieces of one. */
+  readonly piece: number | undefined;
   readonly content: MessageContent | undefined;
   /** Its files: the channel's ids and ours. */
   readonly files: readonly { readonly id: string; readonly rowId: string }[];

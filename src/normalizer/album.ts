@@ -31,7 +31,7 @@ export async function acceptPart(
   if (!envelope.group || parts.length === 0 || !isTogether(album, envelope)) return undefined;
 
   const files = await attach(tx, announcer, album, envelope, source, []);
-  const part = toPart(envelope, envelope.group.key, album.id, source, files);
+  const part = toPart(envelope, envelope.group, album.id, source, files);
   await tx.saveAlbumPart(part);
   await compose(tx, announcer, album, [...parts, part], source);
   return { ...(await about(tx, album, envelope)), outcome: 'revised', reason: 'part of an album' };
@@ -45,8 +45,8 @@ export async function beginAlbum(
   source: Source,
   files: AlbumPart['files'],
 ): Promise<void> {
-  const key = envelope.group?.key;
-  if (key !== undefined) await tx.saveAlbumPart(toPart(envelope, key, messageId, source, files));
+  const { group } = envelope;
+  if (group) await tx.saveAlbumPart(toPart(envelope, group, messageId, source, files));
 }
 
 /** Takes a part back. False when it was the last one, or the message is no album: then all of it is to go. */
@@ -127,11 +127,21 @@ function contentOfAlbum(album: MessageRow, parts: readonly AlbumPart[]): Message
     // As in the row that it came from: what has no such thing is compared with what has none.
     occurredAt: album.occurredAt,
     revision: Math.max(album.revision, ...contents.map(({ revision }) => revision)),
-    text: spoken.map(({ text }) => text).join('\n\n'),
+    text: textOfParts(parts),
     textFull: alone ? main.textFull : undefined,
     html: alone ? main.html : undefined,
     fields: Object.fromEntries(contents.flatMap(({ fields }) => Object.entries(fields))),
   };
+}
+
+/** Words of an album stand apart; pieces of one text don't. */
+function textOfParts(parts: readonly AlbumPart[]): string {
+  const pieces = parts.flatMap(({ content, piece }) => (content && piece !== undefined ? { ...content, piece } : []));
+  if (pieces.length > 0) {
+    const sorted = pieces.toSorted((a, b) => a.piece - b.piece);
+    return sorted.map(({ text }) => text).join('');
+  }
+  return parts.flatMap(({ content }) => content?.text || []).join('\n\n');
 }
 
 /** A group's key is no secret: only the same person in the same conversation adds to a message. */
@@ -162,12 +172,13 @@ function attach(
 
 function toPart(
   envelope: Envelope,
-  key: string,
+  { key, piece }: NonNullable<Envelope['group']>,
   messageId: string,
   { endpointId, receivedAt: at }: Source,
   files: AlbumPart['files'],
 ): AlbumPart {
-  return { endpointId, externalId: envelope.externalId, messageId, key, at, content: contentOf(envelope), files };
+  const { externalId } = envelope;
+  return { endpointId, externalId, messageId, key, at, piece, content: contentOf(envelope), files };
 }
 
 async function about(tx: Transaction, album: MessageRow, { externalId }: Envelope) {

@@ -26,7 +26,7 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
         ),
       );
     },
-    async saveAlbumPart({ endpointId, externalId, messageId, key, at, content, files }) {
+    async saveAlbumPart({ endpointId, externalId, messageId, key, at, piece, content, files }) {
       await sql.run(
         `INSERT INTO parts (endpoint_id, external_id, message_id, at, group_key, content) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT (endpoint_id, external_id) DO UPDATE SET content = excluded.content`,
@@ -35,7 +35,7 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
         messageId,
         at,
         key,
-        JSON.stringify({ content, files }),
+        JSON.stringify({ piece, content, files }),
       );
     },
     async albumParts(messageId) {
@@ -49,6 +49,7 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
         messageId: row.message_id,
         key: row.group_key,
         at: row.at,
+        piece: undefined,
         content: undefined,
         ...(fromJson<Pick<AlbumPart, 'files'>>(row.content) ?? { files: [] }),
       }));
