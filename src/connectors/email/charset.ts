@@ -99,3 +99,11 @@ function labelOf(charset: string): string | undefined {
     return page !== undefined && /^125\d$/.test(page) ? `windows-${page}` : undefined;
   }
 }
+
+/** As the host wants it, done here since it takes long; longer still where somebody piles accents on a letter. */
+export function wellFormed(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/(\p{M}{30})\p{M}+/gu, '$1')
+    .normalize('NFC');
+}

@@ -8,17 +8,20 @@ export function contentOf(
   passedOn: PassedOn | undefined,
 ): Pick<EnvelopeInput, 'subject' | 'text' | 'textFull'> {
   const text = passedOn ? passedOn.reply || passedOn.text : newIn(mail);
+  // An attached mail isn't in the text; what stands above it is a note.
+  const whole = passedOn && !mail.forward ? passedOn.text : mail.text;
   const subject = passedOn?.subject || mail.subject;
   return {
     subject: subject.slice(0, 1000).toWellFormed(),
     text,
-    ...(text !== mail.text.trim() && { textFull: mail.text }),
+    ...(whole.trim() !== '' && text !== whole.trim() && { textFull: whole }),
   };
 }
 
 /** What a customer passes on is what he wants to say. */
-function newIn({ reply, text, forward, files }: Mail): string {
+function newIn({ reply, text, event, forward, files }: Mail): string {
   if (forward) return text.trim();
+  if (text.trim() === '') return event;
   const isOnlyFiles = files.some(({ inline }) => !inline);
   return reply === '' && !isOnlyFiles ? text.trim() : reply;
 }

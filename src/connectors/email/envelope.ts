@@ -174,6 +174,7 @@ function fieldsOf(mail: Mail, payload: Payload, { sender, passedOn }: Writer): R
     cc: listOf(mail.cc),
     replyTo: listOf(mail.replyTo),
     ...passedOnFields(passedOn),
+    event: mail.event,
     remarks: remarks.join('; '),
   };
   return Object.fromEntries(

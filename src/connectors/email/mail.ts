@@ -19,8 +19,12 @@ export interface Mail {
   readonly text: string;
   /** What of the text is new; empty when everything is quoted. */
   readonly reply: string;
-  /** The mail that is passed on in it. */
+  /** The mail that is passed on in its text. */
   readonly forward?: Forward;
+  /** The mail that hangs on it. */
+  readonly attached?: Forward;
+  /** What its invitation says, in lines; empty when there is none. */
+  readonly event: string;
   /** As received; empty when there is none. */
   readonly html: string;
   readonly files: readonly MailFile[];
@@ -46,7 +50,7 @@ export interface MailAddress {
 
 /** A part that is a file. */
 export interface MailFile {
-  /** Its position among all parts of the mail, from 1: the same at every reading. */
+  /** Its position among all parts of the mail, from 1: the same at every reading; in winmail.dat, `5.1`. */
   readonly id: string;
   readonly name: string;
   readonly mediaType: string;

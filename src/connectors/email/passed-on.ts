@@ -14,7 +14,7 @@ export interface PassedOn extends Forward {
 
 /** Undefined also where somebody passes on what a colleague or nobody wrote: then he is the one who asks. */
 export function passedOnIn(mail: Mail, known: Known): PassedOn | undefined {
-  const { forward } = mail;
+  const forward = mail.forward ?? mail.attached;
   const [by, another] = mail.from;
   if (!forward?.from || !isMailbox(forward.from.address) || !by || another) return undefined;
   if (!isColleague(by.address, known) || isColleague(forward.from.address, known)) return undefined;

@@ -7,13 +7,16 @@ import libmime from 'libmime';
 import charsets from 'libmime/lib/charset';
 import addressparser from 'nodemailer/lib/addressparser';
 import { BadPayloadError, textOf } from '../../core/errors.ts';
-import { decodeText } from './charset.ts';
-import type { Mail, MailAddress, MailFile, MailHeader, ReadRequest } from './mail.ts';
+import { eventIn } from './calendar.ts';
+import { decodeText, wellFormed } from './charset.ts';
+import { fileIn, toFiles } from './files.ts';
+import type { Mail, MailAddress, MailHeader, ReadRequest } from './mail.ts';
 import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
 import { bodyOf } from './parts.ts';
-import type { FilePart, Part } from './parts.ts';
+import type { Part } from './parts.ts';
 import { forwardIn } from './text/forward.ts';
 import { reportOf } from './report.ts';
+import type { Forward } from './text/forward.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Reads mail from anybody, in a process of its own: bytes to a `Mail`, or to the bytes of one of its files. */
@@ -22,10 +25,25 @@ export default async function read({ bytes, file, isCut }: ReadRequest): Promise
   const parts = await split(body);
   const [root] = parts;
   if (!root) throw new BadPayloadError('an empty mail');
-  if (file === undefined) return toMail(root, body, isCut ? parts.at(-1) : undefined);
-  const part = parts.find(({ position }) => String(position) === file);
-  if (!part) throw new BadPayloadError(`the mail has no part ${file}`);
-  return new Uint8Array(part.bytes());
+  if (file !== undefined) return fileIn(parts, file);
+  const mail = await toMail(root, body, isCut ? parts.at(-1) : undefined);
+  const attached = await attachedIn(parts, mail);
+  return { ...mail, ...(attached && { attached }) };
+}
+
+/** Of a larger mail in a mail only the file is shown. */
+const MOST_ATTACHED_BYTES = 5 * 1024 * 1024;
+
+/** The only mail that hangs on this one, unless it is a report about it. */
+async function attachedIn(parts: readonly Part[], { mediaType, reply }: Mail): Promise<Forward | undefined> {
+  const [only, another] = parts.filter((part) => part.mediaType === 'message/rfc822');
+  if (!only || another || mediaType === 'multipart/report') return undefined;
+  const bytes = only.bytes();
+  const [root] = bytes.length > MOST_ATTACHED_BYTES ? [] : await split(bytes).catch(() => []);
+  if (!root) return undefined;
+  const { from, to, cc, subject, text, reply: own } = await toMail(root, bytes, undefined);
+  const date = headerOf(root, 'date') ?? '';
+  return { note: reply, ...(from[0] && { from: from[0] }), to, cc, date, subject, text, reply: own };
 }
 
 interface Root extends Part {
@@ -164,7 +182,8 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
     reply: wellFormed(texts.reply).slice(0, MOST_TEXT).toWellFormed(),
     ...(forward && { forward }),
     html: html.length > MOST_HTML ? '' : wellFormed(html),
-    files: files.slice(0, MOST_FILES).map(toFile),
+    event: eventIn(files.find((part) => part.mediaType === 'text/calendar')?.text() ?? ''),
+    files: files.flatMap(toFiles).slice(0, MOST_FILES),
     report: reportOf(root, text),
     remarks,
     digest: createHash('sha256').update(body.toString('latin1').replaceAll('\r\n', '\n'), 'latin1').digest('hex'),
@@ -188,32 +207,11 @@ function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[]
     .map((each) => ({ name: wellFormed(words(each.name).slice(0, 1000)), address: wellFormed(each.address) }));
 }
 
-function toFile(part: FilePart): MailFile {
-  const { position, mediaType, method, inline, cid } = part;
-  const name = wellFormed((part.name || nameless(part)).slice(0, 1000));
-  return { id: String(position), name, mediaType, method, size: part.bytes().length, inline, cid: cid.slice(0, 998) };
-}
-
-function nameless({ mediaType }: Part): string {
-  if (mediaType === 'message/rfc822') return 'message.eml';
-  // Reports and the like: text, under a name that says which.
-  if (/^(message|text)\/[\w-]+$/.test(mediaType)) return `${mediaType.split('/')[1] ?? 'text'}.txt`;
-  return `file.${libmime.detectExtension(mediaType)}`;
-}
-
 function cutText(text: string, remarks: string[]): string {
   const whole = wellFormed(text);
   if (whole.length <= MOST_TEXT) return whole;
   remarks.push(`the text is cut: ${MOST_TEXT} of ${whole.length} characters`);
   return whole.slice(0, MOST_TEXT).toWellFormed();
-}
-
-/** As the host wants it, done here since it takes long; longer still where somebody piles accents on a letter. */
-function wellFormed(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/(\p{M}{30})\p{M}+/gu, '$1')
-    .normalize('NFC');
 }
 
 function withoutBrackets(id: string): string {
