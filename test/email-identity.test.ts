@@ -64,6 +64,10 @@ describe('the author of a mail', () => {
         ['two verdicts', `Authentication-Results: mx.example.com; ${PASS}; dmarc=fail header.from=shop.test`],
         ['in a comment', `Authentication-Results: mx.example.com; spf=pass (; ${PASS})`],
         [
+          'in a plain comment',
+          'Authentication-Results: mx.example.com; spf=pass (a; dmarc=pass header.from=shop.test )',
+        ],
+        [
           'behind a comment that the sender ended',
           `Authentication-Results: mx.example.com; spf=pass (of "a) ; ${PASS.replace(/\(.*\)/, '')} ("@evil.test)`,
         ],
