@@ -3,10 +3,14 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { Channel } from '../src/core/connector.ts';
 import { PermanentError, RetryableError } from '../src/core/errors.ts';
+import type { Endpoint } from '../src/core/gateway.ts';
+import type { Task } from '../src/core/rows.ts';
 import { Secret } from '../src/core/secret.ts';
 import type { Store, Transaction } from '../src/core/store.ts';
 import type { Pool } from 'pg';
+import { createReply } from '../src/dispatch/reply.ts';
 import { openStore } from '../src/store/open.ts';
 import { createOutcomes } from '../src/store/postgres/outcome.ts';
 import { startCommitProxy, type CommitProxy } from './fakes/commit-proxy.ts';
@@ -166,6 +170,41 @@ describe('PostgreSQL', function () {
       assert.match(name, /^postgresql \d+/);
       assert.deepEqual([synchronous, tasksWaiting], ['on', 0]);
       assert.ok(size > 1_000_000);
+    });
+
+    it('shows a receipt that comes in just when the part that it is about is noted', async () => {
+      const { newId, clock } = storeTools(() => store);
+      const messageId = await make(async (rows) =>
+        rows.message(await rows.ticket(await rows.customer()), { direction: 'outbound', externalId: null }),
+      );
+      const early: (readonly object[])[] = [];
+      const channel: Partial<Channel> = {
+        async reply({ partSent }) {
+          await partSent('part');
+        },
+      };
+      const reply = createReply({
+        store,
+        clock,
+        endpointOf: () =>
+          ({ id: 'contact', type: 'test', enabled: true, problem: null, channel }) as unknown as Endpoint,
+        openAttachment: () => assert.fail(),
+        proofOf: String,
+        isIdempotent: () => true,
+        settleEarly: async (tx, endpointId, externalId) => {
+          early.push(await tx.takeEarly(endpointId, externalId));
+        },
+      });
+      const task = { id: newId('tsk'), kind: 'reply', endpointId: 'contact', messageId } as Task;
+      let replying: Promise<unknown> | undefined;
+      await store.write(['message part'], async (tx) => {
+        assert.equal(await tx.messageOfPart('contact', 'part'), undefined);
+        replying = reply(task);
+        await Promise.race([replying, wait(300)]);
+        await tx.saveEarly('contact', 'part', { state: 'delivered' }, 1);
+      });
+      await replying;
+      assert.deepEqual(early, [[{ state: 'delivered' }]]);
     });
 
     it('leaves the leases of other processes alone when it is opened', async () => {

@@ -45,7 +45,8 @@ export function createReply(deps: {
       proof: deps.proofOf(ticket.number),
       sent,
       async partSent(externalId) {
-        await store.write([`reply ${messageId}`], async (tx) => {
+        // A receipt for it may be on its way in, which finds no part yet.
+        await store.write([`reply ${messageId}`, `message ${externalId}`], async (tx) => {
           await tx.savePart(messageId, task.endpointId, externalId, deps.clock.now());
           await deps.settleEarly(tx, task.endpointId, externalId);
         });

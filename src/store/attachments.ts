@@ -44,7 +44,7 @@ export function attachmentsOf(
       return rows.map((row) => row.external_id);
     },
     async attachment(rowId) {
-      const row = await sql.get<AttachmentColumns>('SELECT * FROM attachments WHERE id = ?', rowId);
+      const row = await sql.get<AttachmentColumns>('SELECT * FROM attachments WHERE id = ? FOR UPDATE', rowId);
       return row && attachmentOf(row);
     },
     async updateAttachment(rowId, patch) {

@@ -134,6 +134,17 @@ export function describeSideBySide(open: OpenStore): void {
           ));
       }
 
+      it('a file that it has read, so that who waits for it and who has it see each other', async () => {
+        const file = await make((rows) => rows.attachment(messageId));
+        await overlapping(
+          async (tx, begin) => {
+            assert.equal((await tx.attachment(file))?.state, 'waiting');
+            assert.equal(await begin(), 'waits');
+          },
+          () => write((tx) => tx.updateAttachment(file, { state: 'stored' })),
+        );
+      });
+
       it('what it knows of an endpoint', async () => {
         await write((tx) => tx.updateEndpointState('crm', { failures: 1 }));
         const add = async (tx: Transaction) => {
