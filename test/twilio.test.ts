@@ -6,7 +6,7 @@ import { twilio } from '../src/connectors/twilio/twilio.ts';
 import { BadPayloadError } from '../src/core/errors.ts';
 import type { Customer, LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
 import { fakeContext } from './fakes/context.ts';
-import { ACCOUNT, AUTH_TOKEN, describedTwilio, sid, signForm, startTwilio } from './fakes/twilio.ts';
+import { ACCOUNT, AUTH_TOKEN, describedTwilio, listed, sid, signForm, startTwilio } from './fakes/twilio.ts';
 import type { FakeTwilio } from './fakes/twilio.ts';
 import { until } from './fakes/until.ts';
 import { startWhole } from './fakes/whole.ts';
@@ -161,6 +161,26 @@ describe('The signature of Twilio', () => {
   });
 });
 
+describe("The settings of Twilio's channel", () => {
+  const problems = (given: object) => {
+    const settings = { accountSid: ACCOUNT, authToken: AUTH_TOKEN, numbers: ['+14155550100'], ...given };
+    return twilio.config.safeParse(settings).error?.issues.map(({ path }) => path.join('.')) ?? [];
+  };
+
+  it('name what is none of an account, a number or a template', () => {
+    assert.deepEqual(problems({ numbers: ['+14155550100', '72345', 'whatsapp:+14155550100', 'messenger:1'] }), []);
+    for (const number of ['14155550100', '+1 415 555', 'Sample Bank', 'whatsapp:+1/2', '']) {
+      assert.deepEqual(problems({ numbers: [number] }), ['numbers.0'], number);
+    }
+    assert.deepEqual(problems({ numbers: [] }), ['numbers']);
+    assert.deepEqual(problems({ accountSid: 'SK00000000000000000000000000000001' }), ['accountSid']);
+    assert.deepEqual(problems({ authToken: '' }), ['authToken']);
+    assert.deepEqual(problems({ apiRoot: 'ftp://example.com' }), ['apiRoot']);
+    const template = { id: 'HX1', name: 'Ready', language: 'uk', text: 'x' };
+    assert.deepEqual(problems({ templates: [template] }), ['templates.0.id']);
+  });
+});
+
 describe('Twilio, through a whole gateway', () => {
   let api: FakeTwilio;
   let whole: Whole;
@@ -302,6 +322,30 @@ describe('Twilio, through a whole gateway', () => {
         ['Stop it please', null],
       ],
     );
+  });
+
+  it('fetches after a downtime what Twilio pushed to nobody, once', async () => {
+    await push(sms(1, 'Hello'));
+    const now = new Date(Date.now()).toUTCString();
+    const missed = { from: '+380671234567', date_created: now, date_sent: now };
+    api.messages = [
+      listed({ ...missed, sid: sid('SM', 3), body: 'STOP' }),
+      listed({ ...missed, sid: sid('SM', 2), body: 'Is anybody there?' }),
+      listed({ ...missed, sid: sid('SM', 1), body: 'Hello' }),
+    ];
+    await whole.restart();
+    const [ticket, ...others] = await ticketsOf();
+    assert.deepEqual(others, []);
+    const texts = async () => (await messagesOf(ticket!.id)).map(({ text, automatic }) => [text, automatic]);
+    await until(async () => (await texts()).length === 3, 'what was missed');
+    await push(sms(2, 'Is anybody there?'));
+    assert.deepEqual(await texts(), [
+      ['Hello', null],
+      ['Is anybody there?', null],
+      ['STOP', 'notification'],
+    ]);
+    assert.equal((await outcomesOf()).filter((outcome) => outcome === 'duplicate').length, 2);
+    assert.ok((await eventsOf()).every(({ reason }) => !/other content/.test(reason ?? '')));
   });
 
   it('keeps the files of a message', async () => {
