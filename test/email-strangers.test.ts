@@ -69,7 +69,7 @@ describe('A mail from a stranger', () => {
       ['message/rfc822'],
     );
     const within = await messageOf(
-      'From: o@shop.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: x\r\n\r\ninner\r\n--b--',
+      'From: o@shop.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b\r\nContent-Type: message/rfc822\r\nContent-Disposition: inline\r\n\r\nSubject: x\r\n\r\ninner\r\n--b--',
     );
     assert.deepEqual(
       [within.text, within.attachments.map(({ size }) => size)],
@@ -147,6 +147,14 @@ describe('A mail from a stranger', () => {
       `From: o@shop.test\r\nSubject: =?utf-8?Q?a=0D=0ABcc:_victim=40shop.test?=${HELLO}`,
     );
     assert.ok(!/[\r\n]/.test(subject!), subject!);
+  });
+
+  it('is known again when it is fetched later, also without a date (C22, C23)', async () => {
+    for (const date of ['Date: Sun, 22 Nov 2026 09:00:00 +0000', 'Date: soon']) {
+      const mail = `From: o@shop.test\r\nMessage-ID: <${date.length}@shop.test>\r\n${date}${HELLO}`;
+      assert.equal((await receive(mail)).outcome, 'ticket_created', date);
+      assert.equal((await receive(mail)).outcome, 'duplicate', date);
+    }
   });
 
   it('is not from somebody else by a line end of its own kind (C21)', async () => {
