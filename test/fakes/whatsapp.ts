@@ -7,7 +7,7 @@ import busboy from 'busboy';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
-export const SPEC = 'whatsapp/business-messaging-v23.json';
+const SPEC = 'whatsapp/business-messaging-v23.json';
 export const ACCESS_TOKEN = 'EAAG-not-a-real-token-0123456789';
 export const APP_SECRET = '0123456789abcdef0123456789abcdef';
 export const VERIFY_TOKEN = 'chosen-words';
@@ -48,21 +48,21 @@ export function readMeta(): Description | undefined {
   return isDescribed(SPEC) ? readDescription(SPEC, AMENDED) : undefined;
 }
 
-export interface MetaCall {
+interface MetaCall {
   readonly method: string;
   /** Below the version, with its query. */
   readonly path: string;
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-export interface Upload {
+interface Upload {
   readonly name: string;
   readonly mediaType: string;
   readonly bytes: Buffer;
 }
 
 /** How a call ends instead of being carried out. */
-export type Ending = { readonly status: number; readonly error: object } | 'cut' | 'html';
+type Ending = { readonly status: number; readonly error: object } | 'cut' | 'html';
 
 /** A stand-in for Meta's Graph API for one number, which checks what it is asked and answers against Meta's description. */
 export interface FakeMeta {

@@ -5,7 +5,7 @@ import { reasonOf } from './failures.ts';
 import type { Message } from './payload.ts';
 
 /** What a message holds: text, files, and for what is neither a line that says it. */
-export interface Content {
+interface Content {
   readonly text?: string;
   readonly attachments?: readonly Attachment[];
   readonly fields?: Readonly<Record<string, string | undefined>>;

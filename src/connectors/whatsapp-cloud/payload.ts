@@ -41,7 +41,6 @@ export const Contact = z.object({
   user_id: id.optional(),
   parent_user_id: id.optional(),
 });
-export type Contact = z.output<typeof Contact>;
 
 /** Who a message or a call is from, and to. */
 const ends = {

@@ -3,7 +3,7 @@ import { Contact } from './payload.ts';
 import type { Ends, Value } from './payload.ts';
 
 /** Somebody on WhatsApp: by his number, by ids that he has for this business only, or by both. */
-export interface Person {
+interface Person {
   /** Digits with the country code, no plus. */
   readonly phone: string | undefined;
   /** His own id first, then the one that he has for a group of businesses. */
@@ -62,7 +62,7 @@ export function threadOf({ phone, userIds }: Person, groupId?: string): string {
 }
 
 /** Who a message is addressed to, in Meta's words. */
-export type Address =
+type Address =
   | { readonly recipient_type: 'individual' | 'group'; readonly to: string }
   | { readonly recipient_type: 'individual'; readonly recipient: string };
 
