@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { buffer } from 'node:stream/consumers';
-import { PermanentError, RetryableError } from '../src/core/errors.ts';
+import { PermanentError, RetryableError, TributaryError } from '../src/core/errors.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
 import { startReceiver } from './fakes/receiver.ts';
@@ -56,6 +56,36 @@ describe('a download that is redirected', () => {
       RetryableError,
     );
     assert.equal(storage.requests.length, 1);
+  });
+
+  it('speaks of the file and of where it lies when that refuses, and not of the endpoint', async () => {
+    for (const status of [401, 403, 410]) {
+      storage.behave({ status, body: 'expired: t0ps1gned' });
+      await assert.rejects(
+        download(`${storage.origin}/file?Signature=t0ps1gned`, () => true),
+        (error) => {
+          assert.ok(error instanceof PermanentError && !error.gone, String(status));
+          assert.equal(error.message, `GET ${storage.origin}/file answered ${status}`);
+          assert.deepEqual(error.response, { status, text: 'expired: [secret]' });
+          return true;
+        },
+      );
+    }
+    far.behave({ status: 410 });
+    const http = egress.for({ hosts: [far.host] });
+    await assert.rejects(
+      http.stream({ url: far.origin, maxBytes: 9, mayFollow: () => true }),
+      (error) => error instanceof PermanentError && error.gone,
+    );
+  });
+
+  it('is tried again when where the file lies fails', async () => {
+    storage.behave({ status: 503 });
+    await assert.rejects(
+      download(`${storage.origin}/file`, () => true),
+      (error) =>
+        error instanceof TributaryError && error.message.includes(storage.host) && error.name === 'RetryableError',
+    );
   });
 
   it('comes past the guard all the same, and has no more bytes than were asked for', async () => {

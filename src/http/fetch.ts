@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import nodeFetch, { Response } from 'node-fetch';
 import type { RequestInit } from 'node-fetch';
 import type { Http, HttpRequest } from '../core/connector.ts';
+import { AuthExpiredError, PermanentError } from '../core/errors.ts';
+import type { TributaryError } from '../core/errors.ts';
 import type { Answer } from './body.ts';
 import { capBody, refusalOf, refuseEncoded, tooLarge } from './body.ts';
 import type { Call } from './call.ts';
@@ -21,32 +23,44 @@ export async function stream(
   request: Download,
 ): Promise<{ headers: Readonly<Record<string, string>>; body: Readable }> {
   const call = beginCall(deadlinesOf(outlet, request), request.signal);
+  let asked: HttpRequest = request;
   try {
-    const first = await fetchOnce(outlet, request, call, bodyOf(request));
-    const answer = await followed(outlet, request, first, call);
+    let answer = await fetchOnce(outlet, asked, call, bodyOf(request));
+    const to = redirectOf(request, answer);
+    if (to) {
+      answer.body.destroy();
+      asked = bare({ url: to.href });
+      answer = await fetchOnce(outlet, asked, call, undefined);
+    }
     const { status, headers, body } = answer;
-    if (status < 200 || status > 299) throw await refusalOf(request, answer, outlet.clock.now());
-    refuseEncoded(request, answer);
+    if (status < 200 || status > 299) {
+      const refusal = await refusalOf(asked, answer, outlet.clock.now());
+      throw to ? ofFileOnly(refusal) : refusal;
+    }
+    refuseEncoded(asked, answer);
     if (Number(headers['content-length']) > request.maxBytes) {
       body.destroy();
-      throw tooLarge(request, request.maxBytes);
+      throw tooLarge(asked, request.maxBytes);
     }
-    return { headers, body: capBody(body, request.maxBytes, request, call) };
+    return { headers, body: capBody(body, request.maxBytes, asked, call) };
   } catch (error) {
     call.end();
-    throw failureOf(request, error, call);
+    throw failureOf(asked, error, call);
   }
 }
 
-/** The answer at the address that a redirect names, where the caller allows it; else the answer as it is. */
-async function followed(outlet: Outlet, { url, mayFollow }: Download, answer: Answer, call: Call): Promise<Answer> {
-  const { status, headers, body } = answer;
-  const { location } = headers;
-  if (status < 300 || status > 399 || !mayFollow || !location || !URL.canParse(location, url)) return answer;
+/** The address that a redirect names, where the caller allows it. */
+function redirectOf({ url, mayFollow }: Download, { status, headers: { location } }: Answer): URL | undefined {
+  if (status < 300 || status > 399 || !mayFollow || !location || !URL.canParse(location, url)) return undefined;
   const to = new URL(location, url);
-  if (!mayFollow(to)) return answer;
-  body.destroy();
-  return fetchOnce(outlet, bare({ url: to.href }), call, undefined);
+  return mayFollow(to) ? to : undefined;
+}
+
+/** Where a redirect led got no credentials of ours, and is no endpoint: whatever it refuses is the file. */
+function ofFileOnly(refusal: TributaryError): TributaryError {
+  const isOfEndpoint = refusal instanceof AuthExpiredError || (refusal instanceof PermanentError && refusal.gone);
+  if (!isOfEndpoint || !refusal.response) return refusal;
+  return new PermanentError(refusal.message, { response: refusal.response });
 }
 
 /** For SDKs. Any status but a redirect is theirs to read; failures are the five errors, their own abort is theirs. */
