@@ -104,15 +104,26 @@ export function createApi(deps: {
     },
     async file(path) {
       const request = { url: `${apiRoot}${path}`, headers: headers(), maxBytes: MAX_FILE, timeoutMs: FILE_MS };
-      const { body } = await http.stream({ ...request, mayFollow: (to) => isStorage(to, apiRoot) });
-      return body;
+      try {
+        return (await http.stream({ ...request, mayFollow: (to) => isStorage(to, apiRoot) })).body;
+      } catch (error) {
+        if (!(error instanceof PermanentError) || !error.gone) throw error;
+        const { message, response } = error;
+        // The file is gone, not the channel.
+        throw new PermanentError(message, { cause: error, ...(response && { response }) });
+      }
     },
   };
 }
 
-/** Twilio hands files out from its CDN, by links that are valid for hours. */
-function isStorage({ protocol, host, origin }: URL, apiRoot: string): boolean {
-  return (protocol === 'https:' && host.endsWith('.twiliocdn.com')) || origin === new URL(apiRoot).origin;
+/**
+ * Twilio hands files out from its CDN, by links that are valid for hours; those of accounts without authentication for
+ * media from a store of Amazon: https://help.twilio.com/articles/223183748
+ */
+function isStorage({ protocol, host, pathname, origin }: URL, apiRoot: string): boolean {
+  if (origin === new URL(apiRoot).origin) return true;
+  const isAmazon = host === 's3-external-1.amazonaws.com' && pathname.startsWith('/media.twiliocdn.com/');
+  return protocol === 'https:' && (host.endsWith('.twiliocdn.com') || isAmazon);
 }
 
 /** How Twilio says no: https://www.twilio.com/docs/usage/twilios-response#exceptions */
@@ -130,7 +141,7 @@ function refusalOf(name: string, error: unknown): unknown {
   if (!refusal) return error;
   const { code, message } = refusal;
   const text = `${name}: ${codeText(code, message)}`;
-  if (BUSY.includes(code)) {
+  if (BUSY.includes(code) || error instanceof RateLimitedError) {
     return new RateLimitedError(text, error instanceof RateLimitedError ? error.retryAfterMs : undefined, { response });
   }
   if (LOCKED.includes(code)) {

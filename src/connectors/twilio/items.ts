@@ -26,7 +26,9 @@ export function toItems({ method, headers, body, endpointId: channel, receivedAt
 
 function toItem(fields: Fields, about: About): ItemInput {
   const id = fields.MessageSid ?? fields.SmsMessageSid ?? fields.SmsSid;
-  if (id === undefined) return notMessaging(fields.EventType ?? (fields.CallSid === undefined ? 'no_message' : 'call'));
+  // Conversations number messages of their own.
+  if (id === undefined || id.startsWith('IM'))
+    return notMessaging(fields.EventType ?? (fields.CallSid === undefined ? 'no_message' : 'call'));
   const status = fields.MessageStatus ?? fields.SmsStatus ?? 'received';
   if (status === 'received' || status === 'receiving') return fromCustomer(id, fields, about);
   return fromStatus(id, status, fields, about);
