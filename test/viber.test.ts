@@ -153,6 +153,9 @@ describe("Viber's channel, against a stand-in that is a closed world", () => {
       [13, 'apiVersionNotSupported', PermanentError, /too old/],
       [14, 'incompatibleWithVersion', PermanentError, undefined],
       [15, 'publicAccountNotAuthorized', AuthExpiredError, /support/],
+      [21, 'unsupportedCountry', PermanentError, /customer's country/],
+      [23, 'freeMessagesExceeded', PermanentError, /arrange payment/],
+      [24, 'noBalance', PermanentError, /arrange payment/],
       [99, 'general error', RetryableError, undefined],
     ] as const) {
       it(`says what ${status} ${message} in an answer of 200 means`, async () => {

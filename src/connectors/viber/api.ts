@@ -37,6 +37,8 @@ export function createApi(deps: { readonly token: Secret; readonly apiRoot: stri
 
 const TOKEN_HINT = 'Copy the token from Viber (More, Settings, Bots, Edit Info, Your app key), enter it.';
 const BLOCKED_HINT = "Ask Viber's support why the bot may not send any more.";
+const UNPAID_HINT =
+  "The bot's free messages to people who wrote longer ago are used up: arrange payment with Viber, or wait until the customer writes.";
 const OLD_APP_HINT = "The customer's Viber is too old for bots: answer through another channel.";
 
 /** Nothing will work until a person has acted. */
@@ -57,6 +59,9 @@ const FINAL: Readonly<Record<number, string | undefined>> = {
   11: OLD_APP_HINT,
   13: OLD_APP_HINT,
   14: undefined,
+  21: "The bot may not send to the customer's country: answer through another channel.",
+  23: UNPAID_HINT,
+  24: UNPAID_HINT,
 };
 
 const LATER: Readonly<Record<number, string>> = {
