@@ -104,7 +104,7 @@ async function download(api: LineApi, { id, name, mediaType }: Attachment): Prom
 
 const Profile = z.object({ displayName: z.string(), language: z.string().max(35).optional() });
 
-/** LINE tells of those who are friends of the account or have written to it; not of groups. */
+/** LINE tells of those who are friends of the account or have written to it; of others in groups it is not asked. */
 async function profile(api: LineApi, { value }: Identifier) {
   const answer = await ifAny(api.send(`/v2/bot/profile/${encodeURIComponent(value)}`));
   if (answer === undefined) return undefined;
