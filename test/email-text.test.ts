@@ -32,6 +32,7 @@ describe('what a person wrote', () => {
     'Ukr.net': '22 листопада 2026, 10:00:15, від "Support" <support@example.com>:',
     Yahoo: 'On Sunday, November 22, 2026 at 10:00:00 AM GMT+2, Support <support@example.com> wrote:',
     Zoho: '---- On Sun, 22 Nov 2026 10:00:00 +0200 Support <support@example.com> wrote ----',
+    'a program that adds signs which nobody sees': 'On 22 Nov 2026, at 10:00, Support <s@example.com> wrote:\u200b',
     'an old program without a date': 'Support wrote:',
   };
   for (const [program, intro] of Object.entries(intros)) {
@@ -77,6 +78,7 @@ describe('what a person wrote', () => {
       'I will call you.',
       'Nobody did.',
     ),
+    'words that could announce a mail': lines('It said', '', 'Original message', '', 'and nothing else.'),
     'what looks like a header': lines('From: Kyiv', 'To: Lviv', 'Date: Monday', '', 'How much is it?'),
     'a form with a sender': lines(
       'From: Olena <olena@example.com>',
