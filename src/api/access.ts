@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { textOf } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
-import type { KeyRow, UserRow } from '../core/rows.ts';
+import type { KeyRow, UserRow } from '../core/access-rows.ts';
 import { equalSecrets } from '../core/secret.ts';
 import type { Secret } from '../core/secret.ts';
 import { roleScopes } from './scopes.ts';

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
-import type { KeyRow } from '../core/rows.ts';
+import type { KeyRow } from '../core/access-rows.ts';
 import { toTime } from '../core/ticket.ts';
 import { createKey } from './access.ts';
 import type { Access } from './access.ts';

@@ -4,7 +4,7 @@ import type { Express, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import type { Gateway } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
-import type { UserRow } from '../core/rows.ts';
+import type { UserRow } from '../core/access-rows.ts';
 import { hashOf, isOwnOrigin } from './access.ts';
 import type { Access } from './access.ts';
 import { escapeHtml, sendPage } from './pages.ts';

@@ -1,15 +1,6 @@
 import type { TaskRef } from './queue.ts';
-import type {
-  AttachmentRow,
-  EndpointRow,
-  EndpointState,
-  IdempotentRow,
-  KeyRow,
-  PayloadRow,
-  RouteRow,
-  SessionRow,
-  UserRow,
-} from './rows.ts';
+import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
+import type { AttachmentRow, EndpointRow, EndpointState, PayloadRow, RouteRow } from './rows.ts';
 import type {
   Attempt,
   Change,

@@ -278,37 +278,3 @@ export interface RouteRow {
   readonly definition: object;
   readonly at: number;
 }
-
-export interface KeyRow {
-  readonly id: string;
-  readonly name: string;
-  /** The public part, by which it is looked up. */
-  readonly prefix: string;
-  readonly hash: string;
-  readonly scopes: readonly string[];
-  readonly createdAt: number;
-  readonly lastUsedAt: number | null;
-  readonly revokedAt: number | null;
-}
-
-export interface UserRow {
-  readonly id: string;
-  readonly name: string;
-  readonly role: 'admin' | 'agent';
-  readonly at: number;
-}
-
-export interface SessionRow {
-  readonly hash: string;
-  readonly userId: string;
-  readonly createdAt: number;
-  readonly expiresAt: number;
-}
-
-export interface IdempotentRow {
-  readonly key: string;
-  readonly request: string;
-  readonly status: number;
-  readonly body: string;
-  readonly at: number;
-}

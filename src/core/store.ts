@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Reader } from './reader.ts';
+import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type {
   AlbumPart,
   AttachmentRow,
@@ -9,21 +10,17 @@ import type {
   EndpointRow,
   EndpointState,
   EventRow,
-  IdempotentRow,
   IdentifierRow,
-  KeyRow,
   Lease,
   MessageContent,
   MessageRow,
   PayloadRow,
   RouteRow,
-  SessionRow,
   Task,
   TaskRefRow,
   TaskResult,
   TicketPatch,
   TicketRow,
-  UserRow,
 } from './rows.ts';
 import type { Link, TaskState } from './ticket.ts';
 

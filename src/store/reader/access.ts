@@ -1,6 +1,6 @@
 import type { AutoReply } from '../../core/auto-reply.ts';
 import type { Reader } from '../../core/reader.ts';
-import type { KeyRow } from '../../core/rows.ts';
+import type { KeyRow } from '../../core/access-rows.ts';
 import { fromJson } from '../sql.ts';
 import type { Db } from './kysely.ts';
 import type { Tables } from './tables.ts';
