@@ -1,5 +1,5 @@
 // Writes what can be said by machine: the JSON Schema of the configuration, the table of settings, the list of
-// commands. `--check` writes nothing and fails when something no longer says what the code does.
+// commands, the table of channels. `--check` writes nothing and fails when something no longer says what the code does.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -38,6 +38,22 @@ function toSection(command: Command, path: string): string {
   return `### \`${name}\`\n\n\`\`\`text\n${help}\n\`\`\``;
 }
 
+/** One row for each kind of channel, from its facts. `base`: where their pages are from there. */
+function toChannels(base: string): string {
+  const yesNo = (yes: boolean) => (yes ? 'yes' : 'no');
+  const rows = connectors
+    .toSorted((a, b) => a.title.localeCompare(b.title, 'en'))
+    .map(({ title, docs, summary, stability, capabilities }) => {
+      const { reply, attachments, localhost, proven } = capabilities;
+      const files = [attachments.in && 'in', attachments.out && 'out'].filter(Boolean).join(', ') || 'no';
+      const page = `[${title}](${base}${docs.replace('channels/', '')})`;
+      const cells = [page, summary, yesNo(reply), files, yesNo(localhost), stability, proven.join(', ')];
+      return `| ${cells.join(' | ')} |`;
+    });
+  const head = ['channel', 'what it does', 'answers', 'files', 'without a public address', 'stability', 'proven against'];
+  return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
+}
+
 function replaceBetween(text: string, marker: string, content: string): string {
   const [before, rest = ''] = text.split(`<!-- ${marker} -->`);
   const after = rest.split(`<!-- /${marker} -->`)[1];
@@ -67,6 +83,8 @@ const pages: Readonly<Record<string, string>> = {
   'config/tributary.schema.json': `${JSON.stringify(schema, null, 2)}\n`,
   'docs/configuration.md': await toPage('docs/configuration.md', 'settings', settings),
   'docs/cli.md': await toPage('docs/cli.md', 'commands', commands.join('\n\n')),
+  'docs/channels/README.md': await toPage('docs/channels/README.md', 'channels', toChannels('')),
+  'README.md': await toPage('README.md', 'channels', toChannels('docs/channels/')),
 };
 
 const stale = Object.entries(pages).filter(([name, text]) => read(name) !== text);
