@@ -114,5 +114,5 @@ export function reasonOf({ code, title, message, error_data }: Problem): string 
   const words = [...new Set([title ?? message, error_data?.details])].filter(Boolean).join(': ');
   const text = [code, words].filter((part) => part !== undefined && part !== '').join(' ');
   const hint = code === undefined ? undefined : hintOf(code);
-  return (hint === undefined ? text : `${text.replace(/\.$/, '')}. ${hint}`).slice(0, 1000);
+  return hint === undefined ? text : `${text.replace(/\.$/, '')}. ${hint}`;
 }
