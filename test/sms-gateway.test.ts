@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { smsGateway } from '../src/connectors/sms-gateway/sms-gateway.ts';
 import type { LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
+import { fakeContext } from './fakes/context.ts';
 import { startWhole } from './fakes/whole.ts';
 import type { Whole } from './fakes/whole.ts';
 import { skipUnless } from './skip.ts';
@@ -131,6 +132,16 @@ describe('An SMS gateway, through a whole gateway', () => {
       assert.deepEqual([...outcomes].sort(), ['ignored', 'ignored', 'ignored', 'ignored', 'ignored', 'ticket_created']);
       assert.equal((await messagesOf())[0]!.text, 'test message');
     });
+  });
+
+  it('finds only what the gateway wrote', async () => {
+    const fields = { from: '/constructor/name', text: '/constructor/name' };
+    const channel = await smsGateway.open(smsGateway.config.parse({ token: TOKEN, fields }), fakeContext());
+    const payload = { endpointId: 'sms', receivedAt: 0, method: 'POST', url: '', headers: {}, body: Buffer.from('{}') };
+    assert.deepEqual(
+      (await channel.normalize(payload)).map(({ kind }) => kind),
+      ['ignored'],
+    );
   });
 
   it('needs a token that nobody guesses, and both names of pieces or none', () => {
