@@ -80,6 +80,7 @@ describe('what a person wrote', () => {
     ),
     'words that could announce a mail': lines('It said', '', 'Original message', '', 'and nothing else.'),
     'what looks like a header': lines('From: Kyiv', 'To: Lviv', 'Date: Monday', '', 'How much is it?'),
+    'a list that looks like a header': lines('Please quote:', '', 'From: Kyiv', 'To: Lviv', 'Date: Monday'),
     'a form with a sender': lines(
       'From: Olena <olena@example.com>',
       'Subject: Question',
@@ -97,6 +98,12 @@ describe('what a person wrote', () => {
   for (const [what, text] of Object.entries(kept)) {
     it(`keeps ${what}`, () => assert.equal(replyIn(text), text));
   }
+
+  it('has its answers between the lines of a quote, without the line above it', () => {
+    const answers = ['> First?', '', 'Yes.', '', '> Second?', '', 'No.'];
+    const text = lines('On 22 Nov 2026, at 10:00, Support <support@example.com> wrote:', ...answers);
+    assert.equal(replyIn(text), lines(...answers));
+  });
 
   it('leaves the line above a quote out when it is answered below', () => {
     const text = lines('Hello,', 'On 22 Nov 2026, at 10:00, Support <support@example.com> wrote:', QUOTE, '', 'Today.');
@@ -223,6 +230,12 @@ describe('the text of HTML', () => {
     );
   });
 
+  it('ends where Gmail forwards', () => {
+    const header = '---------- Forwarded message ---------<br>From: Olena &lt;o@example.com&gt;<br>';
+    const html = `<div>See.</div><div class="gmail_quote"><div class="gmail_attr">${header}</div>Old</div>`;
+    assert.equal(replyIn(readMarkup(html).marked), 'See.');
+  });
+
   it('takes its own marks from nobody', () => {
     assert.equal(readMarkup('<p>\ue004</p><p>It came today.</p>').marked, 'It came today.');
   });
@@ -320,5 +333,23 @@ describe('a mail that is passed on', () => {
     );
     assert.equal(forwardIn(text, 'Re: Order'), undefined);
     assert.equal(forwardIn(lines('Thanks!', '', forwards.Outlook ?? ''), 'Re: Order'), undefined);
+    const old = ['-----Original Message-----', 'From: Support <s@example.com>', 'To: o@example.com', 'Subject: Order'];
+    assert.equal(forwardIn(lines('Thanks!', '', ...old, '', 'Old'), 'Re: Order'), undefined);
+  });
+
+  it('has its people where their list is broken into lines', () => {
+    const header = [
+      'From: o@example.com',
+      'Subject: Order',
+      'To: a@example.com',
+      'Cc: b@example.com,',
+      'c@example.com',
+    ];
+    const found = forwardIn(lines('Begin forwarded message:', '', ...header, '', 'It came.'), 'Fwd: Order');
+    assert.deepEqual(
+      found?.cc.map(({ address }) => address),
+      ['b@example.com', 'c@example.com'],
+    );
+    assert.equal(found?.text, 'It came.');
   });
 });

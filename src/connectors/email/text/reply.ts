@@ -39,7 +39,7 @@ function newIn(lines: readonly Line[], { quotes, left }: Search): readonly Line[
   const top = lines[start];
   if (!top || left === 0) return lines;
   const quote = quotes.get(top);
-  if (quote?.kind === 'intro') return belowIntro(lines.slice(start + (top.depth > 0 ? 0 : quote.length)), search);
+  if (quote?.kind === 'intro') return belowIntro(lines.slice(start + quote.length), search);
   // Above it there is nothing: so what it announces is what there is. A header alone may be what a form has sent.
   const isAnnounced = quote?.kind === 'forwarded' || quote?.kind === 'original';
   if (isAnnounced && top.depth === 0) return newIn(lines.slice(start + quote.length), search);
