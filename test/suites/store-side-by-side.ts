@@ -82,7 +82,14 @@ export function describeSideBySide(open: OpenStore): void {
           await tx.saveThread('contact', 'thread', ticketId);
           await tx.savePart(messageId, 'contact', 'part', 1);
           const content = { revision: 0, occurredAt: 1, text: '', fields: {} };
-          const part = { endpointId: 'contact', externalId: 'of album', messageId, key: 'album', at: 1 };
+          const part = {
+            endpointId: 'contact',
+            externalId: 'of album',
+            messageId,
+            key: 'album',
+            at: 1,
+            piece: undefined,
+          };
           await tx.saveAlbumPart({ ...part, content, files: [] });
         });
       });
