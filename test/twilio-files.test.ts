@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict';
 import { twilio } from '../src/connectors/twilio/twilio.ts';
 import type { Channel } from '../src/core/connector.ts';
-import { PermanentError, RateLimitedError } from '../src/core/errors.ts';
+import { PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { createHttp } from '../src/http/http.ts';
 import { fakeContext } from './fakes/context.ts';
 import { startReceiver } from './fakes/receiver.ts';
 import type { Receiver } from './fakes/receiver.ts';
-import { ACCOUNT, AUTH_TOKEN, refusal, sid } from './fakes/twilio.ts';
+import { ACCOUNT, AUTH_TOKEN, listed, refusal, sid } from './fakes/twilio.ts';
 
 const PATH = `/2010-04-01/Accounts/${ACCOUNT}/Messages/${sid('MM', 5)}/Media/${sid('ME', 1)}`;
 const FILE = { id: `https://api.twilio.com${PATH}`, name: 'image.jpg', mediaType: 'image/jpeg' };
+const NOW = Date.parse('2026-11-22T12:00:00Z');
 const PAYLOAD = { endpointId: 'sms', receivedAt: 0, method: 'POST', url: '', headers: {}, body: Buffer.alloc(0) };
 
 describe('What Twilio refuses, and where its files lie', () => {
@@ -27,7 +28,8 @@ describe('What Twilio refuses, and where its files lie', () => {
   before(async () => {
     far = await startReceiver();
     const settings = { accountSid: ACCOUNT, authToken: AUTH_TOKEN, numbers: ['+14155550100'], apiRoot: far.origin };
-    const context = fakeContext({ id: 'sms', http: egress.for({ hosts: [] }) });
+    const clock = { ...fakeContext().clock, now: () => NOW };
+    const context = { ...fakeContext({ id: 'sms', http: egress.for({ hosts: [] }) }), clock };
     channel = await twilio.open(twilio.config.parse(settings), context);
   });
   after(async () => {
@@ -59,6 +61,30 @@ describe('What Twilio refuses, and where its files lie', () => {
         (error) => error instanceof PermanentError && !error.gone && error.response?.status === status,
       );
     }
+  });
+
+  it('asks again for a file that is not there yet', async () => {
+    far.behave({ status: 404 });
+    const ask = (receivedAt: number) => channel.download!(FILE, { ...PAYLOAD, receivedAt });
+    await assert.rejects(ask(NOW - 60_000), RetryableError);
+    await assert.rejects(ask(NOW - 16 * 60_000), PermanentError);
+  });
+
+  it('takes no message without its files from the list while these may still come', async () => {
+    const lists = async (date_created: string, media_list: object[]) => {
+      const message = listed({ sid: sid('MM', 1), num_media: '1', date_created });
+      far.behave(({ url }) => {
+        const messages = url.includes('To=') ? [message] : [];
+        const body = JSON.stringify(url.includes('/Media.json') ? { media_list } : { messages });
+        return { status: 200, headers: { 'content-type': 'application/json' }, body };
+      });
+      let count = 0;
+      for await (const raw of channel.reconcile!(0, new AbortController().signal)) count += raw.body.length > 0 ? 1 : 0;
+      return count;
+    };
+    assert.equal(await lists('Sun, 22 Nov 2026 11:59:30 +0000', []), 0);
+    assert.equal(await lists('Sun, 22 Nov 2026 11:59:30 +0000', [{ uri: `${PATH}.json` }]), 1);
+    assert.equal(await lists('Sun, 22 Nov 2026 11:50:00 +0000', []), 1);
   });
 
   it('says in words which limit is reached', async () => {

@@ -104,14 +104,8 @@ export function createApi(deps: {
     },
     async file(path) {
       const request = { url: `${apiRoot}${path}`, headers: headers(), maxBytes: MAX_FILE, timeoutMs: FILE_MS };
-      try {
-        return (await http.stream({ ...request, mayFollow: (to) => isStorage(to, apiRoot) })).body;
-      } catch (error) {
-        if (!(error instanceof PermanentError) || !error.gone) throw error;
-        const { message, response } = error;
-        // The file is gone, not the channel.
-        throw new PermanentError(message, { cause: error, ...(response && { response }) });
-      }
+      const { body } = await http.stream({ ...request, mayFollow: (to) => isStorage(to, apiRoot) });
+      return body;
     },
   };
 }

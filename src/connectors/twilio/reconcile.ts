@@ -2,6 +2,9 @@ import type { Raw } from '../../core/connector.ts';
 import type { TwilioApi } from './api.ts';
 import type { Listed } from './list.ts';
 
+/** Twilio lists the files of a message a few seconds after the message. */
+const LISTS_FILES_MS = 5 * 60_000;
+
 /**
  * What Twilio has and could not push, oldest first: messages to our numbers, and answers that failed meanwhile. Who
  * else uses the account has sent messages too, so of what went out only failures are told.
@@ -9,13 +12,13 @@ import type { Listed } from './list.ts';
 export async function* reconcile(
   api: TwilioApi,
   numbers: readonly string[],
-  since: number,
+  { since, now }: { readonly since: number; readonly now: number },
   signal: AbortSignal,
 ): AsyncIterable<Raw> {
   const from = new Date(since).toISOString().replace(/\.\d+Z$/, 'Z');
   for (const number of numbers) {
-    yield* raws(api, { To: number, 'DateSent>': from }, signal, isReceived);
-    yield* raws(api, { From: number, 'DateSent>': from }, signal, isFailed);
+    yield* raws(api, { To: number, 'DateSent>': from }, signal, { now, isMeant: isReceived });
+    yield* raws(api, { From: number, 'DateSent>': from }, signal, { now, isMeant: isFailed });
   }
 }
 
@@ -31,12 +34,15 @@ async function* raws(
   api: TwilioApi,
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
-  isMeant: (message: Listed) => boolean,
+  { now, isMeant }: { readonly now: number; readonly isMeant: (message: Listed) => boolean },
 ): AsyncIterable<Raw> {
   const found: Listed[] = [];
   for await (const message of api.messages(query, signal)) if (isMeant(message)) found.push(message);
   for (const message of found.reverse()) {
-    const media = Number(message.num_media ?? 0) > 0 ? await api.mediaOf(message, signal) : [];
+    const files = Number(message.num_media ?? 0);
+    const media = files > 0 ? await api.mediaOf(message, signal) : [];
+    // Taken without its files it would stay so; it is listed the next time, too.
+    if (media.length < files && now - Date.parse(message.date_created ?? '') < LISTS_FILES_MS) continue;
     yield { body: Buffer.from(JSON.stringify({ message, media })), headers: { 'content-type': 'application/json' } };
   }
 }

@@ -97,8 +97,8 @@ export const twilio = defineConnector({
       },
       normalize: toItems,
       reply: (reply) => sendReply(api, callbackOf(context), reply),
-      reconcile: (since, signal) => reconcile(api, numbers, since, signal),
-      download: (attachment) => download(api, attachment),
+      reconcile: (since, signal) => reconcile(api, numbers, { since, now: context.clock.now() }, signal),
+      download: (attachment, { receivedAt }) => download(api, attachment, context.clock.now() - receivedAt),
       test: () => test(api, config, context),
       // A ticket doesn't say through which of several networks it came: then Twilio decides.
       ...(numbers.every((number) => addressOf(number).network === 'whatsapp') && {
