@@ -77,6 +77,20 @@ describe('with Redis', () => {
       await queue.stop();
     });
 
+    it('works on what is pushed before Redis is there, and through it from then on', async () => {
+      await redis.kill();
+      const queue = open();
+      const begun = new Set<string>();
+      queue.start(async ({ id }) => void begun.add(id));
+      queue.push(refs(0, 3));
+      await until(() => begun.size === 3, 'they are worked on without it');
+      await redis.start();
+      await isUp();
+      queue.push(refs(3, 6));
+      await until(() => begun.size === 6, 'they are worked on');
+      await queue.stop();
+    });
+
     it('goes on when Redis was emptied', async () => {
       const queue = open();
       const begun: string[] = [];
