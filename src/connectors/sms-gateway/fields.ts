@@ -33,7 +33,7 @@ function textAt(value: unknown, name: string): string | undefined {
   let found = value;
   for (const step of path) {
     const key = step.replaceAll('~1', '/').replaceAll('~0', '~');
-    found = typeof found === 'object' && found !== null && Object.hasOwn(found, key) ? (found as Own)[key] : undefined;
+    found = typeof found === 'object' && found !== null ? (found as Own)[key] : undefined;
   }
   if (typeof found === 'string') return found === '' ? undefined : found;
   return typeof found === 'number' || typeof found === 'boolean' ? String(found) : undefined;
