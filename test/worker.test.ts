@@ -371,5 +371,5 @@ describe('a worker', () => {
     down = 'no';
     await pass(15 * MINUTE, 5 * SECOND);
     assert.ok((await states(ids)).every((state) => state === 'delivered'));
-  }).timeout(60_000);
+  }).timeout(180_000);
 });
