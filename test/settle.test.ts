@@ -114,6 +114,11 @@ describe('what follows from a try', () => {
     assert.equal(endpoint.disabledAt, NOW);
   });
 
+  it('by which a file is gone is that file’s matter alone', () => {
+    const { result, endpoint } = verdictOn(new PermanentError('410', { gone: true }), { kind: 'download' });
+    assert.deepEqual([result.state, endpoint.disabledAt], ['dead', undefined]);
+  });
+
   it('of which nobody knows what came is for a person to look at', () => {
     assert.deepEqual(verdictOn(new UncertainError('who knows')).result, { state: 'needs_check' });
   });

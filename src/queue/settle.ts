@@ -59,7 +59,8 @@ export function settle(
       endpoint: { ...failed, pausedUntil, pauseReason: 'credentials refused', needsReauth: true },
     };
   }
-  if (error instanceof PermanentError && error.gone) {
+  // A file that is gone says nothing about the channel that named it, and strangers choose the place.
+  if (error instanceof PermanentError && error.gone && lease.task.kind !== 'download') {
     return {
       result: again(now, { attempt: 'free', uncertain }),
       endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' },

@@ -127,7 +127,7 @@ function unknownContent(message: Message): Content {
 function file(name: string, mediaType: string): (value: unknown) => Content {
   return (value) => {
     const { id, mime_type = mediaType, caption, filename } = Media.parse(value);
-    const type = mime_type.replace(/\s*;.*$/s, '');
+    const type = (mime_type.split(';', 1)[0] ?? '').trim();
     const ending = ENDINGS.get(type.toLowerCase());
     const shown = filename || (ending ? `${name}.${ending}` : name);
     return { text: caption ?? '', attachments: [{ id, name: shown.slice(0, 255), mediaType: type || mediaType }] };
