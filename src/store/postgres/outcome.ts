@@ -5,8 +5,8 @@ import { isFromServer } from './errors.ts';
 export type Outcome = 'committed' | 'aborted' | 'unknown';
 
 export interface Outcomes {
-  /** What became of a transaction whose commit was sent and not answered. */
-  of(xid: string): Promise<Outcome>;
+  /** For a transaction that begins now: what became of it, asked once its commit was sent and not answered. */
+  begin(): (xid: string) => Promise<Outcome>;
 }
 
 /** How often the server is asked, and how long between; while it starts again it can't answer. */
@@ -15,29 +15,30 @@ const PAUSE_MS = 250;
 
 /**
  * The server knows what became of a transaction by its number. After a failover that number may be somebody else's, so
- * the answer counts only while the server's history (its timeline) is the one in which it was given.
+ * the answer counts only while the server's history (its timeline) is the one in which the transaction began.
  */
 export async function createOutcomes(pool: Pool): Promise<Outcomes> {
   let timeline = await timelineOf(pool);
   return {
-    async of(xid) {
-      for (let question = 0; question < QUESTIONS; question++) {
-        if (question > 0) await sleep(PAUSE_MS);
-        try {
-          const now = await timelineOf(pool);
-          if (now === undefined || now !== timeline) {
+    begin() {
+      const begun = timeline;
+      return async (xid) => {
+        for (let question = 0; question < QUESTIONS; question++) {
+          if (question > 0) await sleep(PAUSE_MS);
+          try {
+            const now = await timelineOf(pool);
             timeline = now;
-            return 'unknown';
+            if (now === undefined || now !== begun) return 'unknown';
+            const { rows } = await pool.query('SELECT pg_xact_status($1::xid8) AS status', [xid]);
+            const { status } = rows[0] as { status: string | null };
+            if (status === 'committed' || status === 'aborted') return status;
+            if (status === null) return 'unknown';
+          } catch {
+            // It is asked again.
           }
-          const { rows } = await pool.query('SELECT pg_xact_status($1::xid8) AS status', [xid]);
-          const { status } = rows[0] as { status: string | null };
-          if (status === 'committed' || status === 'aborted') return status;
-          if (status === null) return 'unknown';
-        } catch {
-          // It is asked again.
         }
-      }
-      return 'unknown';
+        return 'unknown';
+      };
     },
   };
 }

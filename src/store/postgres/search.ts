@@ -46,7 +46,8 @@ async function save(sql: Sql, { id, said, person }: Document): Promise<void> {
 }
 
 function toWords(text: string | undefined): string | null {
-  return text === undefined || text.trim() === '' ? null : text.trim().replace(/ +/g, ' ').slice(0, MOST_LETTERS);
+  // Cut before it is trimmed: an empty word at the end is refused, and nothing behind it would be indexed any more.
+  return (text ?? '').replace(/ +/g, ' ').slice(0, MOST_LETTERS).trim() || null;
 }
 
 async function find(db: Db, column: 'said' | 'person', q: string, most: number): Promise<readonly string[]> {

@@ -67,13 +67,14 @@ export function createWriter(deps: {
     const { client, run, sql, tx } = await connect();
     run.company = company;
     run.failure = undefined;
+    const outcomeOf = outcomes.begin();
     let broken: Error | undefined;
     try {
       const xid = await begin(client, locks, company);
       const value = await work(tx, sql);
       // Whoever caught it can't have made good what the server has given up.
       assertWhole(run);
-      await commit(client, () => outcomes.of(xid));
+      await commit(client, () => outcomeOf(xid));
       return value;
     } catch (error) {
       broken = await rollBack(client);
