@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ConflictError } from '../src/core/errors.ts';
 import { openDatabase } from '../src/store/sqlite.ts';
 import type { Message, Ticket } from '../src/core/ticket.ts';
 import { message, openFiling, type Filing } from './fakes/filing.ts';
@@ -51,6 +52,17 @@ describe('what an agent does under a key', () => {
     assert.notDeepEqual(await note({ key: 'other' }), first);
     filing.clock.jump(DAY + 1);
     assert.notDeepEqual(await note({ since: filing.clock.now() - DAY }), first);
+  });
+
+  it('is not taken for what another process did under that key in the meantime', async () => {
+    const ticket = await write('a');
+    const note = (more: object) => filing.desk.note(ticket, { text: 'x' }, AGENT, { ...once, ...more });
+    await note({});
+    await assert.rejects(note({ request: 'another' }), ConflictError);
+    const { key, request } = once;
+    const answered = { key, request, status: 201, body: '{"id":"as the API shows it"}', at: filing.clock.now() };
+    await filing.store.write([], (tx) => tx.saveIdempotent(answered));
+    await assert.rejects(note({}), ConflictError);
   });
 
   it('leaves no trace when it fails, so that a repeat tries again', async () => {

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { ConflictError } from '../core/errors.ts';
 import type { Once } from '../core/gateway.ts';
 import type { Transaction } from '../core/store.ts';
 import { writeAndAnnounce, type Announcer } from './announce.ts';
@@ -26,7 +27,7 @@ export async function carryOut<T extends object | void>(
   return writeAndAnnounce(deps, locks, async (tx, announcer) => {
     const at = deps.clock.now();
     const earlier = once && (await tx.idempotent(once.key));
-    if (earlier && earlier.at > once.since) return (JSON.parse(earlier.body) ?? undefined) as T;
+    if (earlier && earlier.at > once.since) return cameOf<T>(earlier, once);
     const result = await work(tx, announcer);
     await tx.audit({ at, actor, action, target });
     if (once) {
@@ -40,4 +41,17 @@ export async function carryOut<T extends object | void>(
     }
     return result;
   });
+}
+
+/** Another process may have been asked at the same moment: what it keeps is the answer to it, or to another request. */
+function cameOf<T>(
+  earlier: { readonly request: string; readonly status: number; readonly body: string },
+  once: Once,
+): T {
+  if (earlier.request !== once.request || earlier.status > 0) {
+    throw new ConflictError('the first request under this key ended just now', {
+      hint: 'Send it again with the same key: it hears what came of the first one.',
+    });
+  }
+  return (JSON.parse(earlier.body) ?? undefined) as T;
 }
