@@ -6,8 +6,10 @@ const LIGHT = '^node_modules/(zod|libphonenumber-js|busboy)/';
 /** Loaded by their one user when it opens, wherever that is. */
 const HEAVY =
   '^node_modules/(pg|pg-[^/]+|bullmq|ioredis|imapflow|mailparser|nodemailer|smtp-server|grammy|twilio|whatsapp-web\\.js|puppeteer[^/]*|discord[^/]*|@discordjs|@slack|@line|botbuilder|googleapis|playwright-core|vite|typescript)/';
-/** Entry files of worker threads: nobody imports them, so what they import is loaded late by nature. */
-const WORKER = '(-worker|/(connectors|dispatch)/.+/worker)\\.ts$';
+/** What only worker processes load: their entry files, which nobody imports, and parts that only they import. */
+const WORKER_PARTS = '^src/connectors/email/(parts|files|text/markup)\\.ts$';
+const WORKER_ENTRY = '(-worker|/(connectors|dispatch)/.+/worker)\\.ts$';
+const WORKER = [WORKER_ENTRY, WORKER_PARTS];
 const NPM = '^node_modules/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -54,6 +56,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/', pathNot: WORKER },
       to: { path: HEAVY, dynamic: false, dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'parts-of-workers-stay-in-workers',
+      comment: 'It loads heavy packages: only a worker process may import it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: WORKER },
+      to: { path: WORKER_PARTS, dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'no-circle',

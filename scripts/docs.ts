@@ -50,7 +50,15 @@ function toChannels(base: string): string {
       const cells = [page, summary, yesNo(reply), files, yesNo(localhost), stability, proven.join(', ')];
       return `| ${cells.join(' | ')} |`;
     });
-  const head = ['channel', 'what it does', 'answers', 'files', 'without a public address', 'stability', 'proven against'];
+  const head = [
+    'channel',
+    'what it does',
+    'answers',
+    'files',
+    'without a public address',
+    'stability',
+    'proven against',
+  ];
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
 }
 

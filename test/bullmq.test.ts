@@ -29,7 +29,7 @@ describe('with Redis', () => {
   const spreads = () => log.entries.filter(({ text }) => text.startsWith('Redis spreads')).length;
 
   describeQueue('in Redis', async ({ perEndpoint }) => {
-    const queue = open(undefined, perEndpoint);
+    const queue = await open(undefined, perEndpoint);
     await until(() => spreads() === 1, 'Redis is reached');
     return { queue, close: async () => undefined };
   });
@@ -40,7 +40,7 @@ describe('with Redis', () => {
     const isUp = (queues = 1) => until(() => spreads() >= queues, 'Redis is reached');
 
     it('shares the work of one process with another one, and of no other installation', async () => {
-      const [one, two, other] = [open('shared'), open('shared'), open('another')];
+      const [one, two, other] = [await open('shared'), await open('shared'), await open('another')];
       const begun: string[][] = [[], [], []];
       for (const [index, queue] of [one, two, other].entries()) {
         queue.start(async ({ id }) => {
@@ -60,7 +60,7 @@ describe('with Redis', () => {
     });
 
     it('works on what is pushed while Redis is dead or hangs, and says so once', async () => {
-      const queue = open();
+      const queue = await open();
       const begun = new Set<string>();
       queue.start(async ({ id }) => void begun.add(id));
       await isUp();
@@ -79,7 +79,7 @@ describe('with Redis', () => {
 
     it('works on what is pushed before Redis is there, and through it from then on', async () => {
       await redis.kill();
-      const queue = open();
+      const queue = await open();
       const begun = new Set<string>();
       queue.start(async ({ id }) => void begun.add(id));
       queue.push(refs(0, 3));
@@ -92,7 +92,7 @@ describe('with Redis', () => {
     });
 
     it('goes on when Redis was emptied', async () => {
-      const queue = open();
+      const queue = await open();
       const begun: string[] = [];
       queue.start(async ({ id }) => void begun.push(id));
       await isUp();
@@ -105,7 +105,7 @@ describe('with Redis', () => {
     });
 
     it('leaves also when Redis is gone', async () => {
-      const queue = open();
+      const queue = await open();
       queue.start(async () => undefined);
       await isUp();
       queue.push(refs(0, 1));

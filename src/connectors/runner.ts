@@ -33,7 +33,7 @@ export function createRunner(deps: RunnerDeps): Runner {
   function start(id: string): void {
     const channel = endpoints.get(id)?.channel;
     if (state !== 'running' || !channel) return;
-    const isRun = channel.connect ?? channel.stream ?? channel.poll ?? channel.reconcile;
+    const isRun = (['connect', 'stream', 'poll', 'reconcile'] as const).some((way) => channel[way] !== undefined);
     if (isRun) loops.set(id, startLoop(deps, id, channel));
   }
 

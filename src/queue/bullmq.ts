@@ -1,5 +1,4 @@
-import { Queue as Line, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Queue as Line, Worker } from 'bullmq';
 import type { Log } from '../core/connector.ts';
 import { textOf } from '../core/errors.ts';
 import type { Queue, TaskRef } from '../core/queue.ts';
@@ -27,9 +26,11 @@ const RETRY_MS = 5000;
 /**
  * The queue of several processes, in Redis. Each endpoint has a line of its own there, and another one for files; each
  * process works on so many of a line at once. A job is nothing but the id of a task. Nothing depends on it: what Redis
- * forgets the sweep finds again, and while it is away each process works on what it finds itself.
+ * forgets the sweep finds again, and while it is away each process works on what it finds itself. The drivers are loaded
+ * here, since most installations never need them.
  */
-export function createBullmqQueue(options: BullmqOptions): Queue {
+export async function createBullmqQueue(options: BullmqOptions): Promise<Queue> {
+  const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')]);
   const { prefix, perEndpoint, fallback, log } = options;
   const retryStrategy = (times: number) => Math.min(times * 200, RETRY_MS);
   // Refuses at once what it can't send now, so that it goes to the fallback instead of waiting for hours.
@@ -63,7 +64,7 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
   function lineOf(name: string, endpointId: string) {
     let known = lines.get(name);
     if (!known) {
-      const line = new Line(name, { connection: sending, prefix, skipWaitingForReady: true });
+      const line = new bullmq.Queue(name, { connection: sending, prefix, skipWaitingForReady: true });
       line.on('error', () => undefined);
       lines.set(name, (known = { line, endpointId }));
       consume(name);
@@ -75,7 +76,7 @@ export function createBullmqQueue(options: BullmqOptions): Queue {
     const known = lines.get(name);
     if (!known || known.worker || !run) return;
     const { endpointId } = known;
-    known.worker = new Worker(name, async ({ id }) => carryOut({ id: id ?? '', endpointId }), {
+    known.worker = new bullmq.Worker(name, async ({ id }) => carryOut({ id: id ?? '', endpointId }), {
       connection: working,
       prefix,
       concurrency: perEndpoint,

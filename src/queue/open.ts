@@ -1,9 +1,10 @@
 import type { Log } from '../core/connector.ts';
 import type { Queue } from '../core/queue.ts';
 import type { Secret } from '../core/secret.ts';
+import { createBullmqQueue } from './bullmq.ts';
 import { createEmbeddedQueue } from './embedded.ts';
 
-/** The queue in Redis where there is a URL of one, else in memory. The drivers of Redis are loaded only where they are used. */
+/** The queue in Redis where there is a URL of one, else in memory. */
 export async function openQueue(options: {
   readonly url: Secret | undefined;
   readonly prefix: string;
@@ -13,6 +14,5 @@ export async function openQueue(options: {
   const { url, perEndpoint, prefix, log } = options;
   const embedded = createEmbeddedQueue({ perEndpoint });
   if (!url) return embedded;
-  const { createBullmqQueue } = await import('./bullmq.ts');
   return createBullmqQueue({ url: url.reveal(), prefix, perEndpoint, fallback: embedded, log });
 }

@@ -59,8 +59,7 @@ export function settle(
       endpoint: { ...failed, pausedUntil, pauseReason: 'credentials refused', needsReauth: true },
     };
   }
-  // A file that is gone says nothing about the channel that named it, and strangers choose the place.
-  if (error instanceof PermanentError && error.gone && lease.task.kind !== 'download') {
+  if (isGone(error, lease)) {
     return {
       result: again(now, { attempt: 'free', uncertain }),
       endpoint: { ...failed, disabledAt: now, pauseReason: 'gone (410)' },
@@ -71,6 +70,11 @@ export function settle(
   if (error instanceof PermanentError || error instanceof BadPayloadError)
     return { result: { state: 'dead' }, endpoint: failed };
   return retry(error, lease, state, { ...clock, failed });
+}
+
+/** A file that is gone says nothing about the channel that named it, and strangers choose the place. */
+function isGone(error: unknown, { task }: Lease): boolean {
+  return error instanceof PermanentError && error.gone && task.kind !== 'download';
 }
 
 function retry(
