@@ -5,16 +5,24 @@ import type { Change } from './core/ticket.ts';
 
 export type Listener = (change: Change) => void;
 
+/** How long after a look there is another one, though nobody has heard of a commit, milliseconds. */
+const LOOK_AGAIN_MS = 2000;
+
 /**
  * Hands changes to those who listen, in commit order, by reading the feed behind the last one seen.
  * While nobody listens nothing is read.
  */
-export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'lastChange'>; readonly log: Log }) {
+export function createFeed(deps: {
+  readonly read: Pick<Reader, 'changes' | 'lastChange'>;
+  readonly log: Log;
+  readonly lookAgainMs?: number;
+}) {
   const listeners = new Set<Listener>();
   /** Undefined while nobody has followed: then it is the end of the feed. */
   let position: number | undefined;
   let reading: Promise<void> | undefined;
   let again = false;
+  let next: NodeJS.Timeout | undefined;
 
   async function drain(): Promise<void> {
     do {
@@ -43,6 +51,7 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
 
   /** Something was committed. */
   function poke(): void {
+    clearTimeout(next);
     if (listeners.size === 0) return;
     again = true;
     reading ??= drain()
@@ -53,6 +62,8 @@ export function createFeed(deps: { readonly read: Pick<Reader, 'changes' | 'last
         reading = undefined;
         // Somebody poked between the last look and here.
         if (again) poke();
+        // A change shows late behind a transaction that takes long, which may end without a commit to hear of.
+        else next = setTimeout(poke, deps.lookAgainMs ?? LOOK_AGAIN_MS).unref();
       });
   }
 

@@ -6,6 +6,7 @@ import type { Change } from '../src/core/ticket.ts';
 import { createFeed } from '../src/feed.ts';
 import { openStore } from '../src/store/open.ts';
 import { fakeLog, type FakeLog } from './fakes/context.ts';
+import { until } from './fakes/until.ts';
 
 /** A feed that is read as slowly as a test wants. */
 function slowSource() {
@@ -184,6 +185,22 @@ describe('the feed', () => {
     commit();
     await source.answer();
     assert.deepEqual(seen, [1, 2, 3]);
+  });
+
+  it('tells also what shows only a while after its commit', async () => {
+    let shows = 0;
+    const read = {
+      lastChange: async () => 0,
+      changes: async (after: number) => (after < shows ? [toChange(shows)] : []),
+    };
+    feed = createFeed({ read, log, lookAgainMs: 5 });
+    const { seen, end } = follow();
+    feed.poke();
+    await new Promise(setImmediate);
+    assert.deepEqual(seen, []);
+    shows = 1;
+    await until(() => seen.length === 1);
+    end();
   });
 
   it('of a real store agrees with what is written there, whoever writes at the same moment', async () => {
