@@ -72,6 +72,30 @@ describe('An SMS gateway, through a whole gateway', () => {
     );
   });
 
+  it('puts pieces together that all have the id of the whole', async () => {
+    const piece = { ...sms, messageId: '17', 'concat-ref': '17' };
+    await get({ ...piece, 'concat-part': '1', text: 'The parcel ' });
+    await get({ ...piece, 'concat-part': '2', text: 'has come' });
+    await get({ ...piece, 'concat-part': '2', text: 'has come' });
+    assert.deepEqual(await outcomesOf(), ['ticket_created', 'revised', 'duplicate']);
+    assert.equal((await messagesOf())[0]!.text, 'The parcel has come');
+  });
+
+  it('mixes no two long SMS whose number is the same on one day', async () => {
+    for (const [id, part, text] of [
+      ['a', '1', 'First '],
+      ['b', '2', 'message'],
+      ['c', '1', 'Second '],
+      ['d', '2', 'one'],
+    ] as const) {
+      await get({ ...sms, messageId: id, 'concat-ref': '17', 'concat-part': part, text });
+    }
+    assert.deepEqual(
+      (await messagesOf()).map(({ text }) => text),
+      ['First message', 'Second one'],
+    );
+  });
+
   it('begins a new message when the number of a long SMS comes again another day', async () => {
     const piece = { ...sms, 'concat-ref': '17', 'concat-part': '1' };
     await get({ ...piece, messageId: '1', text: 'first', timestamp: '1795341600' });
@@ -115,8 +139,9 @@ describe('An SMS gateway, through a whole gateway', () => {
       }
       const outcomes = await outcomesOf();
       const count = (outcome: string) => outcomes.filter((each) => each === outcome).length;
-      // All four SMS have one id; three of them say something else each.
-      assert.deepEqual([count('ticket_created'), count('duplicate'), count('ignored')], [1, 3, 4]);
+      // All four SMS have one id, and say something else each; one is a piece, and stands apart by its number.
+      const all = ['ticket_created', 'appended', 'duplicate', 'ignored'].map(count);
+      assert.deepEqual(all, [1, 1, 2, 4]);
       assert.equal((await messagesOf())[0]!.text, 'Binary message');
     });
 

@@ -29,6 +29,7 @@ export async function acceptPart(
   const known = parts.find((part) => part.externalId === envelope.externalId);
   if (known) return again(tx, announcer, { album, parts, known }, envelope, source);
   if (!envelope.group || parts.length === 0 || !isTogether(album, envelope)) return undefined;
+  if (isTaken(parts, envelope.group.piece)) return undefined;
 
   const files = await attach(tx, announcer, album, envelope, source, []);
   const part = toPart(envelope, envelope.group, album.id, source, files);
@@ -142,6 +143,11 @@ function textOfParts(parts: readonly AlbumPart[]): string {
     return sorted.map(({ text }) => text).join('');
   }
   return parts.flatMap(({ content }) => content?.text || []).join('\n\n');
+}
+
+/** Networks number long SMS anew after 255: a second first piece begins another one. */
+function isTaken(parts: readonly AlbumPart[], piece: number | undefined): boolean {
+  return piece !== undefined && parts.some((part) => part.piece === piece);
 }
 
 /** A group's key is no secret: only the same person in the same conversation adds to a message. */

@@ -20,7 +20,7 @@ export function albumsOf(sql: Sql): Pick<Transaction, 'albumOf' | 'saveAlbumPart
         await sql.get(
           `${MESSAGE} WHERE m.id = (
              SELECT p.message_id FROM parts p JOIN messages a ON a.id = p.message_id
-             WHERE p.endpoint_id = ? AND p.group_key = ? AND a.deleted_at IS NULL ORDER BY p.at LIMIT 1) FOR UPDATE`,
+             WHERE p.endpoint_id = ? AND p.group_key = ? AND a.deleted_at IS NULL ORDER BY p.at DESC LIMIT 1) FOR UPDATE`,
           endpointId,
           key,
         ),

@@ -92,10 +92,11 @@ function toItem(lookup: Lookup, { fields, only }: Config, { endpointId, received
     };
   }
   const at = timeOf(say('time')) ?? receivedAt;
+  const group = groupOf(from, say('piecesOf'), say('piece'), at);
   const isPhone = /^\+?[\d\s()-]{7,30}$/.test(from);
   return {
     kind: 'message',
-    externalId: say('id') ?? `sha256:${hashOf([from, to, text, at, say('piece')])}`,
+    externalId: idOf(say('id') ?? `sha256:${hashOf([from, to, text, at, say('piece')])}`, group),
     occurredAt: at,
     sender: {
       // A name or a short code is another sender in each country.
@@ -104,16 +105,21 @@ function toItem(lookup: Lookup, { fields, only }: Config, { endpointId, received
     thread: { externalId: to === undefined ? from : `${from}/${to}` },
     text,
     ...(/\p{L}/u.test(from) && { automatic: 'notification' as const }),
-    ...groupOf(from, say('piecesOf'), say('piece'), at),
+    ...(group && { group }),
   };
+}
+
+/** Some gateways give all pieces the id of the whole. */
+function idOf(id: string, group: ReturnType<typeof groupOf>): string {
+  return group === undefined ? id : `${id}/${group.piece}`;
 }
 
 function groupOf(from: string, whole: string | undefined, piece: string | undefined, at: number) {
   const number = /^\d{1,3}$/.test(piece ?? '') ? Number(piece) : undefined;
-  if (whole === undefined || number === undefined) return {};
+  if (whole === undefined || number === undefined) return undefined;
   // Networks number long SMS from 0 to 255 and begin anew: the day tells them apart.
   const day = Math.floor(at / 86_400_000);
-  return { group: { key: `${from}/${whole}/${day}`, waitMs: PIECES_MS, piece: number } };
+  return { key: `${from}/${whole}/${day}`, waitMs: PIECES_MS, piece: number };
 }
 
 /** Only what says which moment it is: a time without its offset could be any of 24. */
