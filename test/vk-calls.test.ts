@@ -82,6 +82,17 @@ describe("VK's channel, against a stand-in that is checked against VK's own desc
       });
     }
 
+    it('asks for another server when the one it had is gone', async () => {
+      const channel = await bench.open();
+      bench.api.push(event(1), event(2));
+      const { cursor } = await channel.poll!('1 0', signal);
+      bench.api.failures.push('cut');
+      await failure(RetryableError, channel.poll!(cursor, signal));
+      bench.api.push(event(3));
+      assert.deepEqual(texts((await channel.poll!(cursor, signal)).items), ['text 3']);
+      assert.equal(bench.api.callsOf('groups.getLongPollServer').length, 2);
+    });
+
     it('asks only VK for events', async () => {
       const channel = await bench.open({ apiRoot: bench.api.root.replace('127.0.0.1', 'localhost') });
       await failure(PermanentError, channel.poll!(undefined, signal));

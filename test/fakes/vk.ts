@@ -37,7 +37,7 @@ export interface FakeVk {
   /** Addresses of files and what lies there; `to` is where it is handed out instead. */
   readonly files: Map<string, { readonly bytes?: Buffer; readonly to?: string }>;
   /** What the next polls are answered with instead of events. */
-  readonly failures: { readonly failed: number; readonly ts?: number }[];
+  readonly failures: ({ readonly failed: number; readonly ts?: number } | 'cut')[];
   /** The upload server says it about pictures. */
   refusesPhotos: boolean;
   /** Where files are to be uploaded, if not here. */
@@ -204,6 +204,7 @@ export async function startVk(schema: VkSchema = readVkSchema()): Promise<FakeVk
     const ts = url.searchParams.get('ts') ?? '';
     fake.positions.push(ts);
     const failure = fake.failures.shift();
+    if (failure === 'cut') return void request.socket.destroy();
     if (failure?.failed === 2) key = 'key-2';
     if (failure) return json(response, failure);
     if (url.searchParams.get('key') !== key) return json(response, { failed: 2 });

@@ -49,10 +49,14 @@ export function createPoll(deps: {
     return (session = given);
   }
 
-  async function ask({ server, key }: Session, ts: string, signal: AbortSignal) {
+  async function ask(opened: Session, ts: string, signal: AbortSignal) {
+    const { server, key } = opened;
     const url = new URL(server);
     url.search = new URLSearchParams({ act: 'a_check', key, ts, wait: String(HOLD_SEC) }).toString();
+    // Kept only while it answers: VK moves queues to other servers, and the old one may never say so.
+    session = undefined;
     const { json } = await http.send({ url: url.href, signal, timeoutMs: (HOLD_SEC + 15) * 1000, maxBytes: MAX_BYTES });
+    session = opened;
     const answer = Answer.safeParse(json);
     if (!answer.success) throw new RetryableError('the long poll answered with what is no page of events');
     return answer.data;
