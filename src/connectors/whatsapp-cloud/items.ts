@@ -141,9 +141,10 @@ function envelope(message: Message, about: About, revision = 0): ItemInput {
     text: content.text ?? '',
     attachments: [...(content.attachments ?? [])],
     fields: toFields({
-      ...content.fields,
       ...circumstancesOf(message),
       username: customer.username && `@${customer.username}`,
+      // Last: what he filled in may be called the same, and stands nowhere else.
+      ...content.fields,
     }),
   };
 }
