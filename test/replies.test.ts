@@ -101,6 +101,24 @@ describe("an agent's answer", () => {
       assert.equal((await read(id)).delivery!.state, 'sent');
     });
 
+    it('is a matter for a person too when a part that went out could not be noted', async () => {
+      const { sent } = inParts(() => undefined, new Error());
+      const { write: really } = out.store;
+      let failures = 0;
+      out.on = {
+        ...out.store,
+        write: (locks, work) =>
+          locks.includes('message far-1') && failures++ === 0
+            ? Promise.reject(new RetryableError('the database restarts'))
+            : really(locks, work),
+      };
+      await answer(await write(), 'a');
+      await out.pass(10 * SECOND);
+      assert.equal(failures, 1);
+      assert.deepEqual(sent, ['a 0', 'a 1']);
+      assert.equal((await out.deliveries())[0]!.state, 'needs_check');
+    });
+
     it('simply goes out again where the far side knows our ids', async () => {
       await out.close();
       out = await openOutgoing([], { idempotent: true });

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
-import { PermanentError, UncertainError } from '../core/errors.ts';
+import { PermanentError, RetryableError, UncertainError } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
@@ -35,6 +35,10 @@ export function createReply(deps: {
     if (!ticket || !message) throw new PermanentError('the ticket or the answer is gone');
     const { row, sent, last, references } = said;
     let parts = sent.length;
+    const notePart = async (tx: Transaction, externalId: string) => {
+      await tx.savePart(messageId, task.endpointId, externalId, deps.clock.now());
+      await deps.settleEarly(tx, task.endpointId, externalId);
+    };
     await channel.reply({
       id: task.id,
       ticket,
@@ -46,16 +50,23 @@ export function createReply(deps: {
       sent,
       async partSent(externalId) {
         // A receipt for it may be on its way in, which finds no part yet.
-        await store.write([`reply ${messageId}`, `message ${externalId}`], async (tx) => {
-          await tx.savePart(messageId, task.endpointId, externalId, deps.clock.now());
-          await deps.settleEarly(tx, task.endpointId, externalId);
-        });
+        const locks = [`reply ${messageId}`, `message ${externalId}`];
+        await store.write(locks, (tx) => notePart(tx, externalId)).catch(outAlready);
         parts++;
       },
       open: deps.openAttachment,
     });
     return { request: `answered in ${parts} ${parts === 1 ? 'part' : 'parts'}` };
   };
+}
+
+/** The customer has it: a store that can't note that must not lead to a second one. */
+function outAlready(cause: unknown): never {
+  if (!(cause instanceof RetryableError)) throw cause;
+  throw new RetryableError(`a part that went out could not be noted: ${cause.message}`, {
+    cause,
+    outcomeUnknown: true,
+  });
 }
 
 /** What was said on the channel before an answer: that stays the same over all its tries, whoever writes meanwhile. */
