@@ -101,6 +101,12 @@ describe('recognising customers', () => {
     assert.equal(await customerOf(call!.ticketId), await customerOf(chat!.ticketId));
   });
 
+  it('never takes people for one because both have no phone', async () => {
+    const [first] = await filing.file(message(['email|ivan@example.com|claimed', 'phone|none|claimed']));
+    const [second] = await filing.file(message(['email|olha@example.com|claimed', 'phone|none|claimed']));
+    assert.notEqual(await customerOf(first!.ticketId), await customerOf(second!.ticketId));
+  });
+
   it('groups messages by a claim only among people of whom nothing else is known', async () => {
     const [first] = await filing.file(message('email|ivan@example.com|claimed'));
     const [second] = await filing.file(message('email|ivan@example.com|claimed'));

@@ -120,8 +120,11 @@ function canonicalIdentifier(identifier: Identifier, country: string | undefined
   return { ...identifier, value: cleanId(identifier.value) };
 }
 
+/** How the kind of what isn't one ends. */
+export const UNCLEAR = '_unclear';
+
 function unclear({ kind, trust }: Identifier, value: string): Identifier {
-  return { kind: `${kind}_unclear`, value, trust: trust === 'verified' ? 'observed' : trust };
+  return { kind: `${kind}${UNCLEAR}`, value, trust: trust === 'verified' ? 'observed' : trust };
 }
 
 /**

@@ -3,6 +3,7 @@ import type { NewId } from '../core/id.ts';
 import type { IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Announcer } from './announce.ts';
+import { UNCLEAR } from './canonical.ts';
 
 export interface Recognised {
   readonly customerId: string;
@@ -101,7 +102,8 @@ async function ownerOfSpoofable(
 
 async function claimant(tx: Transaction, claimed: readonly Identifier[]): Promise<string | undefined> {
   for (const { kind, value } of claimed) {
-    const customerId = await tx.claimant(kind, value);
+    // What isn't an address or a phone is no sign of anybody: many write `none` into a form.
+    const customerId = kind.endsWith(UNCLEAR) ? undefined : await tx.claimant(kind, value);
     if (customerId) return customerId;
   }
   return undefined;
