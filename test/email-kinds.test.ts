@@ -211,10 +211,10 @@ Message-ID: <${OUR_ID}>
     ['Nieobecność', 'Jestem na urlopie.'],
   ];
   for (const [subject, text] of away) {
-    it(`called “${subject}” is an automatic reply without any header`, async () => {
+    it(`called “${subject}” is an automatic reply without any header of its own`, async () => {
       assert.equal(
         await kindOf(
-          `From: o@shop.test\nSubject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=\nContent-Type: text/plain; charset=utf-8\n\n${text}\n`,
+          `From: o@shop.test\nIn-Reply-To: <x@example.com>\nSubject: =?utf-8?B?${Buffer.from(subject).toString('base64')}?=\nContent-Type: text/plain; charset=utf-8\n\n${text}\n`,
         ),
         'auto_reply',
       );
@@ -229,6 +229,12 @@ Message-ID: <${OUR_ID}>
       ['Order 4512', 'I am out of the office until Monday, please deliver it then.'],
       ['Відпустка', 'Чи працює магазин у свята?'],
       ['Mail delivery failed', 'I get this when I write to your shop. Why?'],
+      ['Відсутня посилка', 'Добрий день, посилка досі відсутня.'],
+      ['Отсутствует связь', 'Интернет отсутствует с утра.'],
+      ['Urlaub auf Kreta', 'Was kostet eine Woche im Urlaub bei Ihnen?'],
+      ['Absence de livraison', 'Le livreur était absent.'],
+      ['Автоответчик', 'Как его выключить на вашем телефоне?'],
+      ['Auto reply - how?', 'Where do I set it up?'],
     ]) {
       const encoded = `=?utf-8?B?${Buffer.from(subject!).toString('base64')}?=`;
       assert.equal(

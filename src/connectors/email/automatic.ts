@@ -2,7 +2,7 @@ import type { EnvelopeInput } from '../../core/envelope.ts';
 import { isOwnAddress } from './addresses.ts';
 import type { Mail } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
-import { isAnswerSubject, isBounceSubject, isBounceText } from './phrases.ts';
+import { isAnswerSubject, isBounceSubject, isBounceText, mayBeAnswer } from './phrases.ts';
 
 export type Automatic = NonNullable<EnvelopeInput['automatic']>;
 
@@ -51,10 +51,12 @@ function bounceOf(mail: Mail, envelopeFrom: string | undefined): Automatic | und
 function answerOf(mail: Mail, envelopeFrom: string | undefined): Automatic | undefined {
   const is = (name: string, pattern: RegExp) => headersOf(mail, name).some((value) => pattern.test(value));
   const isNobody = isFromNobody(mail, envelopeFrom);
+  const answers = ['in-reply-to', 'references'].some((name) => (headerOf(mail, name) ?? '') !== '');
   const says =
     ANSWERS.some(([name, pattern]) => is(name, pattern)) ||
     (isNobody && headerOf(mail, 'in-reply-to') !== undefined) ||
-    isAnswerSubject(mail.subject, mail.text);
+    isAnswerSubject(mail.subject) ||
+    (answers && mayBeAnswer(mail.subject, mail.text));
   if (says) return 'auto_reply';
   return isNobody || NOTIFICATIONS.some(([name, pattern]) => is(name, pattern)) ? 'notification' : undefined;
 }

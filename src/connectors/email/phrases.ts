@@ -19,7 +19,14 @@ const AWAY_SUBJECT =
 const AWAY_TEXT =
   /out of (?:the |my )?office|away from (?:the |my )|on (?:annual |parental |maternity |sick )?(?:leave|vacation|holiday)|limited access to (?:my )?e?-?mail|відсутн|у відпустці|поза офісом|отсутств|в отпуске|вне офиса|nicht im (?:büro|haus)|abwesen|im urlaub|absent|en congé|en vacances|fuera de la oficina|de vacaciones|ausente|nieobecn|na urlopie|poza biurem|afwezig|fuori (?:sede|ufficio)|ausente/iu;
 
-export function isAnswerSubject(subject: string, text: string): boolean {
+/** Programs write a colon, and then the subject that they answer. */
+export function isAnswerSubject(subject: string): boolean {
+  const line = subject.trim();
+  return ANSWERS.some((pattern) => /[:：]$/.test(pattern.exec(line)?.[0] ?? ''));
+}
+
+/** What people also write, of answering machines and of what is missing: only of a mail that answers something. */
+export function mayBeAnswer(subject: string, text: string): boolean {
   const line = subject.trim();
   return (
     ANSWERS.some((pattern) => pattern.test(line)) ||
