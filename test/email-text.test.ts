@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { forwardIn } from '../src/connectors/email/text/forward.ts';
 import { readMarkup } from '../src/connectors/email/text/markup.ts';
+import { linesOf } from '../src/connectors/email/text/lines.ts';
+import { quotesIn } from '../src/connectors/email/text/quotes.ts';
 import { replyIn } from '../src/connectors/email/text/reply.ts';
 import { withoutPrefixes } from '../src/connectors/email/text/subject.ts';
 
@@ -173,6 +175,23 @@ describe('what a person wrote', () => {
       forwardIn(text, 'Fwd: it');
     }
   });
+});
+
+describe('what looks like quotes all over', () => {
+  for (const line of ['-----Original Message-----', 'Priority: high', 'From: Kyiv']) {
+    it(`is looked at a few times a line, however many there are: ${line}`, () => {
+      let looks = 0;
+      const lines = linesOf(`${line}\n`.repeat(3000)).map((each) => ({
+        ...each,
+        get bare() {
+          looks++;
+          return each.bare;
+        },
+      }));
+      quotesIn(lines);
+      assert.ok(looks < 30 * lines.length, `${looks} times`);
+    });
+  }
 });
 
 describe('the text of HTML', () => {

@@ -1,4 +1,4 @@
-import { headerAt, isHeader } from './header.ts';
+import { headerAt, quotedHeaderAt } from './header.ts';
 import type { Header } from './header.ts';
 import { introEndingIn } from './intro.ts';
 import type { Line } from './lines.ts';
@@ -88,8 +88,8 @@ function introduction(lines: readonly Line[], at: number): Header | undefined {
 
 function firstHeader(lines: readonly Line[]): Found | undefined {
   for (let at = 0; at < lines.length; at++) {
-    const header = headerAt(lines, at);
-    if (header && isHeader(header)) return { start: at, header };
+    const header = quotedHeaderAt(lines, at);
+    if (header) return { start: at, header };
   }
   return undefined;
 }

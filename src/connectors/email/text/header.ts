@@ -52,11 +52,19 @@ function goesOn(bare: string, value: string, next: readonly Line[]): boolean {
   return next.some((line) => labelled(line.bare));
 }
 
+/** The header of another mail that begins in line `at`, with nothing announcing it. */
+export function quotedHeaderAt(lines: readonly Line[], at: number): Header | undefined {
+  // Lines of other labels may repeat: were each of them a beginning, reading them would take long.
+  const first = labelled(lines[at]?.bare ?? '')?.label;
+  const header = first === undefined || first === 'other' ? undefined : headerAt(lines, at);
+  return header && isHeader(header) ? header : undefined;
+}
+
 /**
  * Whether it is one: people write `From: Kyiv` and `Date: Monday` themselves, and forms of web sites have such lines,
  * so it needs an address or a subject, and a third line.
  */
-export function isHeader({ values }: Header): boolean {
+function isHeader({ values }: Header): boolean {
   const { from, to, date, subject } = values;
   if (from === undefined || (date === undefined && to === undefined)) return false;
   return subject !== undefined || (from.includes('@') && date !== undefined);

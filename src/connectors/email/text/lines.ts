@@ -71,10 +71,12 @@ export function isRule(bare: string): boolean {
 /** Lines that announce another mail: `-----Original Message-----`, `Begin forwarded message:`. */
 export function announces(bare: string): 'original' | 'forwarded' | undefined {
   if (bare.length > 100) return undefined;
+  let end = bare.length;
+  while (end > 0 && '-*_=: '.includes(bare.charAt(end - 1))) end--;
   const phrase = bare
+    .slice(0, end)
     .toLowerCase()
-    .replace(/^[-*_= ]+/, '')
-    .replace(/[-*_=: ]{1,100}$/, '');
+    .replace(/^[-*_= ]+/, '');
   if (FORWARDED.includes(phrase)) return 'forwarded';
   // In the middle of a text it may be anything: mail programs draw lines around it.
   return ORIGINAL.includes(phrase) && /^[-*_=]/.test(bare) ? 'original' : undefined;

@@ -1,4 +1,4 @@
-import { headerAt, isHeader } from './header.ts';
+import { headerAt, quotedHeaderAt } from './header.ts';
 import { introEndingIn } from './intro.ts';
 import type { Line } from './lines.ts';
 import { announces } from './lines.ts';
@@ -32,8 +32,8 @@ function noteQuote(lines: readonly Line[], at: number, quotes: Map<Line, Quote>)
     quotes.set(line, { kind: announced, length });
     return length;
   }
-  const header = headerAt(lines, at);
-  if (header && isHeader(header)) {
+  const header = quotedHeaderAt(lines, at);
+  if (header) {
     quotes.set(line, { kind: 'header', length: header.end - at });
     return header.end - at;
   }
@@ -47,8 +47,8 @@ function noteQuote(lines: readonly Line[], at: number, quotes: Map<Line, Quote>)
 
 /** Behind the header that may follow an announcement. */
 function endOfHeader(lines: readonly Line[], from: number): number {
-  const start = lines.findIndex(({ bare }, at) => at >= from && bare !== '');
-  return (start >= 0 && start < from + 4 && headerAt(lines, start)?.end) || from;
+  const blank = lines.slice(from, from + 4).findIndex(({ bare }) => bare !== '');
+  return (blank >= 0 && headerAt(lines, from + blank)?.end) || from;
 }
 
 /** Whether quoted lines follow. */
