@@ -336,6 +336,12 @@ describe('PostgreSQL', function () {
     assert.equal(await outcomes.begin()('4'), 'committed', 'what begins after that is its own');
   });
 
+  it('opens also where the server does not tell its history, in whatever language, and then knows no outcome', async () => {
+    const query = () => Promise.reject(Object.assign(new Error('…'), { severity: 'ПОМИЛКА', code: '0A000' }));
+    const outcomes = await createOutcomes({ query } as unknown as Pool);
+    assert.equal(await outcomes.begin()('1'), 'unknown');
+  });
+
   describe('is refused as a store', () => {
     const refused = (what: RegExp, url = database) =>
       assert.rejects(open(url), (error) => {

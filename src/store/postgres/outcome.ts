@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
-import { isFromServer } from './errors.ts';
+import { isFromServer, toStoreError } from './errors.ts';
 
 export type Outcome = 'committed' | 'aborted' | 'unknown';
 
@@ -49,7 +49,8 @@ async function timelineOf(pool: Pool): Promise<string | undefined> {
     const { rows } = await pool.query('SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline');
     return (rows[0] as { timeline: string }).timeline;
   } catch (error) {
-    if (isFromServer(error) && error.severity === 'ERROR') return undefined;
+    // By its code: the severity is a word of the server's language.
+    if (isFromServer(error) && toStoreError(error) === error) return undefined;
     throw error;
   }
 }
