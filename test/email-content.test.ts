@@ -183,6 +183,28 @@ describe('a mail that a colleague passes on', () => {
     }
   });
 
+  it('asks for something, and is no answer, also where our server proves who passes it on', async () => {
+    const body = FORWARD.map((line) => (line.startsWith('From:') ? 'From: Olena Koval' : line));
+    const proven = 'Authentication-Results: mx.example.com; dmarc=pass header.from=shop.test\n';
+    const settings = { authServer: 'mx.example.com' };
+    assert.equal((await read(`${proven}${forward('Ann <ann@shop.test>', body)}`, settings)).direction, 'inbound');
+    const answer = 'From: ann@shop.test\nSubject: Re: Order\nIn-Reply-To: <x@example.com>\n\nIt is on its way.\n';
+    assert.equal((await read(`${proven}${answer}`, settings)).direction, 'outbound');
+  });
+
+  it('is a file of an answer that it hangs on', async () => {
+    const mail = (head: string) =>
+      [
+        `From: Ann <ann@shop.test>\nSubject: Order 4512\n${head}Content-Type: multipart/mixed; boundary=b\n`,
+        `--b\nContent-Type: ${TEXT}\n\nIt is on its way.`,
+        '--b\nContent-Type: message/rfc822\n\nFrom: olena@example.com\n\nWhere is it?',
+        '--b--',
+      ].join('\n');
+    const answer = await read(mail('In-Reply-To: <x@example.com>\n'));
+    assert.deepEqual([answer.text, answer.sender.identifiers[0]?.value], ['It is on its way.', 'ann@shop.test']);
+    assert.equal((await read(mail(''))).sender.identifiers[0]?.value, 'olena@example.com');
+  });
+
   it('stays the sender’s when two people say that they wrote it', async () => {
     const { sender } = await read(forward('Ann <ann@shop.test>, Eve <eve@evil.test>'));
     assert.equal(sender.identifiers[0]?.value, 'ann@shop.test');

@@ -6,7 +6,7 @@ import { automaticOf, type Automatic } from './automatic.ts';
 import { contentOf, passedOnFields } from './content.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
-import { passedOnIn, type PassedOn } from './passed-on.ts';
+import { forwardOf, passedOnIn, type PassedOn } from './passed-on.ts';
 import { receiptOf } from './receipts.ts';
 import { firstSender, senderOf, type Known, type Sender } from './sender.ts';
 import { idsIn, referencesOf, threadOf, type ThreadRules } from './threads.ts';
@@ -41,7 +41,9 @@ function writerOf(mail: Mail, payload: Payload, rules: Rules): Writer {
   }
   const passedOn = passedOnIn(mail, rules);
   const sender = passedOn ? firstSender(passedOn, mail) : senderOf(mail, rules);
-  return { sender, passedOn, role: sender.role };
+  // Whom a colleague passes on can't be told: then he asks, and gives no answer.
+  const isAsking = sender.role === 'agent' && forwardOf(mail) !== undefined;
+  return { sender, passedOn, role: isAsking ? 'customer' : sender.role };
 }
 
 interface Writer {
