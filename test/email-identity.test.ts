@@ -198,6 +198,14 @@ describe('the author of a mail', () => {
       assert.ok(sender.identifiers.every(({ trust }) => trust === 'claimed'));
     });
 
+    it('shares no keys with the domain that he only says he is of', async () => {
+      const keys = { forms, subjectKeys: [{ pattern: 'SHOP-{number}', from: '@shop.test' }] };
+      const typed = await read('From: shop@program.test\nSubject: New order SHOP-12', keys, body);
+      const sent = await read('From: anna@shop.test\nSubject: SHOP-12', keys);
+      assert.equal(sent.thread?.externalId, '@shop.test key shop-12');
+      assert.notEqual(typed.thread?.externalId, sent.thread?.externalId);
+    });
+
     it('is looked for in the mail of its program only', async () => {
       for (const head of [
         'From: eve@evil.test\nSubject: New order',

@@ -95,10 +95,12 @@ function envelopeOf(
   const { sender, passedOn } = writer;
   const externalId = messageId ?? `sha256:${mail.digest}`;
   const variant = variantOf(mail, payload, messageId);
+  const [identifier] = sender.party.identifiers;
   const found = {
     externalId,
     references,
-    sender: sender.party.identifiers[0]?.value ?? '',
+    sender: identifier?.value ?? '',
+    trust: identifier?.trust ?? 'claimed',
     recipients: recipientsOf(mail, payload),
   };
   return {

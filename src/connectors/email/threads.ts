@@ -8,6 +8,7 @@ import { withoutPrefixes } from './text/subject.ts';
 /** Which conversation a mail says that it belongs to. */
 
 type Thread = NonNullable<EnvelopeInput['thread']>;
+type Trust = EnvelopeInput['sender']['identifiers'][number]['trust'];
 
 export interface ThreadRules {
   readonly subjectKeys: readonly SubjectKey[];
@@ -19,13 +20,14 @@ const MOST_REFERENCES = 100;
 /** Of ids, as the envelope takes them. */
 const LONGEST_ID = 512;
 
-/** `references` as `referencesOf` finds them; `sender`: what identifies him; `recipients`: all addresses it went to. */
+/** `references` as `referencesOf` finds them; `sender`: what identifies him, and how sure that is; `recipients`: all addresses it went to. */
 export function threadOf(
   mail: Mail,
   found: {
     readonly externalId: string;
     readonly references: readonly string[];
     readonly sender: string;
+    readonly trust: Trust;
     readonly recipients: readonly string[];
   },
   rules: ThreadRules,
@@ -55,26 +57,32 @@ function nameOf(
     externalId,
     references,
     sender,
+    trust,
     subject,
   }: {
     readonly externalId: string;
     readonly references: readonly string[];
     readonly sender: string;
+    readonly trust: Trust;
     readonly subject: string;
   },
   { subjectKeys }: ThreadRules,
 ): string {
-  const key = keyOf(mail.subject, sender, subjectKeys);
+  const key = keyOf(mail.subject, { sender, trust }, subjectKeys);
   const root = outlookRootOf(mail) ?? references[0] ?? externalId;
   // The sender first: what is too long is cut at the end, and he must stay.
   const name = key ?? `${sender} ${root} ${subject}`.trim();
   return name.toLowerCase().slice(0, LONGEST_ID).toWellFormed();
 }
 
-/** A key of another help desk, for the one who sends it or all of his domain. */
-function keyOf(subject: string, sender: string, keys: readonly SubjectKey[]): string | undefined {
+/** A key of another help desk, for the one who sends it or all of his domain: not for whom anybody may have named. */
+function keyOf(
+  subject: string,
+  { sender, trust }: { readonly sender: string; readonly trust: Trust },
+  keys: readonly SubjectKey[],
+): string | undefined {
   for (const { pattern, from } of keys) {
-    if (from !== undefined && !isOneOf(sender, [from])) continue;
+    if (from !== undefined && (trust === 'claimed' || !isOneOf(sender, [from]))) continue;
     const number = numberIn(subject, pattern);
     if (number !== undefined) return `${from ?? sender} key ${pattern.replace('{number}', number)}`;
   }
