@@ -243,6 +243,9 @@ Message-ID: <${OUR_ID}>
         subject,
       );
     }
+    const courier = 'From: Mail Delivery Service <info@courier.test>\nSubject: ';
+    assert.equal(await kindOf(`${courier}Our invoice\n\nPlease pay it.\n`), 'person');
+    assert.equal(await kindOf(`${courier}Undelivered mail\n\nNo such user.\n`), 'bounce');
     assert.equal(
       await kindOf('From: Max <postmaster@shop.test>\nSubject: Our invoice\n\nPlease send it again.\n'),
       'person',

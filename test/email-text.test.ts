@@ -177,6 +177,13 @@ describe('what a person wrote', () => {
   });
 });
 
+describe('a question about what is confidential', () => {
+  it('is no notice of a company', () => {
+    const text = 'Hello.\n\nIs it confidential if I name the recipient of the parcel? Please answer soon.';
+    assert.equal(replyIn(text), text);
+  });
+});
+
 describe('what looks like quotes all over', () => {
   for (const line of ['-----Original Message-----', 'Priority: high', 'From: Kyiv']) {
     it(`is looked at a few times a line, however many there are: ${line}`, () => {

@@ -42,8 +42,9 @@ function bounceOf(mail: Mail, envelopeFrom: string | undefined): Automatic | und
   if (failed) return 'bounce';
   const author = mail.from.find(({ name, address }) => name !== '' || address !== '');
   const who = `${author?.name ?? ''} <${author?.address ?? ''}>`.toLowerCase();
-  if (who.includes('mailer-daemon') || who.startsWith('mail delivery s')) return 'bounce';
-  const isServer = /<postmaster@/.test(who) || isFromNobody(mail, envelopeFrom);
+  if (who.includes('mailer-daemon')) return 'bounce';
+  // Who brings parcels has such a name, too.
+  const isServer = /<postmaster@|^mail delivery s/.test(who) || isFromNobody(mail, envelopeFrom);
   return isServer && (isBounceSubject(mail.subject) || isBounceText(mail.text)) ? 'bounce' : undefined;
 }
 

@@ -62,7 +62,8 @@ function isNotice(text: string): boolean {
   if (/^(?:disclaimer|confidentiality notice|haftungsausschluss|avertissement|aviso legal)[:.]?$/.test(text))
     return true;
   if (SCANNED.some((each) => text.includes(each))) return text.length < 300;
-  return has(text, SECRET) && has(text, ADDRESSEE);
+  // Who asks about secrets and recipients wants an answer.
+  return has(text, SECRET) && has(text, ADDRESSEE) && !text.includes('?');
 }
 
 const has = (text: string, stems: readonly string[]): boolean => stems.some((stem) => text.includes(stem));
