@@ -177,6 +177,14 @@ describe('what a person wrote', () => {
   });
 });
 
+describe('when somebody wrote something', () => {
+  it('is told in a text without cutting off what follows, unless a program says so', () => {
+    const told = 'Hello,\n\nOn 03.05.2027 at 10:00 your courier wrote:\nIt is at the door.\n\nNothing was there.';
+    assert.equal(replyIn(told), told);
+    assert.equal(replyIn('Thanks\n\nOn Mon, 3 May 2027, at 10:00, Ann wrote:\nIt is at the door.'), 'Thanks');
+  });
+});
+
 describe('a question about what is confidential', () => {
   it('is no notice of a company', () => {
     const text = 'Hello.\n\nIs it confidential if I name the recipient of the parcel? Please answer soon.';

@@ -54,7 +54,8 @@ function isIntro(text: string): boolean {
 }
 
 function isSure(text: string): boolean {
-  return STAMP.test(text) || hasAddress(text) || (hasTime(text) && hasDate(text) && begins(text));
+  // Without commas people tell so when somebody wrote to them, and go on below.
+  return STAMP.test(text) || hasAddress(text) || (text.includes(',') && hasTime(text) && hasDate(text) && begins(text));
 }
 
 function saysWrote(text: string): boolean {
