@@ -341,6 +341,16 @@ describe("WhatsApp's channel, against a stand-in that is checked against Meta's 
       assert.equal(await count(), 0);
     });
 
+    it('reads a page of long templates, and no more than ten pages', async () => {
+      meta.templates = Array.from({ length: 1001 }, (_, index) => ({
+        name: `t${index}`,
+        language: 'en',
+        status: 'APPROVED',
+        components: [{ type: 'BODY', text: index < 100 ? 'Hello '.repeat(2000) : 'Hello' }],
+      }));
+      assert.equal((await ask(0)).templates?.length, 1000);
+    });
+
     it('is said also where there are no templates: without the account, or when Meta gives none', async () => {
       assert.match((await ask(0, { accountId: undefined })).reason ?? '', /accountId/);
       meta.end('GET', refusal(400, 200, 'Permissions error'));

@@ -12,6 +12,8 @@ export const META = 'https://graph.facebook.com';
 const MB = 1024 * 1024;
 /** Most that WhatsApp takes of a document: every other kind of file is smaller. */
 export const MAX_FILE = 100 * MB;
+/** A page of a hundred templates, each of a few thousand letters. */
+const MAX_ANSWER = 8 * MB;
 /** Somebody looks at a ticket and waits for its templates. */
 const ASK_MS = 5000;
 /** A file on its way out, over a slow line. */
@@ -51,7 +53,7 @@ export function createGraph(deps: {
   async function call(what: string, path: string, request: Omit<HttpRequest, 'url'>): Promise<unknown> {
     try {
       const url = `${apiRoot}/${version}/${path}`;
-      const { json } = await http.send({ ...request, url, headers: signed(request.headers), maxBytes: MB });
+      const { json } = await http.send({ ...request, url, headers: signed(request.headers), maxBytes: MAX_ANSWER });
       return json;
     } catch (error) {
       throw failureOf(what, error);
