@@ -3,18 +3,20 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import type { Channel, Connector } from '../../src/core/connector.ts';
+import type { Channel, Connector, HttpRequest, HttpResponse } from '../../src/core/connector.ts';
 import { Item } from '../../src/core/envelope.ts';
 import { BadPayloadError } from '../../src/core/errors.ts';
 import type { Payload } from '../../src/core/payload.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { fakeClock } from '../fakes/clock.ts';
 import { fakeContext, sealedHttp } from '../fakes/context.ts';
+import type { SealedHttp } from '../fakes/context.ts';
 
 /**
  * What every connector promises, checked from its folder alone: `example.yaml` and
  * `fixtures/<case>/{payload.json, items.json}`, and `config.yaml` where a case needs other settings than the
- * example. `UPDATE_GOLDEN=1` writes items.json anew. How to write them: docs/adding-a-connector.md
+ * example; `fixtures/keys.json` holds what a vendor answers who publishes the keys that he signs with, by address.
+ * `UPDATE_GOLDEN=1` writes items.json anew. How to write them: docs/adding-a-connector.md
  */
 
 const HEADINGS = ['What you get', 'Set-up', 'Works on localhost', 'Limits', 'Common errors'];
@@ -156,7 +158,7 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
 
       it(`knows that ${name} comes from the vendor, and refuses a forged copy`, async function () {
         const { payload, settings, bodySigned } = recorded(home, name);
-        const { channel } = await open(connector, settings, payload.receivedAt);
+        const { channel } = await open(connector, settings, payload.receivedAt, publishedIn(home));
         const fetched = ['POLL', 'STREAM', 'RECONCILE'].includes(payload.method);
         if (fetched || !channel.webhook) return;
         await verify(channel, payload);
@@ -187,8 +189,7 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
   });
 }
 
-async function open(connector: Connector, settings: Settings, now?: number) {
-  const http = sealedHttp();
+async function open(connector: Connector, settings: Settings, now?: number, http: SealedHttp = sealedHttp()) {
   const context = fakeContext({ id: settings.id, clock: fakeClock(now), http });
   const channel = await connector.open(connector.config.parse(settingsOf(settings)), context);
   return { channel, http };
@@ -201,6 +202,21 @@ async function openOrNothing(connector: Connector, settings: Settings): Promise<
   } catch {
     return undefined;
   }
+}
+
+/** No way out but to what the vendor publishes. */
+function publishedIn(home: string): SealedHttp {
+  const file = join(home, 'fixtures/keys.json');
+  const published = (existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}) as Record<string, unknown>;
+  const sealed = sealedHttp();
+  const { send: refuse } = sealed;
+  const send = async (request: HttpRequest): Promise<HttpResponse> => {
+    const answer = published[request.url];
+    if (answer === undefined) return refuse(request);
+    const text = typeof answer === 'string' ? answer : JSON.stringify(answer);
+    return { status: 200, headers: {}, text, json: answer };
+  };
+  return Object.assign(sealed, { send });
 }
 
 function wayOf(method: string): 'webhook' | 'poll' | 'stream' {
