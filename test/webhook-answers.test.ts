@@ -174,6 +174,6 @@ describe('An answer through a webhook channel', () => {
 
 /** Spread without touching the getter of the agents. */
 function sealedStub(): Http {
-  const { send, stream, fetch, resolve, seat } = sealedHttp();
-  return { send, stream, fetch, resolve, seat, agents: undefined as unknown as Http['agents'] };
+  const { send, stream, fetch, socket, resolve, seat } = sealedHttp();
+  return { send, stream, fetch, socket, resolve, seat, agents: undefined as unknown as Http['agents'] };
 }

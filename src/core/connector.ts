@@ -1,11 +1,13 @@
-import type { Agent } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { z, ZodType } from 'zod';
 import type { Clock } from './clock.ts';
 import type { Attachment, Identifier, ItemInput } from './envelope.ts';
+import type { Http } from './http.ts';
 import type { HttpAnswer, Payload, WebhookRequest } from './payload.ts';
 import type { Secret } from './secret.ts';
 import type { Message, Ticket } from './ticket.ts';
+
+export type { Http, HttpRequest, HttpResponse, Seat, Socket } from './http.ts';
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -96,65 +98,6 @@ export interface Log {
   error(fields: object, text: string): void;
 }
 
-export interface HttpRequest {
-  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** An object is sent as JSON, a string or Buffer as it stands. */
-  readonly body?: object | string | Buffer;
-  /** Whole call, milliseconds. When left out: 30 s, 15 s of them until the answer begins. */
-  readonly timeoutMs?: number;
-  /** Most that is read of the answer; 64 KB when left out. */
-  readonly maxBytes?: number;
-  readonly signal?: AbortSignal;
-}
-
-export interface HttpResponse {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  /** At most `maxBytes` of it. */
-  readonly text: string;
-  /** The body as JSON (see `parseJson`), or undefined when it isn't or was cut. */
-  readonly json: unknown;
-}
-
-/**
- * The guarded way out. Addresses are checked when connecting; no proxy from the environment, no
- * redirects, no Brotli, deadlines and byte caps. A status outside 2xx and every failure is thrown as
- * one of the five error classes.
- */
-export interface Http {
-  /** A call whose answer is small. */
-  send(request: HttpRequest): Promise<HttpResponse>;
-  /**
-   * A download: the body as a stream, at most `maxBytes` of it, then the stream fails. One redirect is followed if
-   * `mayFollow` allows its address; headers of the request stay behind, credentials above all.
-   */
-  stream(
-    request: HttpRequest & { readonly maxBytes: number; readonly mayFollow?: (to: URL) => boolean },
-  ): Promise<{ readonly headers: Readonly<Record<string, string>>; readonly body: Readable }>;
-  /** `fetch` for SDKs that take one. */
-  readonly fetch: typeof fetch;
-  /** The guarded agent, for SDKs that take one, by scheme. */
-  readonly agents: { readonly http: Agent; readonly https: Agent };
-  /**
-   * An address of a host that may be reached, for protocols other than HTTP (IMAP, SMTP, AMI): connect to
-   * it, and check the certificate against the name. Throws as `send` does.
-   */
-  resolve(host: string, port: number): Promise<string>;
-  /**
-   * Leave to hold a connection to a host for long, while all endpoints of this process together hold fewer
-   * than `most`; waits for it, in order. Rejects with the signal's reason when aborted.
-   */
-  seat(host: string, most: number, signal: AbortSignal): Promise<Seat>;
-}
-
-/** Whoever has had his turn and sees that his seat is wanted gives it back and asks again. */
-export interface Seat {
-  isWanted(): boolean;
-  release(): void;
-}
-
 /** What came of a webhook, for `respond`. */
 export interface Receipt {
   /** One entry per item, in order. */
@@ -235,9 +178,21 @@ export interface CanReply {
   readonly templates?: readonly ReplyTemplate[];
 }
 
+/** Where customers sit at a page with a script of ours (web chat): who may ask from there for what was said. */
+export interface Visits {
+  /** Sites besides our own whose pages may ask, as browsers name them in `Origin`. */
+  readonly origins: readonly string[];
+  /**
+   * The thread of the visitor whose token it is; undefined unless it is one of ours and still good. He may see what has
+   * an external id of `<thread>/…` in this channel: his messages, and the answers that `reply` gave such an id.
+   */
+  threadOf(token: string): string | undefined;
+}
+
 /** A configured connector: one bot, mailbox, number. Optional methods are discovered by presence. */
 export interface Channel {
   readonly webhook?: Webhook;
+  readonly visits?: Visits;
   /**
    * Payload to items. Pure: no network, no clock, no memory, so that it can be repeated years later.
    * Throwing means a bug or an unknown shape: the payload is quarantined, its bytes kept.
@@ -269,6 +224,8 @@ export interface Channel {
   canReply?(conversation: {
     readonly ticket: Ticket;
     readonly lastInboundAt: number | undefined;
+    /** The customer's last message of the ticket on this channel, where it is known. */
+    readonly answers?: Message | undefined;
   }): MaybePromise<CanReply>;
   /**
    * What the vendor holds since `since` (milliseconds since the epoch), oldest first, for vendors who don't send again:

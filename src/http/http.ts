@@ -10,6 +10,7 @@ import { bare } from './request.ts';
 import { resolveAddress } from './resolve.ts';
 import { createSeats } from './seats.ts';
 import { send } from './send.ts';
+import { openSocket } from './socket.ts';
 
 const LIMITS: Limits = {
   connectMs: 5000,
@@ -66,6 +67,7 @@ export function createHttp(options: HttpOptions): Egress {
         // Only what the caller wrote himself: what is left out must not be found on Object.prototype.
         send: (request) => send(outlet, bare(request)),
         stream: (request) => stream(outlet, bare(request)),
+        socket: (request) => openSocket(outlet, bare(request)),
         // Its Response has a Node stream as body where the built-in one has a web stream; SDKs that take a fetch take both.
         fetch: ((...given) => lentFetch(outlet, ...given)) as (...given: Parameters<typeof fetch>) => Promise<never>,
         resolve: (host, port) =>

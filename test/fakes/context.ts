@@ -40,6 +40,7 @@ export function sealedHttp(): SealedHttp {
     send: async (request) => fail(`${request.method ?? 'GET'} ${request.url}`),
     stream: async (request) => fail(`${request.method ?? 'GET'} ${request.url}`),
     fetch: async (input) => fail(`fetch ${input instanceof Request ? input.url : String(input)}`),
+    socket: async ({ url }) => fail(`socket ${url}`),
     get agents(): Http['agents'] {
       return fail('agents');
     },
