@@ -9,6 +9,7 @@ import type { Vault } from './core/vault.ts';
 import type { EndpointDefinition } from './config.ts';
 import type { Egress } from './http/http.ts';
 import { maskSettings, parseSettings, unmaskSettings } from './settings.ts';
+import { createTurns } from './turns.ts';
 
 export interface EndpointsDeps {
   readonly connectors: readonly Connector[];
@@ -27,12 +28,16 @@ export interface EndpointsDeps {
 interface Opened extends Endpoint {
   /** As written, with secrets in clear: for masks that keep the old value. */
   readonly raw: Readonly<Record<string, unknown>>;
+  /** As it is stored; each time that it is stored this is something else. Undefined for one from the file. */
+  readonly sealed?: Buffer;
 }
 
 /** As the composition root needs it. */
 export interface OpenEndpoints extends Endpoints {
   /** Calls `listener` with each one that was made, changed or removed, before the old one is closed. */
   onChange(listener: (id: string) => Promise<void>): void;
+  /** Follows what other processes have made, changed and removed. */
+  look(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -116,16 +121,16 @@ export async function createEndpoints(
   }
 
   async function openStored(row: EndpointRow): Promise<Opened> {
-    const { id, role, type, name, enabled, autoReply } = row;
+    const { id, role, type, name, enabled, autoReply, sealed } = row;
     const base = { id, role, type, name, enabled, autoReply, source: null };
     try {
-      const settings = JSON.parse(vault.open(row.sealed, placeOf(id))) as Record<string, unknown>;
+      const settings = JSON.parse(vault.open(sealed, placeOf(id))) as Record<string, unknown>;
       const kind = typeOf(role, type);
       const config = kind ? parseSettings(kind.config, settings) : settings;
       // Whoever has an API key is not the operator: private hosts only through `egress.allow`.
-      return await open(role, { ...base, settings, config, trustedHosts: [] });
+      return { ...(await open(role, { ...base, settings, config, trustedHosts: [] })), sealed };
     } catch (error) {
-      return { ...base, settings: {}, raw: {}, problem: textOf(error) };
+      return { ...base, settings: {}, raw: {}, problem: textOf(error), sealed };
     }
   }
 
@@ -137,16 +142,17 @@ export async function createEndpoints(
     }
   }
 
-  async function save(endpoint: Opened): Promise<void> {
+  async function save(endpoint: Opened): Promise<Opened> {
     const { id, role, type, name, enabled, autoReply, raw } = endpoint;
     const sealed = vault.seal(JSON.stringify(raw), placeOf(id));
     await store.write([`endpoint ${id}`], (tx) =>
       tx.saveEndpoint({ id, role, type, name, enabled, autoReply, sealed, at: deps.clock.now() }),
     );
+    return { ...endpoint, sealed };
   }
 
   /** Opens first, so that what can't be opened is neither stored nor in anybody's way. */
-  async function replace(role: Role, input: EndpointInput, old: Opened | undefined): Promise<Opened> {
+  async function replace(role: Role, input: EndpointInput): Promise<Opened> {
     const kind = typeOf(role, input.type);
     if (!kind) throw unknownType(input.type, role === 'channel' ? deps.connectors : deps.destinationTypes);
     const config = parseSettings(kind.config, input.settings);
@@ -160,16 +166,39 @@ export async function createEndpoints(
         problems: [{ pointer: '/settings', message: endpoint.problem }],
       });
     }
-    try {
-      await save(endpoint);
-    } catch (error) {
+    const saved = await save(endpoint).catch(async (error: unknown) => {
       await close(endpoint);
       throw error;
-    }
-    opened.set(id, endpoint);
-    await changed(id);
+    });
+    await put(saved);
+    return saved;
+  }
+
+  async function put(endpoint: Opened): Promise<void> {
+    const old = opened.get(endpoint.id);
+    opened.set(endpoint.id, endpoint);
+    await changed(endpoint.id);
     if (old) await close(old);
-    return endpoint;
+  }
+
+  /** Nothing fetches any more when it is closed. */
+  async function take(endpoint: Opened): Promise<void> {
+    opened.delete(endpoint.id);
+    await changed(endpoint.id);
+    await close(endpoint);
+  }
+
+  async function look(): Promise<void> {
+    const rows = await store.read.endpoints();
+    for (const row of rows) {
+      const known = opened.get(row.id);
+      if (known && (known.source !== null || known.sealed?.equals(row.sealed))) continue;
+      await put(await openStored(row));
+    }
+    const stored = new Set(rows.map(({ id }) => id));
+    for (const known of [...opened.values()]) {
+      if (known.source === null && !stored.has(known.id)) await take(known);
+    }
   }
 
   function changeable(id: string): Opened {
@@ -181,13 +210,7 @@ export async function createEndpoints(
     return endpoint;
   }
 
-  let turn: Promise<unknown> = Promise.resolve();
-  /** Changes are made one after the other: each sees what the one before it left, and none stays open unseen. */
-  function inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = turn.then(work);
-    turn = result.catch(() => undefined);
-    return result;
-  }
+  const inTurn = createTurns();
 
   for (const definition of defined.channels) opened.set(definition.id, await open('channel', definition));
   for (const definition of defined.destinations) opened.set(definition.id, await open('destination', definition));
@@ -204,22 +227,25 @@ export async function createEndpoints(
     get: (id) => opened.get(id),
     create: (role, input) =>
       inTurn(async () => {
+        await look();
         if (opened.has(input.id)) throw new ConflictError(`there is an endpoint ${input.id} already`);
         // There is no old value that a mask could stand for: the field counts as left out.
         const settings = unmaskSettings(input.settings, {}) as Record<string, unknown>;
-        return replace(role, { ...input, settings }, undefined);
+        return replace(role, { ...input, settings });
       }),
     update: (id, patch) =>
       inTurn(async () => {
+        await look();
         const old = changeable(id);
         const settings = patch.settings
           ? (unmaskSettings(patch.settings, old.raw) as Record<string, unknown>)
           : old.raw;
         const { type, name, enabled, autoReply } = old;
-        return replace(old.role, { id, type, name, enabled, autoReply, ...patch, settings }, old);
+        return replace(old.role, { id, type, name, enabled, autoReply, ...patch, settings });
       }),
     remove: (id) =>
       inTurn(async () => {
+        await look();
         const old = changeable(id);
         // Nothing fetches any more when what is known of it goes.
         opened.delete(id);
@@ -236,6 +262,7 @@ export async function createEndpoints(
     onChange(listener) {
       changed = listener;
     },
+    look: () => inTurn(look),
     async close() {
       await Promise.all([...opened.values()].map(close));
     },

@@ -16,7 +16,12 @@ export async function listen(server: Server, { host, port }: Config['server']): 
     });
   });
   const { port: actual } = server.address() as AddressInfo;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${actual}`;
+  return addressOf({ host }, actual);
+}
+
+/** Without a slash at the end. */
+export function addressOf({ host }: Pick<Config['server'], 'host'>, port: number): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /** Lets answers that are being made go out, then ends what is left. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CommandError, createCli, USAGE } from './cli/cli.ts';
 import type { Cli, Io } from './cli/cli.ts';
 import { connect } from './cli/client.ts';
@@ -16,6 +16,7 @@ import { connectors } from './connectors/index.ts';
 import { systemClock } from './core/clock.ts';
 import { textOf } from './core/errors.ts';
 import { destinationTypes } from './dispatch/index.ts';
+import { roles, type Role } from './roles.ts';
 import { openDatabase } from './store/sqlite.ts';
 
 const processIo: Io = {
@@ -98,12 +99,20 @@ function addCommands(program: Command, cli: Cli, result: { code: number }): void
     .command('start')
     .description('start the gateway and run until Ctrl-C')
     .option('--strict-runtime', 'refuse a Node with a vulnerable Brotli decoder')
-    .addHelpText('after', examples('tributary start', 'PORT=9000 DATA_DIR=/var/lib/tributary tributary start'))
+    .option('--role <roles>', `what this process does: ${roles.join(',')}; everything when left out`, toRoles)
+    .addHelpText(
+      'after',
+      examples(
+        'tributary start',
+        'PORT=9000 DATA_DIR=/var/lib/tributary tributary start',
+        'DATABASE_URL=postgres://… tributary start --role worker,channels',
+      ),
+    )
     .action(
-      run((options: StartOptions) => {
+      run((options: StartOptions & { readonly role?: readonly Role[] }) => {
         const settings = config();
         return start(cli, settings, options, async () =>
-          (await import('./tributary.ts')).startGateway({ config: settings }),
+          (await import('./tributary.ts')).startGateway({ config: settings, roles: options.role }),
         );
       }),
     );
@@ -134,6 +143,14 @@ function addCommands(program: Command, cli: Cli, result: { code: number }): void
   addAccess(program, tools);
   addTrigger(program, tools);
   addSignatures(program, tools);
+}
+
+function toRoles(text: string): readonly Role[] {
+  return text.split(',').map((name) => {
+    const role = roles.find((each) => each === name.trim());
+    if (!role) throw new InvalidArgumentError(`There is no role ${name}; known are ${roles.join(', ')}.`);
+    return role;
+  });
 }
 
 /** Reads the whole database; returns what is wrong with it. Only while no gateway runs on it. */

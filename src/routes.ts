@@ -3,6 +3,13 @@ import type { Endpoints, Route, Routes } from './core/gateway.ts';
 import type { NewId } from './core/id.ts';
 import type { Clock } from './core/clock.ts';
 import type { Store } from './core/store.ts';
+import { createTurns } from './turns.ts';
+
+/** As the composition root needs them. */
+export interface OpenRoutes extends Routes {
+  /** Follows what other processes have made, changed and removed. */
+  look(): Promise<void>;
+}
 
 /** Routes from the YAML, read-only, then those made over the API. */
 export async function createRoutes(
@@ -13,13 +20,18 @@ export async function createRoutes(
     readonly endpoints: Pick<Endpoints, 'get'>;
   },
   defined: readonly Route[],
-): Promise<Routes> {
+): Promise<OpenRoutes> {
   const { store } = deps;
-  let own: readonly Route[] = (await store.read.routes()).map((row) => ({
-    ...(row.definition as Pick<Route, 'when' | 'to'>),
-    id: row.id,
-    source: null,
-  }));
+  const inTurn = createTurns();
+  let own: readonly Route[] = [];
+
+  async function look(): Promise<void> {
+    own = (await store.read.routes()).map((row) => ({
+      ...(row.definition as Pick<Route, 'when' | 'to'>),
+      id: row.id,
+      source: null,
+    }));
+  }
 
   async function save(id: string, { when, to }: Pick<Route, 'when' | 'to'>, position: number): Promise<Route> {
     for (const [index, target] of to.entries()) {
@@ -33,7 +45,7 @@ export async function createRoutes(
     return { id, source: null, when, to };
   }
 
-  /** Where it stands now; others may be removed while it is stored. Throws unless it can be changed here. */
+  /** Where it stands. Throws unless it can be changed here. */
   function ownIndex(id: string): number {
     const index = own.findIndex((route) => route.id === id);
     if (index >= 0) return index;
@@ -45,23 +57,30 @@ export async function createRoutes(
     throw new NotFoundError(`there is no route ${id}`);
   }
 
+  await look();
   return {
     all: () => [...defined, ...own],
-    async create(input) {
-      const route = await save(deps.newId('rte'), input, own.length);
-      own = [...own, route];
-      return route;
-    },
-    async update(id, input) {
-      const index = ownIndex(id);
-      const route = await save(id, input, index);
-      own = own.map((each) => (each.id === id ? route : each));
-      return route;
-    },
-    async remove(id) {
-      ownIndex(id);
-      await store.write(['routes'], (tx) => tx.deleteRoute(id));
-      own = own.filter((each) => each.id !== id);
-    },
+    look: () => inTurn(look),
+    create: (input) =>
+      inTurn(async () => {
+        await look();
+        const route = await save(deps.newId('rte'), input, own.length);
+        own = [...own, route];
+        return route;
+      }),
+    update: (id, input) =>
+      inTurn(async () => {
+        await look();
+        const route = await save(id, input, ownIndex(id));
+        own = own.map((each) => (each.id === id ? route : each));
+        return route;
+      }),
+    remove: (id) =>
+      inTurn(async () => {
+        await look();
+        ownIndex(id);
+        await store.write(['routes'], (tx) => tx.deleteRoute(id));
+        own = own.filter((each) => each.id !== id);
+      }),
   };
 }

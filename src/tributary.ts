@@ -1,53 +1,47 @@
 import { randomBytes } from 'node:crypto';
-import { rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createApi } from './api/api.ts';
+import { writeCard } from './card.ts';
+import { createCarryOut } from './carry-out.ts';
 import type { Config } from './config.ts';
 import { connectors } from './connectors/index.ts';
 import { createRunner } from './connectors/runner.ts';
 import { systemClock, type Clock } from './core/clock.ts';
 import type { Log } from './core/connector.ts';
-import { textOf } from './core/errors.ts';
+import { PermanentError, textOf } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
 import { createIds, timeOf } from './core/id.ts';
 import { Secret } from './core/secret.ts';
 import { createVault } from './core/vault.ts';
-import { createDeliver, createNotify, createUpdate } from './dispatch/deliver.ts';
-import { createDownload, openAttachment } from './dispatch/files.ts';
 import { destinationTypes } from './dispatch/index.ts';
-import { createProfile } from './dispatch/profile.ts';
-import { createReply } from './dispatch/reply.ts';
 import { targetsOf } from './dispatch/routes.ts';
 import { announceEnding } from './dispatch/settled.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createFeed } from './feed.ts';
+import { noFront, openFront } from './front.ts';
 import { createHttp } from './http/http.ts';
-import { closeServer, listen, startError } from './listen.ts';
+import { startError } from './listen.ts';
 import { createLog } from './log.ts';
 import { createAnnouncer } from './normalizer/announce.ts';
-import { cleanLine } from './normalizer/canonical.ts';
 import { createDesk } from './normalizer/desk.ts';
-import { settleEarly } from './normalizer/early.ts';
 import { createIntake } from './normalizer/receive.ts';
-import { ticketProof } from './normalizer/thread.ts';
 import { createOffload } from './offload.ts';
 import { createOutbox } from './outbox.ts';
+import { enterProcesses, type Processes } from './processes.ts';
 import { openQueue } from './queue/open.ts';
 import { createWorker } from './queue/worker.ts';
 import { createRetention } from './retention.ts';
+import { roles as allRoles, type Role } from './roles.ts';
 import { createRoutes } from './routes.ts';
 import { loadSecretKey } from './secret-key.ts';
 import { openStore, type OpenDatabase } from './store/open.ts';
 import { VERSION } from './version.ts';
 import { createRefusals } from './webhooks/refusals.ts';
-import { hardenServer, httpServerOptions } from './webhooks/server.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
 
 /** A gateway that is running in this process. */
 export interface RunningGateway {
-  /** Where it listens, without a slash at the end. */
+  /** Where it listens, if it does, without a slash at the end. */
   readonly url: string;
   readonly gateway: Gateway;
   /** The link that makes the first admin; undefined when there is one. */
@@ -61,36 +55,44 @@ export interface RunningGateway {
 /** Tasks of one endpoint that are worked on at the same time. */
 const PER_ENDPOINT = 8;
 
-/**
- * Puts the parts together; the only file that knows all of them. Throws `PermanentError` with a hint
- * when it can't start. `clock` and `log` are the system's when left out.
- */
-export async function startGateway(options: {
+export interface GatewayOptions {
   readonly config: Config;
+  /** All when left out. Fewer need others on the same PostgreSQL database that do the rest. */
+  readonly roles?: readonly Role[];
   readonly clock?: Clock;
   readonly log?: Log;
   /** How the database file is opened; tests make one that fails at a chosen moment. */
   readonly openDatabase?: OpenDatabase;
-}): Promise<RunningGateway> {
-  const { config, clock = systemClock, log = createLog(config.log), openDatabase } = options;
-  const { dataDir, server: address } = config;
+  /** How often a process looks what the others do, milliseconds; tests are in a hurry. */
+  readonly lookMs?: number;
+}
+
+/**
+ * Puts the parts together; the only file that knows all of them. Throws `PermanentError` with a hint
+ * when it can't start. `clock` and `log` are the system's when left out.
+ */
+export async function startGateway(options: GatewayOptions): Promise<RunningGateway> {
+  const { config, roles = allRoles, clock = systemClock, log = createLog(config.log) } = options;
   // Undone in reverse, whether it stops or can't start.
   const undo: (() => Promise<void> | void)[] = [];
   try {
-    return await start({ config, clock, log, openDatabase }, undo);
+    assertShared(config, roles);
+    return await start({ ...options, roles, clock, log }, undo);
   } catch (error) {
     await undoAll(undo, log);
-    throw startError(error, dataDir, address);
+    throw startError(error, config.dataDir, config.server);
   }
 }
 
 async function start(
   {
     config,
+    roles,
     clock,
     log,
     openDatabase,
-  }: { config: Config; clock: Clock; log: Log; openDatabase: OpenDatabase | undefined },
+    lookMs,
+  }: GatewayOptions & Required<Pick<GatewayOptions, 'roles' | 'clock' | 'log'>>,
   undo: (() => Promise<void> | void)[],
 ): Promise<RunningGateway> {
   const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
@@ -105,17 +107,9 @@ async function start(
   ];
   const newId = createIds(clock, Math.max(0, ...newest.map((each) => (each ? timeOf(each.id) : 0))));
 
-  const server = createServer(httpServerOptions);
-  hardenServer(server, { trustProxy: config.server.trustProxy });
-  // It must listen before its address is known; until everything stands, whoever calls is asked to come back.
-  let handle = (_request: IncomingMessage, response: ServerResponse): void => {
-    response.writeHead(503, { 'retry-after': '1' }).end();
-  };
-  server.on('request', (request, response) => {
-    handle(request, response);
-  });
-  const url = await listen(server, config.server);
-  undo.push(() => closeServer(server));
+  const front = roles.includes('web') ? await openFront(config.server) : noFront(config.server);
+  undo.push(() => front.close());
+  const { url } = front;
   const publicUrl = config.server.publicUrl ?? url;
 
   const egress = createHttp({ allow: config.egress.allow, clock, userAgent: `Tributary/${VERSION}` });
@@ -175,6 +169,7 @@ async function start(
   });
   const runner = createRunner({
     endpoints,
+    processId: () => processes.id(),
     intake,
     store,
     clock,
@@ -190,40 +185,23 @@ async function start(
   endpoints.onChange(runner.follow);
   const desk = createDesk({ ...announcing, country: config.country });
 
-  const delivering = {
-    newId,
-    store,
-    clock,
-    endpointOf,
-    destinationTypeOf,
-    openAttachment: (id: string) => openAttachment(store, id),
-  };
   const worker = createWorker({
     store,
     queue,
     clock,
     log,
     random: Math.random,
-    carryOut: {
-      notify: createNotify(delivering),
-      deliver: createDeliver(delivering),
-      update: createUpdate(delivering),
-      reply: createReply({
-        ...delivering,
-        proofOf: (number) => ticketProof(proofKey, number),
-        isIdempotent: (type) => connectors.find((each) => each.type === type)?.capabilities.idempotent ?? false,
-        settleEarly: async (tx, endpointId, externalId) => {
-          const source = { endpointId, receivedAt: clock.now() };
-          await settleEarly(tx, createAnnouncer(tx, announcing), source, externalId);
-        },
-      }),
-      download: createDownload(delivering),
-      profile: createProfile({
-        ...delivering,
-        cleanName: cleanLine,
-        announce: (tx) => createAnnouncer(tx, announcing).change,
-      }),
-    },
+    processId: () => processes.id(),
+    carryOut: createCarryOut({
+      newId,
+      store,
+      clock,
+      endpointOf,
+      destinationTypeOf,
+      connectors,
+      announcing,
+      proofKey,
+    }),
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);
       await announceEnding(tx, announcer, ending);
@@ -258,31 +236,49 @@ async function start(
     api.close();
   });
   const webhooks = createWebhooks({ endpoints, intake, refusals, clock, log, trustProxy: config.server.trustProxy });
-  handle = (request, response) => {
+  front.serve((request, response) => {
     if (!webhooks(request, response)) api.app(request, response);
-  };
-  const sockets = api.attachSockets(server);
-  undo.push(() => sockets.close());
+  });
+  if (front.server) {
+    const sockets = api.attachSockets(front.server);
+    undo.push(() => sockets.close());
+  }
+  const card = front.server && writeCard(config.dataDir, { url, token });
+  undo.push(() => card?.remove());
 
-  worker.start();
-  runner.start();
+  const processes: Processes = await enterProcesses({
+    store,
+    clock,
+    log,
+    lookMs,
+    onLook: async () => {
+      card?.renew();
+      await Promise.all([endpoints.look(), routes.look()]);
+      await runner.look();
+    },
+  });
+  undo.push(() => processes.stop());
+  if (roles.includes('channels')) runner.start();
+  if (roles.includes('worker')) {
+    worker.start();
+    const retention = createRetention({ store, clock, log, limits: config.retention });
+    undo.push(() => retention.stop());
+  }
   undo.push(async () => {
     await Promise.all([worker.stop(), runner.stop()]);
   });
-  const retention = createRetention({ store, clock, log, limits: config.retention });
-  undo.push(() => retention.stop());
-
-  const card = join(config.dataDir, 'gateway.json');
-  writeFileSync(card, `${JSON.stringify({ url, token, pid: process.pid })}\n`, { mode: 0o600 });
-  undo.push(() => {
-    rmSync(card, { force: true });
-  });
   // The first to be undone: nobody comes in any more while the rest stops.
   undo.push(() => {
-    server.close();
-    server.closeIdleConnections();
+    front.leave();
   });
   return { url, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
+}
+
+function assertShared({ store }: Config, roles: readonly Role[]): void {
+  if (store.url !== undefined || allRoles.every((role) => roles.includes(role))) return;
+  throw new PermanentError('one process does everything on SQLite', {
+    hint: 'Leave out --role, or set DATABASE_URL to a PostgreSQL database that several processes can share.',
+  });
 }
 
 async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {

@@ -91,7 +91,8 @@ describeOnBoth('reading the outbox', (openTestDatabase) => {
       lastErrorAt: 7,
       needsReauth: true,
     });
-    await base.tx.saveCursor('crm', 'c1');
+    await base.tx.takeChannel('crm', 'a');
+    await base.tx.saveCursor('crm', 'c1', 'a');
     const [contact, crm] = await base.read.endpointStates();
     assert.deepEqual([contact?.endpointId, contact?.lastInAt, contact?.failures], ['contact', at, 0]);
     assert.deepEqual([crm?.lastInAt, crm?.failures, crm?.needsReauth, crm?.lastError], [null, 3, true, 'HTTP 500']);

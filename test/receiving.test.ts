@@ -25,13 +25,17 @@ describe('receiving a payload', () => {
         }),
     });
     filing = await openFiling({ log, around, wake: (id) => woken.push(id) });
+    await filing.store.write([], (tx) => tx.takeChannel('chat', 'this'));
   });
   afterEach(() => filing.close());
 
   const receive = async (body: string | ItemInput, cursor?: string, endpointId = 'chat') => {
     const text = typeof body === 'string' ? body : JSON.stringify([body]);
     const about = { endpointId, receivedAt: filing.clock.now(), method: 'POLL', url: '', headers: {} };
-    const { items } = await filing.intake.receive({ ...about, body: Buffer.from(text) }, cursor);
+    const { items } = await filing.intake.receive(
+      { ...about, body: Buffer.from(text) },
+      cursor === undefined ? undefined : { cursor, processId: 'this' },
+    );
     return items.map(({ outcome }) => outcome);
   };
   const events = async () => (await filing.store.read.events({}, { limit: 100 })).data;
@@ -90,9 +94,11 @@ describe('receiving a payload', () => {
       },
     };
     const other = await openFiling({ log, channel });
+    await other.store.write([], (tx) => tx.takeChannel('chat', 'this'));
     try {
       const about = { endpointId: 'chat', receivedAt: other.clock.now(), method: 'POLL', url: '', headers: {} };
-      const send = () => other.intake.receive({ ...about, body: Buffer.from('a mail') }, 'behind');
+      const send = () =>
+        other.intake.receive({ ...about, body: Buffer.from('a mail') }, { cursor: 'behind', processId: 'this' });
       await assert.rejects(send(), RetryableError);
       assert.deepEqual((await other.store.read.events({}, { limit: 9 })).data, []);
       assert.equal(await other.store.read.cursor('chat'), undefined);

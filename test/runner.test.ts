@@ -298,7 +298,10 @@ describe('a channel that is polled', () => {
     it('doesn’t pass what the store can’t take', async () => {
       const { poll, asked } = listOf(['a', 'b'], 1);
       host.add('chat', { poll });
-      host.write = (_store, locks) => Promise.reject(new RetryableError(`the disk is full: ${locks.length} locks`));
+      let writes = 0;
+      // The channel is taken, and then the disk is full.
+      host.write = (store, ...call) =>
+        writes++ === 0 ? store.write(...call) : Promise.reject(new RetryableError('the disk is full'));
       host.runner.start();
       await host.until(() => host.log.entries.length > 0, 'a complaint');
       await host.settle();

@@ -52,6 +52,7 @@ describe('a worker', () => {
       queue,
       clock,
       log,
+      processId: () => 'this',
       random: () => 0.5,
       carryOut: {
         deliver: carryOut,

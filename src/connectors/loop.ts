@@ -1,5 +1,5 @@
 import type { Channel, Raw, Receipt } from '../core/connector.ts';
-import { RetryableError } from '../core/errors.ts';
+import { LeaseLostError, RetryableError } from '../core/errors.ts';
 import type { Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import type { Store } from '../core/store.ts';
@@ -10,11 +10,14 @@ import { startReconciling, type Reconciling } from './reconcile.ts';
 export interface LoopDeps extends InboundDeps {
   readonly intake: Pick<Intake, 'receive'>;
   readonly store: Pick<Store, 'write' | 'read'>;
+  /** Which holds the channel. */
+  readonly processId: string;
 }
 
 /** What keeps one channel's poll or stream running, and asks its vendor for what was missed. */
 export interface Loop {
   readonly channel: Channel;
+  readonly processId: string;
   /** Polls at once, unless it rests after a failure. */
   wake(): void;
   /** Resolves when nothing of it runs any more; what ignores its signal is left behind. */
@@ -30,7 +33,7 @@ const STEADY_MS = 60_000;
 
 /** Starts at once: connects until that succeeds, then streams or polls until it is stopped. */
 export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel): Loop {
-  const { clock, store } = deps;
+  const { clock, store, processId } = deps;
   const ending = new AbortController();
   const newRecord = createInboundRecords(deps, endpointId);
   const record = newRecord();
@@ -51,7 +54,8 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
         else if (channel.poll) await pollOnce(channel.poll.bind(channel));
         else return await record.succeeded();
       } catch (error) {
-        if (ending.signal.aborted) return;
+        // Somebody else goes on, and this is no failure.
+        if (ending.signal.aborted || error instanceof LeaseLostError) return;
         interrupted = true;
         await clock.sleep(await record.failed(error), ending.signal).catch(() => undefined);
       }
@@ -77,7 +81,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       headers: headersOf(headers),
       body,
     };
-    return deps.intake.receive(payload, cursor);
+    return deps.intake.receive(payload, cursor === undefined ? undefined : { cursor, processId });
   }
 
   async function pollOnce(poll: NonNullable<Channel['poll']>): Promise<void> {
@@ -103,7 +107,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
       await receive('POLL', raw, index === page.items.length - 1 ? page.cursor : undefined);
     }
     if (page.items.length > 0 || page.cursor === from) return;
-    await store.write([`endpoint ${endpointId}`], (tx) => tx.saveCursor(endpointId, page.cursor));
+    await store.write([`endpoint ${endpointId}`], (tx) => tx.saveCursor(endpointId, page.cursor, processId));
   }
 
   async function streamOnce(stream: NonNullable<Channel['stream']>): Promise<void> {
@@ -142,6 +146,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
   const running = run();
   return {
     channel,
+    processId,
     wake() {
       rest.abort();
     },

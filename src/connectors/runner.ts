@@ -1,8 +1,12 @@
+import { textOf } from '../core/errors.ts';
+import type { Channel } from '../core/connector.ts';
 import type { Endpoints } from '../core/gateway.ts';
 import { startLoop, type Loop, type LoopDeps } from './loop.ts';
 
-export interface RunnerDeps extends LoopDeps {
+export interface RunnerDeps extends Omit<LoopDeps, 'processId'> {
   readonly endpoints: Pick<Endpoints, 'all' | 'get'>;
+  /** Under which this process may hold channels now. */
+  readonly processId: () => string;
 }
 
 /** How long what is being filed may take once it stops, milliseconds. */
@@ -15,27 +19,35 @@ export interface Runner {
   readonly follow: (id: string) => Promise<void>;
   /** Tries again now, whatever it waits for: an operator has repaired it. */
   readonly retry: (id: string) => Promise<void>;
-  /** There is something to be fetched. */
+  /** There is something to be fetched. In another process it is fetched with the next poll. */
   wake(id: string): void;
+  /** Lets go of channels that another process has taken, and takes those that are free. */
+  readonly look: () => Promise<void>;
   stop(): Promise<void>;
 }
 
-/**
- * One process owns a data folder (see the store's lock), so it runs the loops of all channels. Several processes on
- * one database would take a lease here, before a loop starts.
- */
+/** Of several processes on one store, each channel's loop runs in the one that holds it. */
 export function createRunner(deps: RunnerDeps): Runner {
-  const { endpoints, clock, log } = deps;
+  const { endpoints, store, clock, log } = deps;
   const loops = new Map<string, Loop>();
   const turns = new Map<string, Promise<void>>();
   let state: 'new' | 'running' | 'stopped' = 'new';
 
-  function start(id: string): void {
+  async function start(id: string): Promise<void> {
     const channel = endpoints.get(id)?.channel;
-    if (state !== 'running' || !channel) return;
-    const isRun = (['connect', 'stream', 'poll', 'reconcile'] as const).some((way) => channel[way] !== undefined);
-    if (isRun) loops.set(id, startLoop(deps, id, channel));
+    if (state !== 'running' || !channel || !isRun(channel)) return;
+    const processId = deps.processId();
+    try {
+      if (!(await store.write([`endpoint ${id}`], (tx) => tx.takeChannel(id, processId)))) return;
+    } catch (error) {
+      log.warn({ endpoint: id, error: textOf(error) }, 'a channel could not be taken; it is tried again');
+      return;
+    }
+    if (isRunning()) loops.set(id, startLoop({ ...deps, processId }, id, channel));
   }
+
+  /** It may have been stopped while something was waited for. */
+  const isRunning = () => state === 'running';
 
   /** One after the other: two loops of one channel would fight over its cursor. */
   function restartUnless(id: string, fits: (loop: Loop) => boolean): Promise<void> {
@@ -44,7 +56,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       if (loop && fits(loop)) return;
       await loop?.stop();
       loops.delete(id);
-      start(id);
+      await start(id);
     });
     turns.set(id, turn);
     return turn;
@@ -53,12 +65,26 @@ export function createRunner(deps: RunnerDeps): Runner {
   return {
     start() {
       state = 'running';
-      for (const { id } of endpoints.all('channel')) start(id);
+      for (const { id } of endpoints.all('channel')) void restartUnless(id, () => true);
     },
     follow: (id) => restartUnless(id, (loop) => loop.channel === endpoints.get(id)?.channel),
-    retry: (id) => restartUnless(id, () => false),
+    async retry(id) {
+      if (loops.has(id)) return restartUnless(id, () => false);
+      // Whoever has it begins anew with it, or leaves it to somebody else.
+      await store.write([`endpoint ${id}`], (tx) => tx.freeChannel(id));
+    },
     wake(id) {
       loops.get(id)?.wake();
+    },
+    async look() {
+      if (!isRunning()) return;
+      const holders = await store.read.channelHolders();
+      const mine = deps.processId();
+      for (const { id } of endpoints.all('channel')) {
+        const holder = holders.get(id);
+        const isHere = (loop: Loop) => loop.processId === holder && holder === mine;
+        if (loops.has(id) || holder === undefined || holder === mine) await restartUnless(id, isHere);
+      }
     },
     async stop() {
       state = 'stopped';
@@ -74,4 +100,8 @@ export function createRunner(deps: RunnerDeps): Runner {
       over.abort();
     },
   };
+}
+
+function isRun(channel: Channel): boolean {
+  return (['connect', 'stream', 'poll', 'reconcile'] as const).some((way) => channel[way] !== undefined);
 }

@@ -48,6 +48,9 @@ export class RetryableError extends TributaryError {
   }
 }
 
+/** Another process has taken over what this one was doing: nothing of it remains, and nothing is to be done. */
+export class LeaseLostError extends RetryableError {}
+
 /** The vendor asks for a pause. `retryAfterMs` as the vendor said it, or undefined when he didn't. */
 export class RateLimitedError extends TributaryError {
   readonly retryAfterMs: number | undefined;

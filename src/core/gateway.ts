@@ -28,12 +28,21 @@ export interface Gateway {
 
 /** The one way in for what customers send. */
 export interface Intake {
-  /** Files a payload, and the cursor behind it: durable when it resolves. Throws `RetryableError` when the store can't write. */
-  receive(payload: Payload, cursor?: string): Promise<Receipt>;
+  /**
+   * Files a payload, and the cursor behind it: durable when it resolves. Throws `RetryableError` when the store can't
+   * write, `LeaseLostError` when the process has no right to the cursor any more.
+   */
+  receive(payload: Payload, fetched?: Fetched): Promise<Receipt>;
   /** Files the item of an event again, after a fix or an operator's decision. Throws `PermanentError` when its bytes are gone. */
   replay(eventId: string, actor: string): Promise<Receipt>;
   /** What a channel would make of a payload; stores nothing. */
   dryRun(endpointId: string, payload: Payload): Promise<readonly Item[]>;
+}
+
+/** Where fetching from a channel goes on, and the process that has the right to say so. */
+export interface Fetched {
+  readonly cursor: string;
+  readonly processId: string;
 }
 
 export interface NewReply {

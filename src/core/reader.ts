@@ -95,6 +95,10 @@ export interface Reader {
   /** Tasks waiting per endpoint, and when the oldest was made. */
   backlog(): Promise<readonly { endpointId: string; waiting: number; dead: number; oldestAt: number | null }[]>;
   cursor(endpointId: string): Promise<string | undefined>;
+  /** Processes that work on this store; the beat of one that is alive grows. */
+  processes(): Promise<readonly { readonly id: string; readonly beat: number }[]>;
+  /** Channels that a known process has the right to fetch from, with its id. */
+  channelHolders(): Promise<ReadonlyMap<string, string>>;
   /** As `saveSecret` stored it. */
   secret(endpointId: string, name: string): Promise<Buffer | undefined>;
   endpoints(): Promise<readonly EndpointRow[]>;

@@ -238,7 +238,6 @@ export interface Transaction {
   // Endpoints
   endpointState(endpointId: string): Promise<EndpointState>;
   updateEndpointState(endpointId: string, patch: Partial<Omit<EndpointState, 'endpointId'>>): Promise<void>;
-  saveCursor(endpointId: string, cursor: string): Promise<void>;
   saveEndpoint(row: EndpointRow): Promise<void>;
   /** With everything that was known of it: cursor, failures, secrets. */
   deleteEndpoint(id: string): Promise<void>;
@@ -246,6 +245,20 @@ export interface Transaction {
   saveSecret(endpointId: string, name: string, sealed: Buffer): Promise<void>;
   saveRoute(row: RouteRow): Promise<void>;
   deleteRoute(id: string): Promise<boolean>;
+
+  // Processes
+  /** A process that works on this store: what it takes is held under its id (hexadecimal, never used before). */
+  enterProcess(id: string): Promise<void>;
+  /** Shows that it is alive. */
+  beatProcess(id: string): Promise<void>;
+  /** Forgets a process and frees what it holds, channels and tasks; nothing happens (false) once it has moved on from `beat`. */
+  endProcess(id: string, beat?: number): Promise<boolean>;
+  /** The right to fetch from a channel; false while another process that is known has it. */
+  takeChannel(endpointId: string, processId: string): Promise<boolean>;
+  /** Takes that right away from whoever has it. */
+  freeChannel(endpointId: string): Promise<void>;
+  /** Where fetching goes on. Throws `LeaseLostError` unless the process has the right to fetch. */
+  saveCursor(endpointId: string, cursor: string, processId: string): Promise<void>;
 
   // Access
   saveKey(row: KeyRow): Promise<void>;

@@ -2,7 +2,7 @@ import { ZodError } from 'zod';
 import type { Channel, Log, Receipt } from '../core/connector.ts';
 import { isEnvelope, Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, PermanentError, RetryableError, textOf } from '../core/errors.ts';
-import type { Endpoint, Intake } from '../core/gateway.ts';
+import type { Endpoint, Fetched, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
 import type { EventRow, PayloadRow } from '../core/rows.ts';
@@ -33,13 +33,13 @@ export function createIntake(given: ReceiveDeps): Intake {
   const deps = { ...given, toCanonical: createCanonical(given.country) };
   const { store } = deps;
 
-  async function receive(payload: Payload, cursor?: string): Promise<Receipt> {
+  async function receive(payload: Payload, fetched?: Fetched): Promise<Receipt> {
     const endpoint = channelOf(deps, payload.endpointId);
     const items = await itemsOf(deps, endpoint, payload);
     const large = payload.body.length > INLINE_BYTES;
     // Written and synced before the commit that points to it.
     const blob = large ? (await store.blobs.save(payload.body, payload.body.length)).sha256 : undefined;
-    const arrival = { endpoint, payload, blob, cursor };
+    const arrival = { endpoint, payload, blob, fetched };
     try {
       return await file(arrival, items);
     } catch (error) {
@@ -50,7 +50,7 @@ export function createIntake(given: ReceiveDeps): Intake {
     }
   }
 
-  async function file({ endpoint, payload, blob, cursor }: Arrival, items: readonly Item[]): Promise<Receipt> {
+  async function file({ endpoint, payload, blob, fetched }: Arrival, items: readonly Item[]): Promise<Receipt> {
     const id = deps.newId('pay');
     const source = sourceOf(deps, endpoint, id, payload.receivedAt);
     const accepted = await writeAndAnnounce(deps, locksOf(items), async (tx, announcer) => {
@@ -64,7 +64,7 @@ export function createIntake(given: ReceiveDeps): Intake {
       const sameAs = await firstOf(results, payload);
       await tx.savePayload(sameAs === undefined ? row : { ...row, sameAs, body: undefined, blob: undefined });
       if (results.some(isUnread)) await alarmOnce(tx, announcer, endpoint.id, payload.receivedAt);
-      if (cursor !== undefined) await tx.saveCursor(endpoint.id, cursor);
+      if (fetched) await tx.saveCursor(endpoint.id, fetched.cursor, fetched.processId);
       return results;
     });
     const unread = accepted.find(isUnread);
@@ -130,8 +130,7 @@ interface Arrival {
   readonly endpoint: OpenChannel;
   readonly payload: Payload;
   readonly blob: string | undefined;
-  /** Where fetching goes on behind it. */
-  readonly cursor: string | undefined;
+  readonly fetched: Fetched | undefined;
 }
 
 /** An operator has looked at it: what a guard blocked goes through, and what opens no ticket by itself opens one. */

@@ -23,6 +23,8 @@ export interface WorkerDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** Under which this process holds tasks now: the beginning of its leases' tokens. */
+  readonly processId: () => string;
   readonly carryOut: Readonly<Record<TaskKind, CarryOut>>;
   /** Runs in the transaction that ends a try: announces what came of it. Returns tasks that became due. */
   readonly settled: (tx: Transaction, ending: Ending) => Promise<readonly TaskRefRow[]>;
@@ -66,7 +68,7 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     if (active.has(ref.id)) return;
     active.add(ref.id);
     try {
-      const token = randomBytes(16).toString('hex');
+      const token = `${deps.processId()}.${randomBytes(16).toString('hex')}`;
       const now = clock.now();
       const lease = await store.write([`task ${ref.id}`], (tx) => tx.lease(ref.id, token, now, now + LEASE_MS));
       if (lease) await tryOnce(lease);

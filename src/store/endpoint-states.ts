@@ -2,10 +2,10 @@ import type { EndpointState } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
-/** What is known of endpoints: pauses, failures, cursors, secrets. */
+/** What is known of endpoints: pauses, failures, secrets. */
 export function endpointStatesOf(
   sql: Sql,
-): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveCursor' | 'saveSecret'> {
+): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveSecret'> {
   async function endpointState(endpointId: string): Promise<EndpointState> {
     const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ? FOR UPDATE', endpointId);
     const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
@@ -63,14 +63,6 @@ export function endpointStatesOf(
         state.quarantinedAt,
         state.reconciledAt,
         state.missed,
-      );
-    },
-    async saveCursor(endpointId, cursor) {
-      await sql.run(
-        `INSERT INTO endpoint_states (endpoint_id, poll_cursor) VALUES (?, ?)
-         ON CONFLICT (endpoint_id) DO UPDATE SET poll_cursor = excluded.poll_cursor`,
-        endpointId,
-        cursor,
       );
     },
     async saveSecret(endpointId, name, sealed) {

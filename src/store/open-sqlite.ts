@@ -39,7 +39,7 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
   configure(reading);
 
   // This process owns the file now: whoever held a lease is gone.
-  writer.exec(`UPDATE tasks SET lease_until = 0 WHERE state = 'delivering'`);
+  writer.exec(`UPDATE tasks SET lease_until = 0 WHERE state = 'delivering'; DELETE FROM processes`);
 
   const sql = sqlOf(writer);
   const recent = createRecent();

@@ -39,21 +39,26 @@ export function outboxOf(
     async insertTask(row, dueAt) {
       // A task behind others of its line has no due time: it gets one when it becomes the head.
       const busy =
-        row.ticketId !== null &&
-        (await sql.get(
-          `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering') LIMIT 1`,
-          row.endpointId,
-          row.ticketId,
-        ));
+        row.ticketId === null
+          ? undefined
+          : await sql.get<{ place: number }>(
+              `SELECT place FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
+               ORDER BY place DESC LIMIT 1`,
+              row.endpointId,
+              row.ticketId,
+            );
+      // Not by its id: those of another process, whose clock is ahead, would sort behind it.
+      const place = busy ? Math.max(row.createdAt, busy.place + 1) : row.createdAt;
       await sql.run(
-        `INSERT INTO tasks (id, kind, type, endpoint_id, ticket_id, message_id, change_seq, attachment_id, state, attempts,
-           tries, uncertain, due_at, not_before, created_at, updated_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, 0, ?, ?, ?, ?)`,
+        `INSERT INTO tasks (id, kind, type, endpoint_id, ticket_id, place, message_id, change_seq, attachment_id, state,
+           attempts, tries, uncertain, due_at, not_before, created_at, updated_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 0, 0, 0, ?, ?, ?, ?)`,
         row.id,
         row.kind,
         row.type,
         row.endpointId,
         row.ticketId,
+        place,
         row.messageId,
         row.changeSeq,
         row.attachmentId,
@@ -148,7 +153,7 @@ export function outboxOf(
       );
       if (!task) return undefined;
       await holdLine(sql, task.ticket_id);
-      // It has the oldest id of its line, but must not overtake one that is on its way right now.
+      // It has the first place of its line, but must not overtake one that is on its way right now.
       const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
       if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
       return { id: taskId, endpointId: task.endpoint_id, ...laneOf(task.kind), due: !active };
@@ -254,7 +259,7 @@ export async function promote(
   await holdLine(sql, ticketId);
   const head = await sql.get<{ id: string; due_at: number | null; not_before: number | null }>(
     `SELECT id, due_at, not_before FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
-     ORDER BY id LIMIT 1`,
+     ORDER BY place, id LIMIT 1`,
     endpointId,
     ticketId,
   );

@@ -106,13 +106,13 @@ export const migrations: readonly Migration[] = [
         seq BIGINT PRIMARY KEY, type TEXT NOT NULL, at BIGINT NOT NULL, version BIGINT NOT NULL, ticket_id TEXT,
         message_id TEXT, customer_id TEXT, extra TEXT)`,
 
-      // The outbox. A line is (endpoint_id, ticket_id); `due_at` is absent until a task is the head of its line.
+      // The outbox. A line is (endpoint_id, ticket_id) in the order of `place`; `due_at` is absent until a task is its head.
       `CREATE TABLE tasks (
         id TEXT PRIMARY KEY, kind TEXT NOT NULL, type TEXT NOT NULL, endpoint_id TEXT NOT NULL, ticket_id TEXT,
-        message_id TEXT, change_seq BIGINT, attachment_id TEXT, state TEXT NOT NULL, attempts BIGINT NOT NULL,
+        place BIGINT NOT NULL DEFAULT 0, message_id TEXT, change_seq BIGINT, attachment_id TEXT, state TEXT NOT NULL, attempts BIGINT NOT NULL,
         tries BIGINT NOT NULL, interruptions BIGINT NOT NULL DEFAULT 0, uncertain BIGINT NOT NULL, due_at BIGINT, not_before BIGINT, lease_token TEXT, lease_until BIGINT,
         created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL)`,
-      `CREATE INDEX tasks_in_line ON tasks (endpoint_id, ticket_id, id) WHERE state IN ('waiting', 'delivering')`,
+      `CREATE INDEX tasks_in_line ON tasks (endpoint_id, ticket_id, place, id) WHERE state IN ('waiting', 'delivering')`,
       `CREATE INDEX tasks_due ON tasks (endpoint_id, due_at) WHERE state IN ('waiting', 'delivering') AND due_at IS NOT NULL`,
       `CREATE INDEX tasks_by_endpoint ON tasks (endpoint_id, id)`,
       `CREATE INDEX tasks_by_ticket ON tasks (ticket_id, id)`,
@@ -136,10 +136,14 @@ export const migrations: readonly Migration[] = [
         endpoint_id TEXT PRIMARY KEY, paused_until BIGINT, pause_reason TEXT, needs_reauth BIGINT NOT NULL DEFAULT 0,
         disabled_at BIGINT, failures BIGINT NOT NULL DEFAULT 0, last_out_at BIGINT, last_error TEXT, last_error_at BIGINT,
         poll_cursor TEXT, in_failures BIGINT NOT NULL DEFAULT 0, in_needs_reauth BIGINT NOT NULL DEFAULT 0, in_error TEXT,
-        in_error_at BIGINT, quarantined_at BIGINT, reconciled_at BIGINT, missed BIGINT NOT NULL DEFAULT 0)`,
+        in_error_at BIGINT, quarantined_at BIGINT, reconciled_at BIGINT, missed BIGINT NOT NULL DEFAULT 0,
+        holder TEXT)`,
       `CREATE TABLE endpoint_secrets (
         endpoint_id TEXT NOT NULL, name TEXT NOT NULL, sealed BYTEA NOT NULL, PRIMARY KEY (endpoint_id, name))`,
       `CREATE TABLE routes (id TEXT PRIMARY KEY, position BIGINT NOT NULL, definition TEXT NOT NULL, at BIGINT NOT NULL)`,
+
+      // Who works on this store. `holder` of an endpoint's state, and the beginning of a lease's token, is one of these.
+      `CREATE TABLE processes (id TEXT PRIMARY KEY, beat BIGINT NOT NULL)`,
 
       // Access.
       `CREATE TABLE api_keys (

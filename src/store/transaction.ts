@@ -7,6 +7,7 @@ import { filingOf } from './filing.ts';
 import { followingOf } from './following.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
+import { processesOf } from './processes.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 import { ticketsOf } from './tickets.ts';
@@ -22,6 +23,7 @@ export function transactionOf(sql: Sql, recent: Recent): Transaction {
     ...outboxOf(sql),
     ...followingOf(sql),
     ...endpointStatesOf(sql),
+    ...processesOf(sql),
     ...accessOf(sql),
   };
 }

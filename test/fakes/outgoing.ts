@@ -73,6 +73,7 @@ export async function openOutgoing(
     queue,
     clock,
     log: fakeLog(),
+    processId: () => 'this',
     random: () => 0.5,
     carryOut: {
       deliver: createDeliver(deps),

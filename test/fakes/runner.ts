@@ -50,6 +50,7 @@ export async function openHost(): Promise<Host> {
     },
     around: (store) => ({ ...store, write: ((...call) => host.write(store, ...call)) as Store['write'] }),
   });
+  let processId = 'first';
   let runner = newRunner();
 
   function newRunner(): Runner {
@@ -59,6 +60,7 @@ export async function openHost(): Promise<Host> {
       return channel && { id, role: 'channel', ...about, channel };
     };
     return createRunner({
+      processId: () => processId,
       endpoints: { all: () => [...channels.keys()].map((id) => endpointOf(id)!), get: endpointOf },
       intake: filing.intake,
       store: filing.store,
@@ -93,6 +95,12 @@ export async function openHost(): Promise<Host> {
     async killAndRestart() {
       await host.stop();
       host.write = asItShould;
+      const gone = processId;
+      processId += ' again';
+      await filing.store.write([], async (tx) => {
+        await tx.endProcess(gone);
+        await tx.enterProcess(processId);
+      });
       runner = newRunner();
       runner.start();
     },
@@ -122,6 +130,7 @@ export async function openHost(): Promise<Host> {
       await filing.close();
     },
   };
+  await filing.store.write([], (tx) => tx.enterProcess(processId));
   return host;
 }
 

@@ -29,6 +29,19 @@ export function describeOutbox(open: OpenStore): void {
         assert.deepEqual(await due(), []);
       });
 
+      it('keeps that order also where another process adds to it, whose clock is behind', async () => {
+        const add = async (id: string, createdAt: number) => {
+          await task({ ...line, id, createdAt });
+          return id;
+        };
+        const now = clock.now();
+        const ids = [await add('tsk_2', now), await add('tsk_3', now - HOUR), await add('tsk_1', now - MINUTE)];
+        for (const [index, id] of ids.entries()) {
+          assert.deepEqual(await due(), [id]);
+          assert.equal((await finish((await lease(id))!)).next?.id, ids[index + 1]);
+        }
+      });
+
       for (const result of [DELIVERED, DEAD, { state: 'needs_check' }] satisfies TaskResult[]) {
         it(`goes on when its head ends as ${result.state}`, async () => {
           const [head, next] = [await task(line), await task(line)];

@@ -3,6 +3,7 @@ import { PermanentError } from '../../src/core/errors.ts';
 import type { Store } from '../../src/core/store.ts';
 import { describeOutbox } from './store-outbox.ts';
 import { describePeople } from './store-people.ts';
+import { describeProcesses } from './store-processes.ts';
 import { describeRecent } from './store-recent.ts';
 import { describeSideBySide } from './store-side-by-side.ts';
 import { DEAD, HOUR, storeTools, type OpenStore } from './store-tools.ts';
@@ -143,7 +144,8 @@ export function describeStore(name: string, open: OpenStore): void {
     it('keeps what is known of an endpoint when a part of it changes', async () => {
       await store.write([], async (tx) => {
         await tx.updateEndpointState('crm', { failures: 3, lastError: 'no', needsReauth: true });
-        await tx.saveCursor('crm', 'page 2');
+        await tx.takeChannel('crm', 'a');
+        await tx.saveCursor('crm', 'page 2', 'a');
         await tx.updateEndpointState('crm', { failures: 4 });
       });
       const state = await store.write([], (tx) => tx.endpointState('crm'));
@@ -159,7 +161,8 @@ export function describeStore(name: string, open: OpenStore): void {
         await tx.saveSecret('mail', 'token', Buffer.from('new'));
         await tx.saveSecret('mail', 'other', Buffer.from('second'));
         await tx.saveSecret('bot', 'token', Buffer.from('of another'));
-        await tx.saveCursor('mail', '7');
+        await tx.takeChannel('mail', 'a');
+        await tx.saveCursor('mail', '7', 'a');
         await tx.updateEndpointState('mail', { failures: 2 });
       });
       assert.deepEqual(await secretsOf('mail'), ['new', 'second']);
@@ -277,6 +280,7 @@ export function describeStore(name: string, open: OpenStore): void {
 
     describeOutbox(open);
     describePeople(open);
+    describeProcesses(open);
     describeRecent(open);
     describeSideBySide(open);
   });

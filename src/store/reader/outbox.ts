@@ -131,6 +131,7 @@ const FRESH: StateColumns = {
   quarantined_at: null,
   reconciled_at: null,
   missed: 0,
+  holder: null,
 };
 
 async function lastInAt(db: Db, endpointId: string): Promise<number | null> {

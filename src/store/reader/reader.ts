@@ -7,6 +7,7 @@ import { customersIn } from './customers.ts';
 import type { Db } from './kysely.ts';
 import { ledgerIn } from './ledger.ts';
 import { messagesIn } from './messages.ts';
+import { processesIn } from './processes.ts';
 import { outboxIn } from './outbox.ts';
 import { ticketsIn } from './tickets.ts';
 
@@ -38,6 +39,7 @@ export function createReader(sources: {
     ...customers,
     ...ledgerIn({ db, blobs }),
     ...outboxIn(db),
+    ...processesIn(db),
     ...changesIn({ db, horizon, tickets: ticketViews, messages: messageViews, customers: customerViews }),
     ...accessIn(db),
   };

@@ -201,7 +201,9 @@ export interface Tables {
     quarantined_at: Time;
     reconciled_at: Time;
     missed: number;
+    holder: Text;
   };
+  processes: { id: string; beat: number };
   endpoint_secrets: { endpoint_id: string; name: string; sealed: Uint8Array };
   routes: { id: string; position: number; definition: string; at: number };
   api_keys: {

@@ -1,0 +1,38 @@
+import type { Connector } from './core/connector.ts';
+import type { Transaction } from './core/store.ts';
+import { createDeliver, createNotify, createUpdate, type DeliverDeps } from './dispatch/deliver.ts';
+import { createDownload, openAttachment } from './dispatch/files.ts';
+import { createProfile } from './dispatch/profile.ts';
+import { createReply } from './dispatch/reply.ts';
+import { createAnnouncer, type AnnounceDeps } from './normalizer/announce.ts';
+import { cleanLine } from './normalizer/canonical.ts';
+import { settleEarly } from './normalizer/early.ts';
+import { ticketProof } from './normalizer/thread.ts';
+import type { WorkerDeps } from './queue/worker.ts';
+
+/** What the worker does for each kind of task. */
+export function createCarryOut(
+  given: Omit<DeliverDeps, 'openAttachment'> & {
+    readonly connectors: readonly Connector[];
+    readonly announcing: AnnounceDeps;
+    readonly proofKey: Buffer;
+  },
+): WorkerDeps['carryOut'] {
+  const { connectors, announcing, proofKey, store, clock } = given;
+  const deps = { ...given, openAttachment: (id: string) => openAttachment(store, id) };
+  const announcerOf = (tx: Transaction) => createAnnouncer(tx, announcing);
+  return {
+    notify: createNotify(deps),
+    deliver: createDeliver(deps),
+    update: createUpdate(deps),
+    reply: createReply({
+      ...deps,
+      proofOf: (number) => ticketProof(proofKey, number),
+      isIdempotent: (type) => connectors.find((each) => each.type === type)?.capabilities.idempotent ?? false,
+      settleEarly: (tx, endpointId, externalId) =>
+        settleEarly(tx, announcerOf(tx), { endpointId, receivedAt: clock.now() }, externalId),
+    }),
+    download: createDownload(deps),
+    profile: createProfile({ ...deps, cleanName: cleanLine, announce: (tx) => announcerOf(tx).change }),
+  };
+}
