@@ -104,10 +104,16 @@ describe('PostgreSQL', function () {
       const held = new Promise<void>((resolve) => {
         done = resolve;
       });
+      let begun: () => void = () => undefined;
+      const first = new Promise<void>((resolve) => {
+        begun = resolve;
+      });
       const slow = write(async (tx) => {
         await ping(tx);
+        begun();
         await held;
       });
+      await first;
       const quick = await write(ping);
       const reading = store.read.changes(0, 10);
       await wait(50);

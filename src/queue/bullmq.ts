@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue as Line, Worker } from 'bullmq';
 import type { Log } from '../core/connector.ts';
 import { textOf } from '../core/errors.ts';
@@ -21,7 +22,7 @@ const COMMAND_MS = 2000;
 /** Longest that leaving may take once all work is done, milliseconds. */
 const LEAVE_MS = 2000;
 /** Longest wait before it is tried to connect again, milliseconds. */
-const RETRY_MS = 5000;
+const RETRY_MS = 1000;
 
 /**
  * The queue of several processes, in Redis. Each endpoint has a line of its own there, and another one for files; each
@@ -32,7 +33,8 @@ const RETRY_MS = 5000;
 export async function createBullmqQueue(options: BullmqOptions): Promise<Queue> {
   const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')]);
   const { prefix, perEndpoint, fallback, log } = options;
-  const retryStrategy = (times: number) => Math.min(times * 200, RETRY_MS);
+  // Also for the connections that workers make from this one: none of them comes back once it has stopped.
+  const retryStrategy = (times: number) => (stopped ? null : Math.min(times * 200, RETRY_MS));
   // Refuses at once what it can't send now, so that it goes to the fallback instead of waiting for hours.
   const sending = new Redis(options.url, {
     retryStrategy,
@@ -80,6 +82,8 @@ export async function createBullmqQueue(options: BullmqOptions): Promise<Queue> 
       connection: working,
       prefix,
       concurrency: perEndpoint,
+      // Its own 15 seconds would keep a process that leaves, and one whose Redis is back, waiting.
+      runRetryDelay: RETRY_MS,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
     });
@@ -127,6 +131,8 @@ export async function createBullmqQueue(options: BullmqOptions): Promise<Queue> 
       stopped = true;
       run = undefined;
       await Promise.all([fallback.stop(), Promise.allSettled(active)]);
+      // A worker never leaves a connection that waits to be tried again; the next try of each is its last now.
+      if (sending.status !== 'ready' || working.status !== 'ready') await sleep(RETRY_MS + 200);
       const left = [...lines.values()].map(async ({ line, worker }) => {
         await worker?.close();
         await line.close();
