@@ -50,9 +50,29 @@ describe('reading mail', () => {
     });
   }
 
-  it('never turns UTF-7 into markup', async () => {
-    const { text, html } = await read(withText('text/html; charset=utf-7', '+ADw-script+AD4-'));
-    assert.ok(!`${text}${html}`.includes('<script'), html);
+  it('never turns UTF-7 into markup, nor what only calls itself a charset', async () => {
+    const names = ['utf-7', 'UTF7', 'unicode-1-1-utf-7', 'csUnicode11UTF7', 'utf-7-imap', 'base64', 'hex'];
+    for (const name of names) {
+      for (const letter of ['', bytes('e9'), bytes('c3a9')]) {
+        const body = name === 'base64' || name === 'hex' ? '<i>é</i>' : '+ADw-script+AD4-';
+        const { text, html } = await read(withText(`text/html; charset=${name}`, `${body} ${letter}`));
+        assert.ok(!/<script|PGk|3c69/.test(`${text}${html}`), `${name}: ${html}`);
+      }
+    }
+  });
+
+  it('reads what it can of a charset that nobody knows, that is named twice, or that is switched all the time', async () => {
+    for (const [type, hex, expected] of [
+      ['x-nothing-like-it', 'c0e1e2 776f7264', /word/],
+      ['"=?x?q?y?="', 'e9 776f7264', /word/],
+      ['koi8-r; charset=windows-1251', 'f0d2c9d7c5d4', /^Привет$|^ртЙЧЕФ$/],
+      ['koi8-u', 'f0d2c9d7a6d4', /^Привіт$/],
+      ['iso-2022-jp', `${'1b2442 1b2842'.repeat(20_000)} 776f7264`, /word$/],
+      ['utf-8', `cff0e8e2e5f2 ${Buffer.from('Ок').toString('hex')} 776f7264`, /word/],
+    ] as const) {
+      const { text } = await read(withText(`text/plain; charset=${type}`, bytes(hex.replaceAll(' ', ''))));
+      assert.match(text, expected, type);
+    }
   });
 
   it('gives the bytes of a file as they were, line ends included', async () => {

@@ -14,7 +14,7 @@ const HELLO = '\r\n\r\nhello\r\n';
 describe('A mail from a stranger', () => {
   let filing: Filing;
   before(async () => {
-    const known = { ...given, authServer: undefined, addresses: ['support@example.com'] };
+    const known = { ...given, agents: ['@agents.test'], authServer: undefined, addresses: ['support@example.com'] };
     filing = await openFiling({
       threads: 'topic',
       channel: {
@@ -24,6 +24,8 @@ describe('A mail from a stranger', () => {
     });
   });
   after(() => filing.close());
+
+  const read = async (mail: string) => (await readMail({ bytes: new Uint8Array(Buffer.from(mail, 'latin1')) })) as Mail;
 
   async function receive(mail: string): Promise<{ outcome: string; ticketId?: string }> {
     filing.clock.jump(1000);
@@ -90,6 +92,49 @@ describe('A mail from a stranger', () => {
     }
   });
 
+  it('loses neither text nor file where its boundary is missing, wrong, or where nobody looks for one (C04)', async () => {
+    const file = 'Content-Type: text/csv; name=a.csv\r\nContent-Disposition: attachment\r\n\r\n1,2\r\n';
+    const body = (boundary: string) => `\r\n\r\n--${boundary}\r\n\r\nhello\r\n--${boundary}\r\n${file}--${boundary}--`;
+    const word = '=?us-ascii?q?b?=';
+    const split = [
+      `multipart/mixed; boundary="${word}"${body(word)}`,
+      `text/plain; boundary=b${body('b')}`,
+      `multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nhello\r\n--b\r\n${file}--b--`,
+    ];
+    for (const mail of split) {
+      const { text, attachments, fields } = await messageOf(`From: o@shop.test\r\nContent-Type: ${mail}\r\n`);
+      const told = [text, attachments.map(({ name }) => name), fields.remarks];
+      assert.deepEqual(told, ['hello', ['a.csv'], undefined], mail);
+    }
+    // What can't be told apart is shown as it stands.
+    for (const type of ['', '; boundary=x', '; boundary=""', `; boundary="${word}"`, '; boundary=a; boundary=b']) {
+      const mail = `From: o@shop.test\r\nContent-Type: multipart/mixed${type}${body('b')}\r\n`;
+      const { text, fields } = await messageOf(mail);
+      assert.match(text, /hello[^]*a\.csv[^]*1,2/, type);
+      assert.match(fields.remarks!, /what looks like a part of it is none/, type);
+    }
+    const bare = await messageOf('Content-Type: multipart/mixed; boundary=b\r\n\r\nhello');
+    assert.deepEqual([bare.text, bare.fields.remarks], ['hello', undefined]);
+    assert.equal((await messageOf('Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\n')).text, '');
+  });
+
+  it('says so where something like a part stands before the first boundary or behind the last (C04)', async () => {
+    const file = 'Content-Type: text/csv; name=a.csv\r\n\r\n1,2\r\n';
+    const mail = (before: string, after: string) =>
+      `From: o@shop.test\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${before}\r\n--b\r\n\r\nhello\r\n--b--\r\n${after}`;
+    for (const torn of [mail(file, ''), mail('', `--b\r\n${file}--b--`), mail('', file.toLowerCase())]) {
+      const inner = torn.replace('From: o@shop.test\r\n', '');
+      const outer = `From: o@shop.test\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n${inner}\r\n--c--`;
+      for (const each of [torn, outer]) {
+        const { text, fields } = await messageOf(each);
+        assert.equal(text, 'hello', each);
+        assert.match(fields.remarks!, /there may be more in it than is shown/, each);
+      }
+    }
+    const usual = await messageOf(mail('This is a message in several parts. Content-Type: any', 'The end.'));
+    assert.equal(usual.fields.remarks, undefined);
+  });
+
   it('is from nobody whom we know where its author is no address (C05, C06, C08, C15)', async () => {
     assert.equal((await from('o@shop.test')).kind, 'email');
     for (const author of [
@@ -118,7 +163,29 @@ describe('A mail from a stranger', () => {
   it('has a subject of at most 1,000 characters, whatever it is made of (C09)', async () => {
     for (const subject of ['=?'.repeat(500_000), '=?utf-8?Q?word?= '.repeat(20_000), 'x'.repeat(5000)]) {
       assert.ok((await messageOf(`From: o@shop.test\r\nSubject: ${subject}${HELLO}`)).subject!.length <= 1000);
+      assert.ok((await read(`Subject: ${subject}${HELLO}`)).subject.length <= 1000);
     }
+  });
+
+  it('has a subject of at most 1,000 characters also where a colleague passes it on (C09)', async () => {
+    const subject = `Subject: ${'x'.repeat(900)}\r\n${'y'.repeat(900)}`;
+    const mail = `---------- Forwarded message ---------\r\nFrom: O <o@shop.test>\r\n${subject}\r\nTo: <ann@agents.test>${HELLO}`;
+    const { author, subject: kept } = await messageOf(`From: ann@agents.test\r\nSubject: Fwd: x\r\n\r\n${mail}`);
+    assert.deepEqual([author.identifiers[0]!.value, kept!.length], ['o@shop.test', 1000]);
+  });
+
+  it('has no more of a subject, a file’s name and HTML than is kept where their letters are written in several signs', async () => {
+    // In canonical form it is three letters.
+    const sign = '\ufb2c';
+    const written = (text: string) => Buffer.from(text).toString('latin1');
+    const { subject, attachments } = await messageOf(
+      written(
+        `From: o@shop.test\r\nSubject: ${sign.repeat(999)}\r\nContent-Type: image/png; name="${sign.repeat(999)}"\r\n\r\nx`,
+      ),
+    );
+    assert.deepEqual([subject!.length, attachments[0]!.name.length <= 1000], [1000, true]);
+    const html = `From: o@shop.test\r\nContent-Type: text/html; charset=utf-8\r\n\r\n${sign.repeat(700_000)}`;
+    assert.match((await messageOf(written(html))).fields.remarks!, /the HTML is left out/);
   });
 
   it('is set aside with a head of more than 1 MB, and read with very many lines or ids in it (C10)', async () => {
@@ -128,18 +195,20 @@ describe('A mail from a stranger', () => {
     );
     assert.match(await reasonOf(`From: o@shop.test\r\n${'X-A: b\r\n'.repeat(100_000)}\r\nhello`), /head of a part/);
     await messageOf(`From: o@shop.test\r\n${'X-A: b\r\n'.repeat(2000)}\r\nhello`);
+    assert.equal((await read(`From: o@shop.test\r\n${'X-A: b\r\n'.repeat(2000)}\r\nhello`)).headers.length, 1000);
     await messageOf(`From: o@shop.test\r\nReferences: ${'<a@b> '.repeat(100_000)}${HELLO}`);
     const ids = Array.from({ length: 5000 }, (_, at) => `<${at}@b>`).join(' ');
     const items = itemsOf(
-      (await readMail({
-        bytes: new Uint8Array(Buffer.from(`From: o@shop.test\r\nReferences: ${ids}${HELLO}`)),
-      })) as Mail,
+      await read(`From: o@shop.test\r\nReferences: ${ids}${HELLO}`),
       { endpointId: 'mail', receivedAt: 0, method: 'STREAM', url: '', headers: {}, body: Buffer.alloc(0) },
       { ...given, authServer: undefined, addresses: [] },
     );
     const [item] = items;
     assert.ok(item?.kind === 'message' && item.thread?.references?.length === 100);
     assert.deepEqual([item.thread.references[0], item.thread.references.at(-1)], ['0@b', '4999@b']);
+    const endless = `<${'x'.repeat(1000)}@b>`;
+    const { threadedBy } = await messageOf(`From: o@shop.test\r\nIn-Reply-To: ${endless}\r\nSubject: endless${HELLO}`);
+    assert.equal(threadedBy.rule, 'new');
   });
 
   it('has one line for a subject, whatever is encoded in it (C11)', async () => {
@@ -147,6 +216,27 @@ describe('A mail from a stranger', () => {
       `From: o@shop.test\r\nSubject: =?utf-8?Q?a=0D=0ABcc:_victim=40shop.test?=${HELLO}`,
     );
     assert.ok(!/[\r\n]/.test(subject!), subject!);
+  });
+
+  it('has headers of one line each, whatever line ends are within them (C11, C21)', async () => {
+    const { headers } = await read(`X-A: a\rb\0c\r\n\td${HELLO}`);
+    assert.deepEqual(headers, [{ name: 'x-a', value: 'a b c\td' }]);
+  });
+
+  it('is nobody’s when it names nobody, and no two of them are one person’s', async () => {
+    const people = [];
+    for (const text of ['one', 'two', 'one']) people.push(await messageOf(`Subject: ${text}\r\n\r\n${text}\r\n`));
+    const [one, two] = people.map(({ author }) => author.identifiers[0]!.value);
+    assert.match(one!, /^nobody /);
+    assert.notEqual(one, two);
+  });
+
+  it('without a Message-ID is known again, also where the line ends changed on the way (C22)', async () => {
+    const mail = 'From: o@shop.test\r\nDate: Sun, 22 Nov 2026 09:00:00 +0000\r\n\r\nonly once\r\n';
+    assert.equal((await receive(mail)).outcome, 'ticket_created');
+    assert.equal((await receive(mail)).outcome, 'duplicate');
+    assert.equal((await receive(mail.replaceAll('\r\n', '\n'))).outcome, 'duplicate');
+    assert.equal((await receive(mail.replace('once', 'twice'))).outcome, 'ticket_created');
   });
 
   it('is known again when it is fetched later, also without a date (C22, C23)', async () => {

@@ -12,22 +12,18 @@ const ONE_BYTE = /^(windows-125\d|iso-8859-\d+|koi8-[ru]|ibm866|macintosh|x-mac-
 /** What programs write that know only English, or never asked. */
 const UNSAID = /^(|us-ascii|ascii|ansi_x3\.4-1968|utf-?8|unknown-8bit|x-unknown|default_charset|binary|8bit|none)$/;
 
-/** UTF-7 would let markup pass whoever looks for it before: it stays as it is written. */
-const NEVER = /^(?:(?:cs)?unicode11)?utf7(?:imap)?$|^base64$|^hex$/;
-
 export function decodeText(bytes: Buffer, charset: string, rare: RareCharsets): string {
   const named = charset.trim().toLowerCase();
   if (isAscii(bytes) && !/2022|utf-?16|utf-?32|ucs|ebcdic/.test(named)) return bytes.toString('latin1');
-  if (NEVER.test(named.replace(/[^a-z0-9]/g, ''))) return bytes.toString('latin1');
-  if (UNSAID.test(named)) return fromUtf8(bytes) ?? mostlyUtf8(bytes) ?? decodeAs(bytes, guess(bytes), rare);
+  if (UNSAID.test(named)) return fromUtf8(bytes) ?? mostlyUtf8(bytes) ?? decodeAs(bytes, guess(bytes));
   const label = labelOf(named);
   if (label === undefined) return rare(bytes, named);
-  if (!ONE_BYTE.test(label)) return decodeAs(bytes, label, rare);
+  if (!ONE_BYTE.test(label)) return decodeAs(bytes, label);
   // Text of one byte per letter is hardly ever UTF-8 by chance; and programs write iso-8859-1 without looking.
   const utf8 = fromUtf8(bytes);
   if (utf8 !== undefined) return utf8;
   const isWestern = label === 'windows-1252';
-  return decodeAs(bytes, isWestern && isMostlyHigh(bytes) ? guess(bytes) : label, rare);
+  return decodeAs(bytes, isWestern && isMostlyHigh(bytes) ? guess(bytes) : label);
 }
 
 /** Undefined unless it is UTF-8 throughout. */
@@ -80,12 +76,8 @@ function isMostlyHigh(bytes: Uint8Array): boolean {
   return foreign > latin;
 }
 
-function decodeAs(bytes: Buffer, label: string, rare: RareCharsets): string {
-  try {
-    return new TextDecoder(label).decode(bytes);
-  } catch {
-    return rare(bytes, label);
-  }
+function decodeAs(bytes: Buffer, label: string): string {
+  return new TextDecoder(label).decode(bytes);
 }
 
 /** The name that browsers use for a charset, or undefined. */
@@ -106,4 +98,9 @@ export function wellFormed(text: string): string {
     .toWellFormed()
     .replace(/(\p{M}{30})\p{M}+/gu, '$1')
     .normalize('NFC');
+}
+
+/** So many letters of a text in that form: some letters become several in it. */
+export function beginning(text: string, most: number): string {
+  return wellFormed(text.slice(0, most)).slice(0, most).toWellFormed();
 }

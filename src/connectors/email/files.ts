@@ -1,11 +1,14 @@
 import libmime from 'libmime';
 import { BadPayloadError } from '../../core/errors.ts';
-import { wellFormed } from './charset.ts';
+import { beginning } from './charset.ts';
 import type { MailFile } from './mail.ts';
 import type { FilePart, Part } from './parts.ts';
 import { filesInTnef } from './tnef.ts';
 
 /** The files of a mail: its parts, and what is wrapped in one of them. */
+
+/** As the envelope takes it. */
+const LONGEST_NAME = 1000;
 
 export function fileIn(parts: readonly Part[], id: string): Uint8Array {
   const [position, inner] = id.split('.');
@@ -20,7 +23,7 @@ export function toFiles(part: FilePart): MailFile[] {
   if (!/ms-tnef$/.test(part.mediaType) && part.name.toLowerCase() !== 'winmail.dat') return [file];
   const inner = filesInTnef(part.bytes()).map(({ name, mediaType, bytes }, at) => ({
     id: `${file.id}.${at + 1}`,
-    name: wellFormed(name.slice(0, 1000)) || 'file',
+    name: beginning(name, LONGEST_NAME) || 'file',
     mediaType: /^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(mediaType) ? mediaType : 'application/octet-stream',
     size: bytes.length,
     ...{ method: '', cid: '', inline: false },
@@ -30,7 +33,7 @@ export function toFiles(part: FilePart): MailFile[] {
 
 function toFile(part: FilePart): MailFile {
   const { position, mediaType, method, inline, cid } = part;
-  const name = wellFormed((part.name || nameless(part)).slice(0, 1000));
+  const name = beginning(part.name || nameless(part), LONGEST_NAME);
   return { id: String(position), name, mediaType, method, size: part.bytes().length, inline, cid: cid.slice(0, 998) };
 }
 

@@ -13,7 +13,7 @@ export interface Part {
   readonly cid: string;
   readonly method: string;
   readonly children: readonly Part[];
-  /** Decoded from its transfer encoding; empty for a multipart. */
+  /** Decoded from its transfer encoding; of what has parts of its own, what stands around them. */
   bytes(): Buffer;
   /** Decoded from its charset as well. */
   text(): string;
@@ -34,6 +34,8 @@ export interface Body {
   readonly files: readonly FilePart[];
   /** Its forms have hardly a word in common: who reads the one doesn't know what the other says. */
   readonly isTwofold: boolean;
+  /** Somewhere in it what looks like a part is none, since its boundaries are missing or wrong. */
+  readonly isTorn: boolean;
 }
 
 export interface FilePart extends Part {
@@ -55,7 +57,20 @@ export function bodyOf(root: Part): Body {
     html: html.join('\n'),
     files,
     isTwofold: readings.some((each) => each.isTwofold),
+    isTorn: isTorn(root),
   };
+}
+
+/** Every part says of itself what it is: where something else than a part does so, a part was overlooked. */
+const STRAY = /^content-(?:type|disposition)[ \t]*:/im;
+
+function isTorn(part: Part): boolean {
+  if (part.children.length === 0) return isMultipart(part) && STRAY.test(part.text());
+  return STRAY.test(part.bytes().toString('latin1')) || part.children.some(isTorn);
+}
+
+function isMultipart({ mediaType }: Part): boolean {
+  return mediaType.startsWith('multipart/');
 }
 
 /** A piece as text, and the same without what its program marked as not new. */
@@ -97,7 +112,8 @@ interface Place {
 }
 
 function piecesOf(part: Part, files: FilePart[], place: Place): Piece[] {
-  if (!part.mediaType.startsWith('multipart/')) return leafOf(part, files, place);
+  // Whatever it is called: some call a mail of many parts plain text, and one without a boundary a multipart.
+  if (part.children.length === 0) return leafOf(part, files, place);
   if (part.mediaType === 'multipart/alternative') return alternativesOf(part, files, place);
   const related = place.related || part.mediaType === 'multipart/related';
   const pieces: Piece[] = [];
@@ -123,13 +139,19 @@ function alternativesOf(part: Part, files: FilePart[], place: Place): Piece[] {
 }
 
 function leafOf(part: Part, files: FilePart[], place: Place): Piece[] {
-  const isText = part.mediaType === 'text/plain' || part.mediaType === 'text/html';
+  const isText = part.mediaType === 'text/plain' || part.mediaType === 'text/html' || isMultipart(part);
+  // Nothing but the end of parts that aren't there.
+  if (isMultipart(part) && part.text().split('\n').every(isEnd)) return [];
   // A name alone makes the first text no file: some programs name the body.
   if (isText && part.disposition !== 'attachment' && (part.name === '' || place.first)) {
     return [part.mediaType === 'text/html' ? { html: part.text() } : { plain: part.text() }];
   }
   files.push({ ...part, inline: part.disposition !== 'attachment' && part.cid !== '' && place.related });
   return [];
+}
+
+function isEnd(line: string): boolean {
+  return line.trim() === '' || /^--\S*--\s*$/.test(line);
 }
 
 function toHtml(text: string): string {

@@ -8,7 +8,7 @@ import charsets from 'libmime/lib/charset';
 import addressparser from 'nodemailer/lib/addressparser';
 import { BadPayloadError, textOf } from '../../core/errors.ts';
 import { eventIn } from './calendar.ts';
-import { decodeText, wellFormed } from './charset.ts';
+import { beginning, decodeText, wellFormed } from './charset.ts';
 import { fileIn, toFiles } from './files.ts';
 import type { Mail, MailAddress, MailHeader, ReadRequest } from './mail.ts';
 import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
@@ -68,7 +68,7 @@ async function split(body: Buffer): Promise<Root[]> {
       found.set(chunk, own);
       parts.push(part);
       if (chunk.parentNode) found.get(chunk.parentNode)?.children.push(part);
-    } else if (chunk.type === 'body' && chunk.value) found.get(chunk.node)?.chunks.push(chunk.value);
+    } else if (chunk.value) found.get(chunk.node)?.chunks.push(chunk.value);
   });
   try {
     splitter.end(body);
@@ -155,17 +155,19 @@ function parameters(header: string | undefined) {
 /** `broken`: the part that the bytes end in, of a mail that goes on. */
 async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promise<Mail> {
   const remarks: string[] = [];
-  const { html, files: all, isTwofold, ...texts } = bodyOf(root);
+  const { html: given, files: all, isTwofold, isTorn, ...texts } = bodyOf(root);
+  const html = wellFormed(given);
   const files = all.filter(({ position }) => position !== broken?.position);
   // Half a file looks like a whole one until somebody opens it.
   if (files.length < all.length) remarks.push('files are left in the mailbox');
   if (files.length > MOST_FILES) remarks.push(`${files.length - MOST_FILES} of ${files.length} files are left out`);
   if (html.length > MOST_HTML) remarks.push(`the HTML is left out: ${html.length} characters`);
   if (isTwofold) remarks.push('its plain text and its HTML say different things');
+  if (isTorn) remarks.push('what looks like a part of it is none: there may be more in it than is shown');
   const people = (name: string) => addressesIn(root, name, remarks);
   const type = parameters(headerOf(root, 'content-type'));
   const written = headerOf(root, 'subject');
-  const subject = wellFormed(words((written ?? '').slice(0, LONGEST_HEADER)).slice(0, 1000));
+  const subject = beginning(words(written ?? ''), 1000);
   const text = cutText(texts.text, remarks);
   const forward = forwardIn(text, written === undefined ? undefined : subject);
   return {
@@ -181,7 +183,7 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
     text,
     reply: wellFormed(texts.reply).slice(0, MOST_TEXT).toWellFormed(),
     ...(forward && { forward }),
-    html: html.length > MOST_HTML ? '' : wellFormed(html),
+    html: html.length > MOST_HTML ? '' : html,
     event: eventIn(files.find((part) => part.mediaType === 'text/calendar')?.text() ?? ''),
     files: files.flatMap(toFiles).slice(0, MOST_FILES),
     report: reportOf(root, text),
@@ -190,7 +192,7 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
   };
 }
 
-/** Of one header so much is looked at for words or people. */
+/** Of one header so much is looked at for people. */
 const LONGEST_HEADER = 100_000;
 
 function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[] {
@@ -204,7 +206,7 @@ function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[]
     remarks.push(`${all.length - MOST_ADDRESSES} of ${all.length} in ${name} are left out`);
   return all
     .slice(0, MOST_ADDRESSES)
-    .map((each) => ({ name: wellFormed(words(each.name).slice(0, 1000)), address: wellFormed(each.address) }));
+    .map((each) => ({ name: beginning(words(each.name), 1000), address: wellFormed(each.address) }));
 }
 
 function cutText(text: string, remarks: string[]): string {
