@@ -209,6 +209,45 @@ describe('endpoints', () => {
     );
   });
 
+  it('made, changed and removed in another process are so here too at the next look, and are opened once', async () => {
+    const [here, there] = [await start(), await start()];
+    const told: (string | undefined)[] = [];
+    here.onChange(async (id) => void told.push(here.get(id)?.id));
+    await there.create('destination', crm);
+    await here.look();
+    assert.equal(here.get('crm')?.problem, null);
+    await there.update('crm', { settings: { ...crm.settings, token: 'second' } });
+    await here.look();
+    await here.look();
+    assert.deepEqual(
+      open.map(({ token }) => token),
+      ['second', 'second'],
+    );
+    assert.deepEqual(closed, [CANARY, CANARY]);
+    await there.remove('crm');
+    await here.look();
+    assert.deepEqual([here.all(), open, told], [[], [], ['crm', 'crm', undefined]]);
+  });
+
+  it('of another process are known before one is made or changed, though nobody has looked', async () => {
+    const [here, there] = [await start(), await start()];
+    await there.create('destination', crm);
+    await assert.rejects(here.create('destination', crm), ConflictError);
+    await there.update('crm', { name: 'The new CRM' });
+    const masked = { ...here.get('crm')!.settings, url: 'https://other.example.com' };
+    assert.equal((await here.update('crm', { settings: masked })).name, 'The new CRM');
+    await here.look();
+    assert.equal(here.get('crm')?.settings['url'], 'https://other.example.com');
+  });
+
+  it('that the file defines stay as it says, whatever is stored', async () => {
+    const file = fromFile('crm', { url: 'https://file.example.com', token: CANARY }, []);
+    const [here, there] = [await start({ destinations: [file] }), await start()];
+    await there.create('destination', crm);
+    await here.look();
+    assert.equal(here.get('crm')?.settings['url'], 'https://file.example.com');
+  });
+
   it('tell who works with them of every change, while the old one is still open', async () => {
     const endpoints = await start();
     const told: [string, string | null | undefined, number][] = [];

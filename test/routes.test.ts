@@ -54,6 +54,18 @@ describe('routes', () => {
     assert.deepEqual(routes.all(), before);
   });
 
+  it('made, changed and removed in another process are so here too', async () => {
+    const there = await open();
+    const [a, b] = [await make('a'), await make('b')];
+    await there.look();
+    assert.deepEqual(tags(there.all()), ['always', 'a', 'b']);
+    await there.update(a.id, { when: { tag: ['a2'] }, to: ['crm'] });
+    await there.remove(b.id);
+    await make('c');
+    assert.deepEqual(tags(), ['always', 'a2', 'c']);
+    await assert.rejects(routes.update(b.id, { when: {}, to: ['crm'] }), NotFoundError);
+  });
+
   it('stay right when several are changed at the same moment', async () => {
     for (const tag of ['a', 'b', 'c', 'd']) await make(tag);
     const [, , b, c, d] = routes.all();

@@ -8,7 +8,8 @@ const loaded = loadConfig({ env: process.env, cwd: process.cwd(), connectors, de
 if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems));
 const quiet = () => undefined;
 const log = { debug: quiet, info: quiet, warn: quiet, error: quiet };
-const running = await startGateway({ config: loaded.config, log });
+const lookMs = Number(process.env['LOOK_MS']) || undefined;
+const running = await startGateway({ config: loaded.config, log, lookMs });
 process.send?.({ url: running.url, token: running.token });
 process.once('SIGTERM', () => {
   void running.close().then(() => process.exit(0));

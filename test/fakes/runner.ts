@@ -21,6 +21,8 @@ export interface Host {
   write: (store: Store, ...call: Parameters<Store['write']>) => Promise<unknown>;
   /** A channel whose payloads are items; its vendor answers as the test says. */
   add(id: string, channel: Omit<Channel, 'normalize'>): void;
+  /** The runner of another process on the same store, which has entered. */
+  beside(processId: string): Promise<Runner>;
   /** Also what ignores that it should. */
   stop(): Promise<void>;
   /** As a process that was killed leaves it: nothing is written any more, then another one starts. */
@@ -53,14 +55,14 @@ export async function openHost(): Promise<Host> {
   let processId = 'first';
   let runner = newRunner();
 
-  function newRunner(): Runner {
+  function newRunner(idOf = () => processId): Runner {
     const endpointOf = (id: string): Endpoint | undefined => {
       const channel = channels.get(id);
       const about = { type: 'test', name: id, enabled: true, source: null, settings: {}, problem: null };
       return channel && { id, role: 'channel', ...about, channel };
     };
     return createRunner({
-      processId: () => processId,
+      processId: idOf,
       endpoints: { all: () => [...channels.keys()].map((id) => endpointOf(id)!), get: endpointOf },
       intake: filing.intake,
       store: filing.store,
@@ -86,6 +88,10 @@ export async function openHost(): Promise<Host> {
     write: asItShould,
     add(id, channel) {
       channels.set(id, { normalize: () => [], ...channel });
+    },
+    async beside(id) {
+      await filing.store.write([], (tx) => tx.enterProcess(id));
+      return newRunner(() => id);
     },
     async stop() {
       const stopped = runner.stop();
