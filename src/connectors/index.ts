@@ -7,6 +7,7 @@ import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 
@@ -21,5 +22,6 @@ export const connectors: readonly Connector[] = [
   smsGateway,
   vk,
   line,
+  slack,
   whatsappCloud,
 ];
