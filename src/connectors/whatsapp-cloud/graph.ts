@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Http, HttpRequest } from '../../core/connector.ts';
 import { BadPayloadError, PermanentError, RetryableError, UncertainError } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
+import { toUploadForm } from '../../core/upload-form.ts';
 import { failureOf } from './failures.ts';
 
 /** Where businesses without a stand-in or proxy call. */
@@ -79,7 +79,7 @@ export function createGraph(deps: {
     },
 
     async upload({ name, mediaType, bytes }) {
-      const { body, type } = toForm(name, mediaType, bytes);
+      const { body, type } = toUploadForm({ messaging_product: 'whatsapp' }, { field: 'file', name, mediaType, bytes });
       const headers = { 'content-type': type };
       const answer = await call('the file', `${phoneNumberId}/media`, {
         method: 'POST',
@@ -111,13 +111,4 @@ export function read<T>(schema: z.ZodType<T>, answer: unknown, what: string): T 
   const { data, success } = schema.safeParse(answer);
   if (success) return data;
   throw new BadPayloadError(`${what}: Meta's answer can't be read`);
-}
-
-function toForm(name: string, mediaType: string, bytes: Buffer): { body: Buffer; type: string } {
-  const boundary = `tributary-${randomBytes(16).toString('hex')}`;
-  const part = (headers: string) => `--${boundary}\r\ncontent-disposition: form-data; ${headers}\r\n\r\n`;
-  const product = `${part('name="messaging_product"')}whatsapp\r\n`;
-  const file = part(`name="file"; filename="${name.replace(/[\p{Cc}"\\]/gu, '_')}"\r\ncontent-type: ${mediaType}`);
-  const body = Buffer.concat([Buffer.from(product + file), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)]);
-  return { body, type: `multipart/form-data; boundary=${boundary}` };
 }

@@ -1,13 +1,10 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import type { CanReply } from '../../core/connector.ts';
-import { BadPayloadError, PermanentError, textOf } from '../../core/errors.ts';
+import { PermanentError, textOf } from '../../core/errors.ts';
+import { challengeHub, verifyHub } from '../../core/hub.ts';
 import { parseJson } from '../../core/json.ts';
-import { queryOf } from '../../core/payload.ts';
-import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
-import { equalSecrets, secret } from '../../core/secret.ts';
-import type { Secret } from '../../core/secret.ts';
-import { hmac, matchesSignature } from '../../core/signature.ts';
+import { secret } from '../../core/secret.ts';
 import { createGraph, META, read } from './graph.ts';
 import type { Graph } from './graph.ts';
 import { toItems } from './items.ts';
@@ -72,8 +69,8 @@ export const whatsappCloud = defineConnector({
     return {
       webhook: {
         maxBytes: MAX_BODY,
-        verify: (request) => verify(config.appSecret, request),
-        challenge: (request) => challenge(config.verifyToken, request),
+        verify: (request) => verifyHub(config.appSecret, request),
+        challenge: (request) => challengeHub(config.verifyToken, request),
       },
       normalize: (payload) => toItems(parseJson(payload.body), phoneNumberId, payload.receivedAt),
       reply: (reply) => sendReply({ graph, templates }, reply),
@@ -83,27 +80,6 @@ export const whatsappCloud = defineConnector({
     };
   },
 });
-
-/** https://developers.facebook.com/docs/graph-api/webhooks/getting-started#validate-payloads */
-function verify(appSecret: Secret, { headers, body }: WebhookRequest): void {
-  const given = headers['x-hub-signature-256'] ?? '';
-  const expected = hmac('sha256', appSecret.reveal(), body);
-  if (given.startsWith('sha256=') && matchesSignature(expected, given.slice('sha256='.length), 'hex')) return;
-  throw new BadPayloadError('X-Hub-Signature-256 is missing or does not fit the body', {
-    hint: 'If it was Meta: `appSecret` is that of another app, or was reset.',
-  });
-}
-
-/** Meta asks once, when the address is entered, whether it is ours. */
-function challenge(verifyToken: Secret, request: WebhookRequest): HttpAnswer {
-  const query = queryOf(request);
-  const only = (name: string) => (query.getAll(name).length === 1 ? (query.get(name) ?? '') : '');
-  const echo = only('hub.challenge');
-  const isOurs = only('hub.mode') === 'subscribe' && equalSecrets(only('hub.verify_token'), verifyToken.reveal());
-  // Whatever is sent back stands on our address: words that mean nothing to a browser.
-  if (!isOurs || !/^[\w-]{1,256}$/.test(echo)) return { status: 403 };
-  return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: echo };
-}
 
 async function canReply(templates: Templates | undefined, now: number, lastInboundAt = 0): Promise<CanReply> {
   const until = lastInboundAt + WINDOW_MS;
