@@ -4,7 +4,7 @@ import type { Desk, Endpoint, NewReply } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { MessageRow, TicketRow } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
-import type { Ticket } from '../core/ticket.ts';
+import type { Message, Ticket } from '../core/ticket.ts';
 import { carryOut } from './act.ts';
 import type { AnnounceDeps, Announcer } from './announce.ts';
 import { cleanLine, cleanText, fileName } from './canonical.ts';
@@ -29,17 +29,17 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
     const ticket = await store.read.ticket(ticketId);
     if (!ticket) throw new NotFoundError(`there is no ticket ${ticketId}`);
     const { data } = await store.read.timeline(ticket.customer.id, { limit: 200 });
-    const lastInbound = new Map<string, number>();
+    const lastInbound = new Map<string, Message | undefined>();
     for (const message of data) {
       if (message.direction !== 'inbound' || !message.channel || message.ticketId !== ticketId) continue;
-      if (!lastInbound.has(message.channel.id)) lastInbound.set(message.channel.id, Date.parse(message.occurredAt));
+      if (!lastInbound.has(message.channel.id)) lastInbound.set(message.channel.id, message);
     }
-    if (!lastInbound.has(ticket.channel.id)) lastInbound.set(ticket.channel.id, Date.parse(ticket.createdAt));
+    if (!lastInbound.has(ticket.channel.id)) lastInbound.set(ticket.channel.id, undefined);
     return Promise.all(
-      [...lastInbound].map(async ([channel, lastInboundAt]) => ({
+      [...lastInbound].map(async ([channel, answers]) => ({
         channel,
         type: deps.endpointOf(channel)?.type ?? 'unknown',
-        ...(await canReply(deps.endpointOf(channel), ticket, lastInboundAt)),
+        ...(await canReply(deps.endpointOf(channel), ticket, answers)),
       })),
     );
   }
@@ -163,10 +163,15 @@ export async function insertOutgoing(
 }
 
 /** Whether a channel can answer now, and why not. */
-async function canReply(endpoint: Endpoint | undefined, ticket: Ticket, lastInboundAt: number): Promise<CanReply> {
+async function canReply(
+  endpoint: Endpoint | undefined,
+  ticket: Ticket,
+  answers: Message | undefined,
+): Promise<CanReply> {
   if (!endpoint?.channel) return { allowed: false, reason: endpoint?.problem ?? 'the channel is closed' };
   if (!endpoint.channel.reply) return { allowed: false, reason: `a channel of type ${endpoint.type} has no way back` };
-  return (await endpoint.channel.canReply?.({ ticket, lastInboundAt })) ?? { allowed: true };
+  const lastInboundAt = Date.parse(answers?.occurredAt ?? ticket.createdAt);
+  return (await endpoint.channel.canReply?.({ ticket, lastInboundAt, answers })) ?? { allowed: true };
 }
 
 /** A ticket that can be worked on. */
