@@ -9,6 +9,7 @@ import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
+import { teams } from './teams/teams.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 
 /** Every kind of channel, one line each. */
@@ -24,4 +25,5 @@ export const connectors: readonly Connector[] = [
   line,
   slack,
   whatsappCloud,
+  teams,
 ];

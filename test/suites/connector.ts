@@ -181,7 +181,7 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
 
       it(`shows invented people only in ${name}`, () => {
         const text = textsOf(join(home, 'fixtures', name));
-        const domains = [...text.matchAll(/[\w.+-]@((?:[\w-]+\.)+[a-z]{2,})/gi)].map((match) => match[1]!);
+        const domains = [...text.matchAll(/[\w.+-]@((?:[\w-]+\.)+[a-z]{2,})\b/gi)].map((match) => match[1]!);
         const real = domains.filter((domain) => !/(^|\.)(example(\.\w+)?|test|invalid|localhost)$/i.test(domain));
         assert.deepEqual(real, [], 'use addresses of example.com and .test');
       });
