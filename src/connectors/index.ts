@@ -7,6 +7,8 @@ import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { instagram } from './meta/instagram/instagram.ts';
+import { messenger } from './meta/messenger/messenger.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
@@ -26,4 +28,6 @@ export const connectors: readonly Connector[] = [
   slack,
   whatsappCloud,
   teams,
+  messenger,
+  instagram,
 ];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
 import type { Channel, Connector, HttpRequest, HttpResponse } from '../../src/core/connector.ts';
@@ -45,12 +45,13 @@ const Recorded = z.strictObject({
 
 export function connectorSuite(root: string, folder: string, connectors: readonly Connector[]): void {
   const home = join(root, 'src/connectors', folder);
-  const type = folder.replaceAll('-', '_');
+  const name = basename(folder);
+  const type = name.replaceAll('-', '_');
   const found = connectors.find((one) => one.type === type);
 
   it('is registered and named after its folder', () => {
-    assert.match(folder, /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'the folder is kebab-case');
-    assert.ok(existsSync(join(home, `${folder}.ts`)), `its code begins in ${folder}.ts`);
+    assert.match(name, /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'the folder is kebab-case');
+    assert.ok(existsSync(join(home, `${name}.ts`)), `its code begins in ${name}.ts`);
     assert.ok(found, `src/connectors/index.ts has no connector of type '${type}': add a line there`);
     assert.equal(connectors.filter((one) => one.type === type).length, 1, `type '${type}' is registered twice`);
   });
