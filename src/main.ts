@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { CommandError, createCli, USAGE } from './cli/cli.ts';
 import type { Cli, Io } from './cli/cli.ts';
@@ -6,6 +6,7 @@ import { connect } from './cli/client.ts';
 import { addAccess, addLists, addSignatures, addTrigger, examples } from './cli/commands.ts';
 import type { Tools } from './cli/commands.ts';
 import { doctor } from './cli/doctor.ts';
+import { migrate } from './cli/migrate.ts';
 import { checkConfig, exportConfig, init, toProblemText } from './cli/setup.ts';
 import type { InitOptions } from './cli/setup.ts';
 import { start } from './cli/start.ts';
@@ -16,7 +17,9 @@ import { connectors } from './connectors/index.ts';
 import { systemClock } from './core/clock.ts';
 import { textOf } from './core/errors.ts';
 import { destinationTypes } from './dispatch/index.ts';
+import { createLog } from './log.ts';
 import { roles, type Role } from './roles.ts';
+import { moveStore } from './store/move.ts';
 import { openDatabase } from './store/sqlite.ts';
 
 const processIo: Io = {
@@ -64,10 +67,10 @@ function toExitCode(cli: Cli, error: unknown): number {
 }
 
 function addCommands(program: Command, cli: Cli, result: { code: number }): void {
-  const load = () => loadConfig({ env: cli.env, cwd: cli.cwd, connectors, destinationTypes });
+  const load = (env = cli.env) => loadConfig({ env, cwd: cli.cwd, connectors, destinationTypes });
   /** The configuration; without a sound one the command ends. */
-  const config = (): Config => {
-    const loaded = load();
+  const config = (env = cli.env): Config => {
+    const loaded = load(env);
     if ('config' in loaded) return loaded.config;
     cli.say(toProblemText(cli, loaded.problems));
     throw new CommandError(`the configuration has ${loaded.problems.length} problem(s)`, {
@@ -139,6 +142,24 @@ function addCommands(program: Command, cli: Cli, result: { code: number }): void
     .command('doctor')
     .description('look at everything that commonly goes wrong')
     .action(run(() => doctor(cli, { loaded: load(), dataDir: dataDir(), checkDatabase })));
+  program
+    .command('migrate')
+    .description('move everything to PostgreSQL, or back to SQLite, while no gateway runs')
+    .option('--to <store>', 'postgres://… or sqlite:<file>; the configured PostgreSQL when left out')
+    .addHelpText('after', examples('tributary migrate --to postgres://db.example.com/tributary'))
+    .action(
+      run(({ to }: { to?: string }) => {
+        const { dataDir: folder, store, log } = config();
+        const places = {
+          configured: store,
+          byDefault: { path: join(folder, 'tributary.db') },
+          to: to === undefined ? undefined : config({ ...cli.env, DATABASE_URL: to }).store,
+        };
+        return migrate(cli, places, (from, target, note) =>
+          moveStore({ folder, from, to: target, log: createLog(log), note }),
+        );
+      }),
+    );
   addLists(program, tools);
   addAccess(program, tools);
   addTrigger(program, tools);

@@ -4,8 +4,8 @@ import { migrations, type Migration } from '../schema.ts';
 import { given } from '../sql.ts';
 import { ensureSearch } from './search.ts';
 
-/** Held while the schema is brought up to date: of several processes that start together one does it. */
-const MIGRATING = '(21616, 0)';
+/** Held to the end of the transaction that brings the schema up to date: of several processes that start together one does it. */
+export const LOCK_SCHEMA = 'SELECT pg_advisory_xact_lock(21616, 0)';
 /** `pg_current_xact_id` and `pg_xact_status` of 64-bit numbers. */
 const OLDEST_VERSION = 130_000;
 
@@ -21,27 +21,33 @@ export async function migrate(client: Client, known: readonly Migration[] = migr
   client.on('error', () => undefined);
   await client.connect();
   try {
-    await check(client);
-    await client.query(`BEGIN; SELECT pg_advisory_xact_lock${MIGRATING}`);
-    await client.query('CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)');
-    const { rows } = await client.query('SELECT coalesce(max(version), 0) AS version FROM schema_version');
-    const { version } = given((rows as { version: number }[])[0]);
-    if (version > known.length) {
-      throw new PermanentError(`the database was written by a newer version (schema ${version})`, {
-        hint: `This version knows schema ${known.length}. Install the newer version again, or restore the backup made before the upgrade.`,
-      });
-    }
-    for (const migration of known.slice(version)) {
-      for (const statement of migration.statements) await client.query(toPostgres(statement));
-    }
-    await client.query(COUNTER);
-    await ensureSearch((text) => client.query(text));
-    await client.query('DELETE FROM schema_version');
-    await client.query('INSERT INTO schema_version (version) VALUES ($1)', [known.length]);
+    await client.query('BEGIN');
+    await bringUpToDate(client, known);
     await client.query('COMMIT');
   } finally {
     await client.end();
   }
+}
+
+/** The same inside a transaction that the caller has begun, and commits. */
+export async function bringUpToDate(client: Client, known: readonly Migration[] = migrations): Promise<void> {
+  await check(client);
+  await client.query(LOCK_SCHEMA);
+  await client.query('CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)');
+  const { rows } = await client.query('SELECT coalesce(max(version), 0) AS version FROM schema_version');
+  const { version } = given((rows as { version: number }[])[0]);
+  if (version > known.length) {
+    throw new PermanentError(`the database was written by a newer version (schema ${version})`, {
+      hint: `This version knows schema ${known.length}. Install the newer version again, or restore the backup made before the upgrade.`,
+    });
+  }
+  for (const migration of known.slice(version)) {
+    for (const statement of migration.statements) await client.query(toPostgres(statement));
+  }
+  await client.query(COUNTER);
+  await ensureSearch((text) => client.query(text));
+  await client.query('DELETE FROM schema_version');
+  await client.query('INSERT INTO schema_version (version) VALUES ($1)', [known.length]);
 }
 
 async function check(client: Client): Promise<void> {
