@@ -342,7 +342,10 @@ describe("Messenger's channel, against a stand-in that takes what Meta's documen
     meta.files.set('away.jpg', 'https://example.com/1.jpg');
     meta.files.set('broken.jpg', 500);
     assert.equal(await fetchFile(announced(`${meta.root}/files/here.jpg`)), 'pixels');
-    await failure(fetchFile(announced(`${meta.root}/files/away.jpg`)));
+    assert.match(
+      (await failure(fetchFile(announced(`${meta.root}/files/away.jpg`)))).message,
+      /302, which is not followed/,
+    );
     const calls = meta.calls.length;
     assert.ok((await failure(fetchFile(announced(`${meta.root}/files/broken.jpg`)))) instanceof RetryableError);
     // Where answers go to Facebook itself, its API is still no host of files.
@@ -377,7 +380,11 @@ describe("Messenger's channel, against a stand-in that takes what Meta's documen
       filed.map((item) => ('occurredAt' in item ? item.occurredAt : item.kind)),
       [WROTE_AT, WROTE_AT, 'ignored', WROTE_AT, 'ignored', WROTE_AT, 'ignored', 'ignored'],
     );
-    assert.deepEqual((await (await open()).normalize(samplePayload({ object: long, entry }))).length, 1);
+    const names = filed.flatMap((item) =>
+      'attachments' in item ? item.attachments.map(({ name }) => name.length) : [],
+    );
+    assert.deepEqual(names, [255]);
+    assert.equal((await (await open()).normalize(samplePayload({ object: long, entry }))).length, 1);
   });
 
   it('subscribes the app when it opens, to comments only where they are wanted, and says whether that holds', async () => {
