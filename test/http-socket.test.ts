@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Socket } from '../src/core/connector.ts';
@@ -121,6 +122,16 @@ describe('a WebSocket to somebody', () => {
     assert.equal(isOver, false);
     clearInterval(pings);
     await failed;
+  });
+
+  it('waits for whoever is busy with what has come', async () => {
+    greeting = Array.from({ length: 40 }, (_, index) => String(index));
+    const found: string[] = [];
+    for await (const message of (await open({ idleMs: 500 })).messages) {
+      if (found.push(message.toString()) === 1) await wait(1500);
+      if (found.length === greeting.length) break;
+    }
+    assert.deepEqual(found, greeting);
   });
 
   it('is not opened, and ends, when it is called off', async () => {

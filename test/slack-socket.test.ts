@@ -126,6 +126,15 @@ describe('Slack, where nobody reaches us', () => {
     assert.ok((await run()) instanceof AuthExpiredError);
   });
 
+  it('ends when Slack never greets', async () => {
+    api.greets = false;
+    const over = run();
+    await connected(1);
+    await until(() => clock.sleepers > 0, 'it waits');
+    await clock.advance(30_000);
+    assert.match(String(await over), /Slack closed the connection/);
+  });
+
   it('connects to no host but Slack’s', async () => {
     for (const to of ['wss://example.com/link', 'wss://slack.com.example.com/', 'ws://wss.slack.com/', 'nothing']) {
       api.connectsTo = to;

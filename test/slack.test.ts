@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
+import { createApi, SLACK } from '../src/connectors/slack/api.ts';
 import { SCOPES, slack } from '../src/connectors/slack/slack.ts';
 import type { Channel, Reply } from '../src/core/connector.ts';
 import {
@@ -14,10 +15,11 @@ import {
   TributaryError,
   UncertainError,
 } from '../src/core/errors.ts';
+import { Secret } from '../src/core/secret.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
 import { fakeClock } from './fakes/clock.ts';
-import { fakeContext } from './fakes/context.ts';
+import { fakeContext, sealedHttp } from './fakes/context.ts';
 import { sampleMessage, samplePayload, sampleTicket } from './fakes/samples.ts';
 import type { Description } from './fakes/openapi.ts';
 import { readSlack } from './fakes/slack-description.ts';
@@ -293,6 +295,27 @@ describe("Slack's channel, against a stand-in that keeps to Slack's description"
     });
   });
 
+  it('knows which addresses are Slack’s, or the proxy’s', () => {
+    const isSlack = (apiRoot: string, url: string) =>
+      createApi({ token: new Secret(BOT_TOKEN), apiRoot, http: sealedHttp() }).isSlack(url);
+    const proxy = 'https://slack-proxy.example.com:8443/api';
+    for (const url of [
+      'https://files.slack.com/a',
+      'wss://wss-primary.slack.com/link',
+      'https://files.slack-gov.com/a',
+    ]) {
+      for (const root of [SLACK, proxy]) assert.equal(isSlack(root, url), true, url);
+    }
+    for (const url of ['http://files.slack.com/a', 'ws://slack.com/', 'https://slack.com.evil.test/', 'slack.com']) {
+      for (const root of [SLACK, proxy]) assert.equal(isSlack(root, url), false, url);
+    }
+    assert.equal(isSlack(proxy, 'https://slack-proxy.example.com:8443/files/a'), true);
+    assert.equal(isSlack(proxy, 'wss://slack-proxy.example.com:8443/link'), true);
+    assert.equal(isSlack(proxy, 'http://slack-proxy.example.com:8443/files/a'), false, 'in clear');
+    assert.equal(isSlack(proxy, 'https://slack-proxy.example.com/files/a'), false, 'another port');
+    assert.equal(isSlack(SLACK, 'https://slack-proxy.example.com:8443/files/a'), false);
+  });
+
   it('tells the name and language of a member, and nothing of programs', async () => {
     api.users.set('U1', {
       name: 'olena',
@@ -374,6 +397,7 @@ describe("Slack's channel, against a stand-in that keeps to Slack's description"
         { signature: vector.signature.replace('a2', 'a3') },
         { signature: vector.signature.toUpperCase() },
         { signature: vector.signature.slice(3) },
+        { signature: vector.signature.replace('v0=', 'v1=') },
         { signature: '' },
         { signing_secret: `${vector.signing_secret}5` },
       ]) {

@@ -64,8 +64,7 @@ export function createApi(deps: {
   /** The same host as the stand-in's, or one of Slack's own, which are named also behind a proxy. */
   function isSlack(url: string): boolean {
     if (!URL.canParse(url)) return false;
-    const { protocol, hostname, host, username, password } = new URL(url);
-    if (username || password) return false;
+    const { protocol, hostname, host } = new URL(url);
     const isSecure = protocol === 'https:' || protocol === 'wss:';
     if (isSecure && /(^|\.)slack(-gov)?\.com$/.test(hostname)) return true;
     const root = new URL(apiRoot);

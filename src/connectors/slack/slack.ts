@@ -126,7 +126,7 @@ function receiving(
   // The other one, which the configuration has seen to.
   const app = createApi({ token: appToken as Secret, apiRoot, http });
   return {
-    stream: createStream({ api: app, http }),
+    stream: createStream({ api: app, http, clock }),
     async test() {
       const who = await test(api);
       await app.tell('apps.connections.open', z.unknown(), {});

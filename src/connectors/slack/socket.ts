@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
 import type { Channel, Http, Socket } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
@@ -9,6 +10,8 @@ import { Frame } from './event.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Slack sends a ping every few seconds. */
 const IDLE_MS = 60_000;
+/** A connection on which Slack has said nothing else by then gets no events. */
+const HELLO_MS = 30_000;
 
 type Stream = NonNullable<Channel['stream']>;
 type Emit = Parameters<Stream>[1];
@@ -19,7 +22,15 @@ const Opened = z.object({ url: z.string() });
  * Socket Mode: https://docs.slack.dev/apis/events-api/using-socket-mode. Each event is acknowledged once it is stored;
  * what isn't, Slack sends again. A connection lasts for some hours: its successor is open before it ends.
  */
-export function createStream({ api, http }: { readonly api: SlackApi; readonly http: Http }): Stream {
+export function createStream({
+  api,
+  http,
+  clock,
+}: {
+  readonly api: SlackApi;
+  readonly http: Http;
+  readonly clock: Clock;
+}): Stream {
   async function dial(signal: AbortSignal): Promise<Socket> {
     const { url } = await api.tell('apps.connections.open', Opened, {}, signal);
     if (!api.isSlack(url)) throw new PermanentError("Slack names an address for events which isn't Slack's");
@@ -32,7 +43,12 @@ export function createStream({ api, http }: { readonly api: SlackApi; readonly h
       for (;;) {
         const socket = await dial(signal);
         const { greeted, replaced } = serve(socket, emit);
-        await greeted;
+        const heard = new AbortController();
+        void clock.sleep(HELLO_MS, heard.signal).then(
+          () => socket.close(),
+          () => undefined,
+        );
+        await greeted.finally(() => heard.abort());
         current?.close();
         current = socket;
         await replaced;
