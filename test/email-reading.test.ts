@@ -28,6 +28,18 @@ const withText = (type: string, body: string) => `From: a@example.test\nContent-
 describe('reading mail', () => {
   // "Привіт, де лист?" or the like, as each charset writes it.
   const charsets: readonly (readonly [string, string, string, string])[] = [
+    [
+      'windows-1252',
+      'text/plain; charset=windows-1252',
+      '4974206973209335208094209620766f696ce0',
+      'It is “5 €” – voilà',
+    ],
+    [
+      'windows-1252 called Latin 1',
+      'text/plain; charset=iso-8859-1',
+      '497420636f737473203520802096206d6f7265',
+      'It costs 5 € – more',
+    ],
     ['windows-1251', 'text/plain; charset=windows-1251', 'cff0e8e2b3f2', 'Привіт'],
     ['code page 866', 'text/plain; charset=cp866', '8fe0a8a2a5e2', 'Привет'],
     ['KOI8-R', 'text/plain; charset=koi8-r', 'f0d2c9d7c5d4', 'Привет'],

@@ -15,15 +15,15 @@ const UNSAID = /^(|us-ascii|ascii|ansi_x3\.4-1968|utf-?8|unknown-8bit|x-unknown|
 export function decodeText(bytes: Buffer, charset: string, rare: RareCharsets): string {
   const named = charset.trim().toLowerCase();
   if (isAscii(bytes) && !/2022|utf-?16|utf-?32|ucs|ebcdic/.test(named)) return bytes.toString('latin1');
-  if (UNSAID.test(named)) return fromUtf8(bytes) ?? mostlyUtf8(bytes) ?? decodeAs(bytes, guess(bytes));
+  if (UNSAID.test(named)) return fromUtf8(bytes) ?? mostlyUtf8(bytes) ?? decodeAs(bytes, guess(bytes), rare);
   const label = labelOf(named);
   if (label === undefined) return rare(bytes, named);
-  if (!ONE_BYTE.test(label)) return decodeAs(bytes, label);
+  if (!ONE_BYTE.test(label)) return decodeAs(bytes, label, rare);
   // Text of one byte per letter is hardly ever UTF-8 by chance; and programs write iso-8859-1 without looking.
   const utf8 = fromUtf8(bytes);
   if (utf8 !== undefined) return utf8;
   const isWestern = label === 'windows-1252';
-  return decodeAs(bytes, isWestern && isMostlyHigh(bytes) ? guess(bytes) : label);
+  return decodeAs(bytes, isWestern && isMostlyHigh(bytes) ? guess(bytes) : label, rare);
 }
 
 /** Undefined unless it is UTF-8 throughout. */
@@ -76,8 +76,9 @@ function isMostlyHigh(bytes: Uint8Array): boolean {
   return foreign > latin;
 }
 
-function decodeAs(bytes: Buffer, label: string): string {
-  return new TextDecoder(label).decode(bytes);
+function decodeAs(bytes: Buffer, label: string, rare: RareCharsets): string {
+  // To Node 20 it is Latin 1, where its quotes, dashes and euro are control characters.
+  return label === 'windows-1252' ? rare(bytes, label) : new TextDecoder(label).decode(bytes);
 }
 
 /** The name that browsers use for a charset, or undefined. */
