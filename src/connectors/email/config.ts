@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { secret, type Secret } from '../../core/secret.ts';
+import { Webhook } from './hooks/config.ts';
 import { rules } from './rules.ts';
 
 /** What an operator writes for an e-mail channel. */
@@ -139,6 +140,7 @@ export const Config = z
       .meta({ description: 'Your other addresses: never customers' }),
     imap: Imap.optional().meta({ description: 'Reads a mailbox' }),
     listen: Listen.optional().meta({ description: 'Takes mail by SMTP itself, instead of imap' }),
+    webhook: Webhook.optional().meta({ description: 'Takes mail that a provider pushes, instead of imap' }),
     smtp: Smtp.optional().meta({ description: 'Sends answers; left out: the channel can’t answer' }),
     ...rules,
     plusAddressing: z
@@ -146,9 +148,9 @@ export const Config = z
       .optional()
       .meta({ description: 'Answers ask to be answered at address+ticket.proof; true with listen, else false' }),
   })
-  .refine((config) => (config.imap === undefined) !== (config.listen === undefined), {
+  .refine(({ imap, listen, webhook }) => [imap, listen, webhook].filter((way) => way !== undefined).length === 1, {
     path: ['imap'],
-    error: 'give either imap or listen',
+    error: 'give one of imap, listen and webhook',
   });
 export type Config = z.output<typeof Config>;
 

@@ -3,27 +3,30 @@ import type { Channel, Context } from '../../core/connector.ts';
 import type { ItemInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
 import { Config, usesPlusAddressing, type OAuth2 } from './config.ts';
+import { createHook } from './hooks/hook.ts';
+import { noteFromSes } from './hooks/ses.ts';
 import { createImap } from './imap.ts';
 import { createListener } from './listen.ts';
 import { createAccessTokens, type AccessTokens } from './oauth.ts';
 import { createReader } from './read.ts';
 import { createSender } from './send.ts';
 
-/** A mailbox: read by IMAP or taken by SMTP, answered by SMTP. */
+/** A mailbox: read by IMAP, taken by SMTP or pushed by a provider, answered by SMTP. */
 export const email = defineConnector({
   type: 'email',
   title: 'E-mail',
-  summary: 'Reads a mailbox by IMAP, or takes mail by SMTP, and answers by SMTP.',
+  summary:
+    'Reads a mailbox by IMAP, takes mail by SMTP or from Mailgun, SendGrid, Postmark and Amazon SES, and answers by SMTP.',
   docs: 'channels/email.md',
   stability: 'beta',
   capabilities: {
-    receive: ['stream'],
+    receive: ['webhook', 'stream'],
     reply: true,
     idempotent: true,
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'topic',
-    proven: ['real payloads'],
+    proven: ['real payloads', 'signature vectors'],
   },
   config: Config,
   open(config, context) {
@@ -33,8 +36,9 @@ export const email = defineConnector({
     const sender = senderOf(config, context, tokens);
     const testable = [source, sender].filter((part) => part?.test !== undefined);
     return {
-      stream: (cursor, emit, signal) => source.stream(cursor, emit, signal),
-      normalize: (payload) => refusedMail(payload) ?? reader.normalize(payload),
+      ...(source.stream && { stream: source.stream }),
+      ...(source.webhook && { webhook: source.webhook }),
+      normalize: (payload) => noteIn(payload, config) ?? reader.normalize(payload),
       download: (attachment, payload) => reader.download(attachment, payload),
       ...(sender && { reply: (answer) => sender.reply(answer) }),
       ...(testable.length > 0 && {
@@ -48,11 +52,13 @@ export const email = defineConnector({
   },
 });
 
-type Source = Required<Pick<Channel, 'stream'>> & Pick<Channel, 'test'>;
+/** Where mail comes from: one of them. */
+type Source = Pick<Channel, 'stream' | 'webhook' | 'test'>;
 
-function sourceOf({ imap, listen, address, aliases }: Config, context: Context, tokens: TokenSource): Source {
+function sourceOf({ imap, listen, webhook, address, aliases }: Config, context: Context, tokens: TokenSource): Source {
+  if (webhook) return { webhook: createHook(webhook, context) };
   if (imap) return createImap({ imap, context, tokens: imap.oauth2 && tokens(imap.oauth2) });
-  if (!listen) throw new Error('neither imap nor listen, which the settings don’t allow');
+  if (!listen) throw new Error('none of imap, listen and webhook, which the settings don’t allow');
   return createListener({ listen, own: [address, ...aliases], name: new URL(context.publicUrl).hostname, context });
 }
 
@@ -76,8 +82,10 @@ function tokensOf(context: Context): TokenSource {
   };
 }
 
-/** What the server didn't hand out is lost to us: a person must look, so it isn't merely passed over. */
-function refusedMail(payload: Payload): ItemInput[] | undefined {
+/** What came instead of a mail. */
+function noteIn(payload: Payload, { webhook }: Config): ItemInput[] | undefined {
+  if (payload.method === 'POST') return webhook?.provider === 'ses' ? noteFromSes(payload.body) : undefined;
+  // What the server didn't hand out is lost to us: a person must look, so it isn't merely passed over.
   if (payload.headers['x-imap-note'] !== 'mail_refused') return undefined;
   return [{ kind: 'broken', at: '', error: payload.body.toString().slice(0, 4000) }];
 }

@@ -1,4 +1,5 @@
 import type { Report } from './report.ts';
+import type { Posted } from './hooks/posted.ts';
 import type { Forward } from './text/forward.ts';
 
 /** A mail as the reading thread hands it over: plain data, everything bounded. */
@@ -65,6 +66,8 @@ export interface MailFile {
 /** What the reading thread is asked for: the mail, or the bytes of one of its files. */
 export interface ReadRequest {
   readonly bytes: Uint8Array;
+  /** They are what a provider posted, with the mail in it. */
+  readonly posted?: Posted;
   readonly file?: string;
   /** These bytes are only the beginning of it: what stands last is not whole. */
   readonly isCut?: boolean;

@@ -10,6 +10,7 @@ import { BadPayloadError, textOf } from '../../core/errors.ts';
 import { eventIn } from './calendar.ts';
 import { beginning, decodeText, wellFormed } from './charset.ts';
 import { fileIn, toFiles } from './files.ts';
+import { mailIn } from './hooks/posted.ts';
 import type { Mail, MailAddress, MailHeader, ReadRequest } from './mail.ts';
 import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
 import { bodyOf } from './parts.ts';
@@ -20,8 +21,9 @@ import type { Forward } from './text/forward.ts';
 import { decodeTransfer } from './transfer.ts';
 
 /** Reads mail from anybody, in a process of its own: bytes to a `Mail`, or to the bytes of one of its files. */
-export default async function read({ bytes, file, isCut }: ReadRequest): Promise<Mail | Uint8Array> {
-  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export default async function read({ bytes, posted, file, isCut }: ReadRequest): Promise<Mail | Uint8Array> {
+  const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const body = posted ? await mailIn(given, posted) : given;
   const parts = await split(body);
   const [root] = parts;
   if (!root) throw new BadPayloadError('an empty mail');
