@@ -73,6 +73,9 @@ const PUBLIC = [
   '/docs/api/swagger-ui-bundle.js',
   '/docs/api/favicon-32x32.png',
   '/setup',
+  // With a visitor's token, which no key stands for.
+  '/chat/:channel/messages',
+  '/chat/:channel/files/:id',
   '/,/index.html',
   '/{*path}',
 ];

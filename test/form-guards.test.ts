@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as wait } from 'node:timers/promises';
-import { createRate } from '../src/connectors/form/guards.ts';
+import { createRate } from '../src/core/rate.ts';
 import { fakeClock } from './fakes/clock.ts';
 import { assertRejected, envelopeOf, good, openForm as open, OWN, part, parts, SHOP } from './fakes/form.ts';
 

@@ -65,6 +65,7 @@ describe('reading from a store with 20,000 tickets', () => {
       'events that say': () => read.events({ q: 'nothing' }, page),
       'customers by identifier': () => read.customers({ identifier: { kind: 'email', value: 'a@example.com' } }, page),
       merges: () => read.merges(ticket!.customer.id),
+      'what was said in a chat': () => read.said('contact', 'AAAAAAAAAAAAAAAAAAAAAA', page),
       undelivered: () => read.undelivered('crm', ticket!.id, message!.id),
       balance: () => read.balance(since, base.clock.now()),
       'endpoint states': () => read.endpointStates(),

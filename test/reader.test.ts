@@ -409,4 +409,52 @@ describeOnBoth('reading from the store', (openTestDatabase) => {
     );
     assert.equal(await base.read.attachment('att_none'), undefined);
   });
+
+  describe('a conversation', () => {
+    const AT = { limit: 50 };
+    const keysOf = async (thread: string, page: PageRequest & { message?: string } = AT) =>
+      (await base.read.said('contact', thread, page)).data.map(({ key }) => key);
+
+    it('is what was written and answered under the names of its thread, the newest first', async () => {
+      const ticket = await add.ticket(await add.customer());
+      await add.message(ticket, { externalId: 'ann/one' });
+      const answer = await add.message(ticket, { externalId: null, direction: 'outbound', text: 'Yes.' });
+      const waiting = await add.message(ticket, { externalId: null, direction: 'outbound', text: 'Not yet out.' });
+      await add.message(ticket, { externalId: null, kind: 'note', endpointId: null });
+      const last = await add.message(await add.ticket(await add.customer()), { externalId: 'ann/two/three' });
+      await base.tx.savePart(answer, 'contact', 'ann/tsk_1', base.clock.now());
+      assert.deepEqual(await keysOf('ann'), ['two/three', 'tsk_1', 'one']);
+      assert.deepEqual(await keysOf('ann', { ...AT, message: answer }), ['tsk_1']);
+      assert.deepEqual(await keysOf('ann', { ...AT, message: waiting }), []);
+      const list = (page: PageRequest) => base.read.said('contact', 'ann', page);
+      assert.deepEqual(
+        (await pages(list)).map((found) => found.map(({ key }) => key)),
+        [['two/three', 'tsk_1'], ['one']],
+      );
+      await base.tx.deleteMessage(last, base.clock.now());
+      assert.deepEqual(await keysOf('ann'), ['tsk_1', 'one']);
+    });
+
+    it('never holds what stands under a name that only looks like it', async () => {
+      const ticket = await add.ticket(await add.customer());
+      for (const externalId of [
+        'ann',
+        'ann0',
+        'ann/',
+        'anna/1',
+        'an/1',
+        'ANN/1',
+        'ann%2F1',
+        'ann.1',
+        '/ann/1',
+        'änn/1',
+      ]) {
+        await add.message(ticket, { externalId });
+      }
+      await add.message(ticket, { externalId: 'ann/1', endpointId: 'bot' });
+      assert.deepEqual(await keysOf('ann'), []);
+      assert.deepEqual(await keysOf('a_n'), []);
+      assert.deepEqual(await keysOf('%'), []);
+    });
+  });
 });

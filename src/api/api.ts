@@ -12,6 +12,7 @@ import type { Access, Actor } from './access.ts';
 import { attachmentOperations } from './attachments.ts';
 import { catalogueOperations } from './catalogue.ts';
 import { changeOperations } from './changes.ts';
+import { mountChat } from './chat.ts';
 import { mountConsole } from './console.ts';
 import { customerOperations } from './customers.ts';
 import { deliveryOperations } from './deliveries.ts';
@@ -43,7 +44,13 @@ export interface ApiOptions {
   /** Addresses or CIDRs of proxies whose `X-Forwarded-For` counts; none when left out. */
   readonly trustProxy?: readonly string[];
   /** Most requests a minute: of one key or session, of one address without either, to the set-up page. */
-  readonly perMinute?: { readonly known: number; readonly unknown: number; readonly setUp: number };
+  readonly perMinute?: {
+    readonly known: number;
+    readonly unknown: number;
+    readonly setUp: number;
+    /** Of one address, to conversations of web chats; many visitors may share it. */
+    readonly chat?: number;
+  };
 }
 
 export interface Api {
@@ -56,7 +63,7 @@ export interface Api {
   close(): void;
 }
 
-const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20 };
+const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20, chat: 3000 };
 
 /** The REST API, its description, the console and its sockets, over what the gateway lends. */
 export function createApi(gateway: Gateway, options: ApiOptions): Api {
@@ -65,8 +72,8 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
   const setUp = createSetUp(gateway, access, newId);
   const operations = operationsOf(gateway, { access, setUp, newId });
   const metrics = createMetrics(gateway);
-  const perMinute = options.perMinute ?? PER_MINUTE;
-  const counts = [new MemoryStore(), new MemoryStore()] as const;
+  const perMinute = { ...PER_MINUTE, ...options.perMinute };
+  const counts = [new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
 
   const app = express();
   app.disable('x-powered-by');
@@ -86,6 +93,11 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
   setUp.mount(
     app,
     limit(counts[1], () => perMinute.setUp),
+  );
+  mountChat(
+    app,
+    gateway,
+    limit(counts[2], () => perMinute.chat),
   );
   mountConsole(app, gateway, access, options.consoleDir);
   app.use(answerErrors(gateway.log));

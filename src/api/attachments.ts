@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
+import type { AttachmentRow } from '../core/rows.ts';
 import { operation } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { IdParams } from './schemas.ts';
@@ -34,26 +35,34 @@ export function attachmentOperations({ store }: Gateway): Operation[] {
       async handle({ params }) {
         const row = await store.read.attachment(params.id);
         if (!row) throw new NotFoundError('There is no such attachment');
-        if (row.state === 'waiting') throw new ConflictError('The file is still being fetched');
-        if (row.state === 'failed' || row.sha256 === undefined) {
-          throw new NotFoundError(`The file could not be fetched: ${row.error ?? 'nobody knows why'}`, {
-            hint: 'Replay its download: it is among the deliveries of its channel.',
-          });
-        }
-        const head = await headOf(await store.blobs.open(row.sha256));
-        return {
-          stream: await store.blobs.open(row.sha256),
-          headers: {
-            'content-type': isWhatItSays(row.mediaType, head) ? row.mediaType : 'application/octet-stream',
-            'content-disposition': dispositionOf(row.name),
-            'content-security-policy': "sandbox; default-src 'none'",
-            'x-content-type-options': 'nosniff',
-            'cache-control': 'private, max-age=3600',
-          },
-        };
+        return downloadOf(store, row);
       },
     }),
   ];
+}
+
+/** A file as it may be given to a browser. Throws while its bytes aren't there. */
+export async function downloadOf(
+  store: Gateway['store'],
+  row: AttachmentRow,
+): Promise<{ readonly stream: Readable; readonly headers: Readonly<Record<string, string>> }> {
+  if (row.state === 'waiting') throw new ConflictError('The file is still being fetched');
+  if (row.state === 'failed' || row.sha256 === undefined) {
+    throw new NotFoundError(`The file could not be fetched: ${row.error ?? 'nobody knows why'}`, {
+      hint: 'Replay its download: it is among the deliveries of its channel.',
+    });
+  }
+  const head = await headOf(await store.blobs.open(row.sha256));
+  return {
+    stream: await store.blobs.open(row.sha256),
+    headers: {
+      'content-type': isWhatItSays(row.mediaType, head) ? row.mediaType : 'application/octet-stream',
+      'content-disposition': dispositionOf(row.name),
+      'content-security-policy': "sandbox; default-src 'none'",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'private, max-age=3600',
+    },
+  };
 }
 
 async function headOf(stream: Readable): Promise<Buffer> {

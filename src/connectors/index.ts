@@ -12,6 +12,7 @@ import { messenger } from './meta/messenger/messenger.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
+import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 
 /** Every kind of channel, one line each. */
@@ -28,6 +29,7 @@ export const connectors: readonly Connector[] = [
   slack,
   whatsappCloud,
   teams,
+  webChat,
   messenger,
   instagram,
 ];

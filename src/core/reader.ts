@@ -52,6 +52,15 @@ export interface Reader {
   /** In order. */
   messages(ticketId: string, page: PageRequest): Promise<Page<Message>>;
   message(id: string): Promise<Message | undefined>;
+  /**
+   * What was said in a channel under external ids of `<thread>/<key>`: messages, and answers once they went out; newest
+   * first, without what was taken back. `message`: only that one.
+   */
+  said(
+    endpointId: string,
+    thread: string,
+    page: PageRequest & { readonly message?: string },
+  ): Promise<Page<{ readonly key: string; readonly message: Message }>>;
   /** Messages of a ticket before a position that `destination` never got. */
   undelivered(destinationId: string, ticketId: string, beforeMessage: string): Promise<readonly Message[]>;
   attachment(

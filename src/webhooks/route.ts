@@ -3,19 +3,29 @@ export interface Route {
   readonly endpointId: string;
   /** The secret part of the address, decoded; undefined when it has none. */
   readonly token: string | undefined;
-  /** `webhook`: any endpoint. `form` and `script`: the hosted form of a channel and what puts it into a site. */
-  readonly place: 'webhook' | 'form' | 'script';
+  /** The only type of channel that has an address there; undefined: all have. */
+  readonly type: 'form' | 'web_chat' | undefined;
+  /** `aside`: nothing is sent there, only asked for (what puts a form into a site). */
+  readonly place: 'target' | 'aside';
   /** Path and query without the token. */
   readonly url: string;
 }
 
 const WEBHOOKS = '/webhooks/';
-const FORMS = '/forms/';
+
+/** Channels that have pages or scripts of their own, and what is beside the address where they are sent to. */
+const HOSTED = [
+  { path: '/forms/', type: 'form', asides: ['embed.js'] },
+  { path: '/chat/', type: 'web_chat', asides: ['widget.js', 'session'] },
+] as const;
+/** What was said in a chat is read elsewhere: it needs the store. */
+const READ_ELSEWHERE = /^\/chat\/[^/?]*\/(messages|files)(\/|\?|$)/;
 
 /** Reads a request's target. `unknown`: below our paths, but nothing; undefined: not ours, somebody else may answer. */
 export function routeOf(target: string): Route | 'unknown' | undefined {
   if (target.startsWith(WEBHOOKS)) return webhookOf(target);
-  return target.startsWith(FORMS) ? formOf(target) : undefined;
+  const hosted = HOSTED.find(({ path }) => target.startsWith(path));
+  return hosted && !READ_ELSEWHERE.test(target) ? hostedOf(target, hosted) : undefined;
 }
 
 function webhookOf(target: string): Route | 'unknown' {
@@ -23,17 +33,18 @@ function webhookOf(target: string): Route | 'unknown' {
   const slash = target.indexOf('/', WEBHOOKS.length);
   const endOfId = slash < 0 || slash > end ? end : slash;
   const endpointId = target.slice(WEBHOOKS.length, endOfId);
-  if (endOfId + 1 >= end) return { endpointId, token: undefined, place: 'webhook', url: target };
+  if (endOfId + 1 >= end) return { endpointId, token: undefined, type: undefined, place: 'target', url: target };
   const token = decode(target.slice(endOfId + 1, end));
   if (token === undefined) return 'unknown';
-  return { endpointId, token, place: 'webhook', url: target.slice(0, endOfId) + target.slice(end) };
+  return { endpointId, token, type: undefined, place: 'target', url: target.slice(0, endOfId) + target.slice(end) };
 }
 
-function formOf(target: string): Route | 'unknown' {
-  const [endpointId = '', ...rest] = target.slice(FORMS.length, endOfPath(target)).split('/', 3);
+function hostedOf(target: string, { path, type, asides }: (typeof HOSTED)[number]): Route | 'unknown' {
+  const [endpointId = '', ...rest] = target.slice(path.length, endOfPath(target)).split('/', 3);
   const name = rest.join('/');
-  if (name !== '' && name !== 'embed.js') return 'unknown';
-  return { endpointId, token: undefined, place: name === '' ? 'form' : 'script', url: target };
+  const isAside = asides.some((aside) => aside === name);
+  if (name !== '' && !isAside) return 'unknown';
+  return { endpointId, token: undefined, type, place: isAside ? 'aside' : 'target', url: target };
 }
 
 function endOfPath(target: string): number {

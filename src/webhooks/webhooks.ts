@@ -227,7 +227,7 @@ function retryAfterOf(answer: HttpAnswer): Record<string, string> {
 /** How an endpoint takes what is pushed at this place; `closed` while it couldn't be opened, which is ours to repair. */
 function openingOf(route: Route, endpoint: Endpoint | undefined): Webhook | 'closed' | undefined {
   if (!endpoint?.enabled) return undefined;
-  if (route.place !== 'webhook' && endpoint.type !== 'form') return undefined;
+  if (route.type !== undefined && endpoint.type !== route.type) return undefined;
   return endpoint.webhook ?? (endpoint.problem === null ? undefined : 'closed');
 }
 
@@ -253,7 +253,7 @@ function checkToken(webhook: Webhook, head: WebhookRequest): void {
 }
 
 function carries(webhook: Webhook, route: Route, method: string): boolean {
-  return route.place !== 'script' && CARRYING.has(method) && (webhook.methods ?? POST).includes(method);
+  return route.place !== 'aside' && CARRYING.has(method) && (webhook.methods ?? POST).includes(method);
 }
 
 function allowOf(webhook: Webhook, route: Route): string {

@@ -3,12 +3,13 @@ import { defineConnector } from '../../core/connector.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { queryOf } from '../../core/payload.ts';
 import type { WebhookRequest } from '../../core/payload.ts';
+import { createRate, networkOf } from '../../core/rate.ts';
 import { corsOf, jsonAnswer, pageAnswer, preflightAnswer, problemAnswer, troubleOf, wantsJson } from './answers.ts';
 import { problemsOf } from './check.ts';
 import { filesAllowed, FormConfig } from './config.ts';
 import type { Entries } from './entries.ts';
 import { LANGUAGE, toEnvelope, withoutQuery } from './envelope.ts';
-import { createRate, isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from './guards.ts';
+import { isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from './guards.ts';
 import { embedScript } from './look.ts';
 import { formPage, thanksPage } from './page.ts';
 import { NO_LIMITS, readEntries } from './read.ts';
@@ -81,7 +82,7 @@ export const form = defineConnector({
               hint: 'Add the site to `allowedOrigins` of this form, if it is yours.',
             });
           }
-          if (!rate.allows(request.remoteAddress)) {
+          if (!rate.allows(networkOf(request.remoteAddress))) {
             throw new BadPayloadError('too many posts from one address', {
               status: 429,
               hint: 'If many people share the address (an office, a proxy), raise `spam.perMinute` or set `server.trustProxy`.',

@@ -1,6 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { isIPv6 } from 'node:net';
-import type { Clock } from '../../core/clock.ts';
 import type { Payload } from '../../core/payload.ts';
 import { equalSecrets } from '../../core/secret.ts';
 import { hmac } from '../../core/signature.ts';
@@ -110,37 +108,4 @@ function toWords(text: string): string {
     .toLowerCase()
     .replace(/[^\p{L}\p{M}\p{N}]+/gu, ' ')
     .trim()} `;
-}
-
-/** Most addresses remembered; beyond it the ones seen longest ago are forgotten. */
-const MOST_ADDRESSES = 10_000;
-const MINUTE = 60_000;
-
-/** Counts posts per address and minute, in this process. */
-export function createRate(perMinute: number, clock: Clock): { allows(address: string | undefined): boolean } {
-  const seen = new Map<string, { since: number; count: number }>();
-  return {
-    allows(address) {
-      const now = clock.now();
-      const key = networkOf(address);
-      const entry = seen.get(key);
-      if (entry && now >= entry.since && now - entry.since < MINUTE) return ++entry.count <= perMinute;
-      seen.delete(key);
-      seen.set(key, { since: now, count: 1 });
-      const oldest = seen.size > MOST_ADDRESSES ? seen.keys().next().value : undefined;
-      if (oldest !== undefined) seen.delete(oldest);
-      return true;
-    },
-  };
-}
-
-/** An IPv4 address, or the /64 of an IPv6 one: one subscriber has that many addresses. */
-function networkOf(address = 'unknown'): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d[\d.]+)$/i.exec(address)?.[1];
-  if (mapped) return mapped;
-  const [front = [], back = []] = address.split('::').map((side) => (side === '' ? [] : side.split(':')));
-  const zeros = Array.from({ length: Math.max(0, 8 - front.length - back.length) }, () => '0');
-  const groups = [...front, ...zeros, ...back].slice(0, 4);
-  return groups.map((group) => parseInt(group, 16)).join(':');
 }

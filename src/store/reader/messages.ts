@@ -20,7 +20,7 @@ const bySeq = z.tuple([z.number()]);
 
 export function messagesIn(sources: MessageSources): Pick<
   Reader,
-  'messages' | 'message' | 'timeline' | 'undelivered' | 'attachment'
+  'messages' | 'message' | 'timeline' | 'said' | 'undelivered' | 'attachment'
 > & {
   readonly viewsOf: (ids: readonly string[]) => Promise<Map<string, Message>>;
 } {
@@ -53,6 +53,17 @@ export function messagesIn(sources: MessageSources): Pick<
       return render(
         cut(rows, page, (row) => toCursor('timeline', [row.id])),
         (kept) => toViews(sources, kept),
+      );
+    },
+    async said(endpointId, thread, page) {
+      const keys = keysOf('said', byId, page.cursor);
+      const rows = await saidRows(db, { endpointId, thread, ...page, before: keys?.[0] });
+      return render(
+        cut(rows, page, (row) => toCursor('said', [row.id])),
+        async (kept) => {
+          const views = await toViews(sources, kept);
+          return views.map((message, index) => ({ key: kept[index]?.key ?? '', message }));
+        },
       );
     },
     async undelivered(destinationId, ticketId, beforeMessage) {
@@ -102,6 +113,30 @@ async function undeliveredRows(db: Db, destination: string, ticket: string, befo
         OR m.id IN (SELECT t.message_id FROM ${tasks}))
     ORDER BY m.seq DESC LIMIT ${TRANSCRIPT}`.execute(db);
   return rows;
+}
+
+/** By the two indexes that know external ids: `/` and the character behind it enclose the thread's. One more than the limit. */
+async function saidRows(
+  db: Db,
+  where: {
+    readonly endpointId: string;
+    readonly thread: string;
+    readonly limit: number;
+    readonly before: string | undefined;
+    readonly message?: string;
+  },
+): Promise<(MessageColumns & { readonly key: string })[]> {
+  const { endpointId, thread, before, message, limit } = where;
+  const named = sql`endpoint_id = ${endpointId} AND external_id > ${`${thread}/`} AND external_id < ${`${thread}0`}`;
+  const { rows } = await sql<MessageColumns & { readonly external: string }>`
+    SELECT m.*, named.external FROM (
+      SELECT id, external_id AS external FROM messages WHERE ${named}
+      UNION ALL SELECT message_id AS id, external_id AS external FROM parts WHERE ${named}) named
+    JOIN messages m ON m.id = named.id
+    WHERE m.deleted_at IS NULL ${before === undefined ? sql`` : sql`AND m.id < ${before}`}
+      ${message === undefined ? sql`` : sql`AND m.id = ${message}`}
+    ORDER BY m.id DESC LIMIT ${limit + 1}`.execute(db);
+  return rows.map(({ external, ...row }) => ({ ...row, key: external.slice(thread.length + 1) }));
 }
 
 async function toViews({ db, typeOf }: MessageSources, rows: readonly MessageColumns[]): Promise<Message[]> {
