@@ -249,6 +249,15 @@ describe("Teams' channel, against a stand-in for Microsoft", () => {
     });
   });
 
+  it('shows the token to nobody but the stand-in that was put in Microsoft’s place', async () => {
+    const channel = await open();
+    const [item] = await channel.normalize(payloadOf('pictures'));
+    const [picture] = item?.kind === 'message' ? (item.attachments ?? []) : [];
+    const error = await failure(channel.download!(picture!, payloadOf('pictures')));
+    assert.match(error.message, /at https:\/\/smba\.trafficmanager\.net, which is no host/);
+    assert.deepEqual(api.calls, []);
+  });
+
   it('tries the test: access tokens, and the keys that Microsoft signs with', async () => {
     assert.match(await (await open()).test!(), new RegExp(`^the bot ${APP_ID} gets tokens`));
     api.end('/keys', { http: 500 });
