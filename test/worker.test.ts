@@ -303,7 +303,7 @@ describe('a worker', () => {
     assert.equal((await delivery(id!)).state, 'delivered');
   });
 
-  it('goes on when the store failed for a while, and knows that an outcome is unknown', async () => {
+  it('writes down what a try came to when the store is back, and repeats nothing', async () => {
     const [id] = await add(1);
     let failing = 'no';
     const broken: Store = {
@@ -325,6 +325,36 @@ describe('a worker', () => {
       { on: broken },
     );
     await pass(3 * SECOND);
+    assert.equal((await delivery(id!)).state, 'delivering');
+    failing = 'no';
+    await pass(3 * SECOND);
+    assert.deepEqual(seen, [false]);
+    assert.equal((await delivery(id!)).state, 'delivered');
+    assert.ok(log.entries.some(({ text }) => /sweep failed/.test(text)));
+  });
+
+  it('goes on when the store failed for longer than its lease, and knows that an outcome is unknown', async () => {
+    const [id] = await add(1);
+    let failing = 'no';
+    const broken: Store = {
+      ...store,
+      write: (locks, work) =>
+        failing === 'yes' ? Promise.reject(new RetryableError('the disk is full')) : store.write(locks, work),
+      read: {
+        ...store.read,
+        dueTasks: (now, limit) =>
+          failing === 'yes' ? Promise.reject(new Error('no read either')) : store.read.dueTasks(now, limit),
+      },
+    };
+    const seen: boolean[] = [];
+    start(
+      async (task) => {
+        seen.push(task.uncertain);
+        if (seen.length === 1) failing = 'yes';
+      },
+      { on: broken },
+    );
+    await pass(6 * MINUTE, 30 * SECOND);
     assert.equal((await delivery(id!)).state, 'delivering');
     failing = 'no';
     await pass(6 * MINUTE, 30 * SECOND);

@@ -50,6 +50,8 @@ const SWEEP_MS = 1000;
 const SWEEP_SIZE = 200;
 /** How long tries that are in flight may take once it stops; then they are left to whoever takes them over, milliseconds. */
 const STOP_MS = 10_000;
+/** How long after a failure the store is asked again to take what a try came to, milliseconds. */
+const INSIST_MS = 1000;
 /** A task that took the process down so many times is set aside. */
 const MAX_INTERRUPTIONS = 10;
 
@@ -97,7 +99,7 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
       error = thrown ?? new RetryableError('failed without a reason');
     }
     const now = clock.now();
-    const due = await store.write([`task ${task.id}`], async (tx) => {
+    const due = await insist([`task ${task.id}`], async (tx) => {
       const state = await tx.endpointState(task.endpointId);
       const verdict =
         exchange?.later === undefined
@@ -119,6 +121,20 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
       return next ? [next, ...more] : more;
     });
     deps.announced(due);
+  }
+
+  /** While the store can't write, what a try came to is kept as long as its lease may last: repeating it would be worse. */
+  async function insist<T>(locks: readonly string[], work: (tx: Transaction) => Promise<T>): Promise<T> {
+    for (const until = clock.now() + LEASE_MS; ;) {
+      try {
+        return await store.write(locks, work);
+      } catch (error) {
+        if (!(error instanceof RetryableError) || clock.now() >= until) throw error;
+        await clock.sleep(INSIST_MS, stopping.signal).catch(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   async function sweep(): Promise<void> {
