@@ -43,6 +43,7 @@ import { createWebhooks } from './webhooks/webhooks.ts';
 export interface RunningGateway {
   /** Where it listens, if it does, without a slash at the end. */
   readonly url: string;
+  readonly roles: readonly Role[];
   readonly gateway: Gateway;
   /** The link that makes the first admin; undefined when there is one. */
   setupLink(): Promise<string | undefined>;
@@ -271,7 +272,7 @@ async function start(
   undo.push(() => {
     front.leave();
   });
-  return { url, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
+  return { url, roles, gateway, setupLink: api.setupLink, token, close: () => undoAll(undo, log) };
 }
 
 function assertShared({ store }: Config, roles: readonly Role[]): void {

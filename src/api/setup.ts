@@ -57,10 +57,11 @@ export function createSetUp(gateway: Gateway, access: Access, newId: NewId): Set
 
   /** Takes the token; who it lets in, or undefined when it is good for nothing. */
   async function enter(token: string, name: string): Promise<UserRow | undefined> {
-    const admin = await firstUser();
-    const now = clock.now();
-    const hash = tokenHash(admin ? 'sign_in' : 'set_up', token);
     return store.write(['users'], async (tx) => {
+      // Looked at here, since another process may just be letting somebody in.
+      const admin = await firstUser();
+      const now = clock.now();
+      const hash = tokenHash(admin ? 'sign_in' : 'set_up', token);
       if (!(await tx.takeToken(hash, now))) return undefined;
       if (admin) return admin;
       const user: UserRow = { id: newId('usr'), name: name || 'Admin', role: 'admin', at: now };

@@ -8,6 +8,8 @@ import { brotliWarning } from './runtime.ts';
 /** A gateway that was started. */
 export interface Running {
   readonly url: string;
+  /** What this process does; it listens only with `web`. */
+  readonly roles: readonly string[];
   readonly gateway: Gateway;
   /** The one-time link for the first admin; undefined once there is one. */
   readonly setupLink: () => Promise<string | undefined>;
@@ -47,12 +49,12 @@ export async function start(
 }
 
 async function announce(cli: Cli, settings: Settings, running: Running, tookMs: number): Promise<void> {
-  const { gateway, url } = running;
-  const link = await running.setupLink();
+  const { gateway, url, roles } = running;
+  const link = roles.includes('web') ? await running.setupLink() : undefined;
   if (cli.stdout.isTTY && settings.log.format !== 'json' && !cli.wantsJson()) {
     return cli.print(banner(cli, settings, running, link, tookMs));
   }
-  gateway.log.info({ url, version: gateway.version, node: process.versions.node, tookMs }, 'started');
+  gateway.log.info({ url, roles, version: gateway.version, node: process.versions.node, tookMs }, 'started');
   if (link) gateway.log.info({ open: link }, 'one-time set-up link, 30 minutes');
   for (const { id, type, problem, source } of gateway.endpoints.all('channel')) {
     gateway.log.info({ channel: id, type, problem, source }, problem ? 'channel has a problem' : 'channel is open');
@@ -62,7 +64,7 @@ async function announce(cli: Cli, settings: Settings, running: Running, tookMs: 
 function banner(
   cli: Cli,
   settings: Settings,
-  { gateway, url }: Running,
+  { gateway, url, roles }: Running,
   link: string | undefined,
   tookMs: number,
 ): string {
@@ -77,16 +79,19 @@ function banner(
       `${id.padEnd(12)} ${type.padEnd(10)} ${[where && cyan(where), state].filter(Boolean).join('  ')}`,
     );
   });
+  const open = link
+    ? line('Open', cyan(link), 'one-time set-up link, 30 min')
+    : line('Open', cyan(url), '`npx tributary admin link` signs you in');
+  const places = roles.includes('web')
+    ? [open, line('API', cyan(`${url}/docs/api`))]
+    : [line('Role', roles.join(', '), 'nobody is answered here: that is for role web')];
   const isPublic = settings.server.publicUrl !== undefined;
   const onFile = settings.store.path !== undefined;
   return [
     '',
     `  ${green('▲')} ${bold(`Tributary ${gateway.version}`)}   ${dim(`Node ${process.versions.node} · ${onFile ? 'SQLite WAL' : 'PostgreSQL'} · ${tookMs} ms`)}`,
     '',
-    link
-      ? line('Open', cyan(link), 'one-time set-up link, 30 min')
-      : line('Open', cyan(url), '`npx tributary admin link` signs you in'),
-    line('API', cyan(`${url}/docs/api`)),
+    ...places,
     line('Data', settings.dataDir, `${onFile ? 'tributary.db' : 'blobs'} + secret.key: back up both`),
     line('Config', settings.file ?? 'defaults', settings.file ? '' : '`npx tributary init` writes a file'),
     '',

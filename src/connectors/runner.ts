@@ -82,8 +82,8 @@ export function createRunner(deps: RunnerDeps): Runner {
       const mine = deps.processId();
       for (const { id } of endpoints.all('channel')) {
         const holder = holders.get(id);
-        const isHere = (loop: Loop) => loop.processId === holder && holder === mine;
-        if (loops.has(id) || holder === undefined || holder === mine) await restartUnless(id, isHere);
+        const isFree = holder === undefined || holder === mine;
+        if (loops.has(id) || isFree) await restartUnless(id, (loop) => loop.processId === holder);
       }
     },
     async stop() {

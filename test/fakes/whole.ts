@@ -7,7 +7,7 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { Log } from '../../src/core/connector.ts';
 import { signStandardWebhook } from '../../src/core/signature.ts';
 import { destinationTypes } from '../../src/dispatch/index.ts';
-import { startGateway, type RunningGateway } from '../../src/tributary.ts';
+import { startGateway, type GatewayOptions, type RunningGateway } from '../../src/tributary.ts';
 
 export const INTAKE_SECRET = `whsec_${Buffer.alloc(24, 5).toString('base64')}`;
 
@@ -40,6 +40,8 @@ export async function startWhole(
     readonly clock?: Clock;
     readonly log?: Log;
     readonly env?: Readonly<Record<string, string>>;
+    readonly roles?: GatewayOptions['roles'];
+    readonly lookMs?: number;
   } = {},
 ): Promise<Whole> {
   const folder = mkdtempSync(join(tmpdir(), 'tributary-whole-'));
@@ -50,7 +52,8 @@ export async function startWhole(
   const start = () => {
     const loaded = loadConfig({ env, cwd: folder, connectors, destinationTypes });
     if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems, null, 2));
-    return startGateway({ config: loaded.config, clock: options.clock, log: options.log ?? silent });
+    const { clock, log = silent, roles, lookMs } = options;
+    return startGateway({ config: loaded.config, clock, log, roles, lookMs });
   };
   let running = await start();
 

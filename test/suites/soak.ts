@@ -12,7 +12,7 @@ import { signStandardWebhook } from '../../src/core/signature.ts';
 import { freePort } from '../fakes/free-port.ts';
 
 /**
- * Kills the gateway at random while messages are acknowledged, and lets an independent checker compare
+ * Kills gateways at random while messages are acknowledged, and lets an independent checker compare
  * the sender's own record with the API and with the receiver's log. Knows the gateway from outside only:
  * its command, its routes, its webhooks.
  */
@@ -23,6 +23,14 @@ export interface SoakOptions {
   /** Same seed, same plan of messages, repeats and kills. */
   readonly seed: number;
   readonly report: (line: string) => void;
+  /** Several processes on one PostgreSQL database and one Redis, instead of one on a file. */
+  readonly cluster?: {
+    readonly processes: number;
+    readonly databaseUrl: string;
+    readonly redisUrl: string;
+    /** What befalls the servers while messages are sent, spread over that time. */
+    readonly mishaps: readonly (() => Promise<void>)[];
+  };
 }
 
 export interface SoakResult {
@@ -43,7 +51,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const random = createRandom(options.seed);
   const folder = mkdtempSync(join(tmpdir(), 'tributary-soak-'));
   const receiver = await startReceiver();
-  const port = await freePort();
+  const { cluster } = options;
+  const ports = await Promise.all(Array.from({ length: cluster?.processes ?? 1 }, freePort));
   writeFileSync(
     join(folder, 'tributary.yaml'),
     `channels:\n  - { id: intake, type: webhook, auth: { type: standard_webhooks, secret: "${secret}" } }\n` +
@@ -52,21 +61,25 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   );
   const env = {
     ...process.env,
-    PORT: String(port),
     DATA_DIR: join(folder, 'data'),
     TRIBUTARY_CONFIG: join(folder, 'tributary.yaml'),
     ADMIN_API_KEY: adminKey,
     LOG_LEVEL: 'error',
     LOG_FORMAT: 'json',
+    ...(cluster && { DATABASE_URL: cluster.databaseUrl, REDIS_URL: cluster.redisUrl }),
   };
-  const gateway = createKillable(env, port);
+  const gateways = ports.map((port) => createKillable({ ...env, PORT: String(port) }, port));
+  const port = ports[0]!;
   try {
-    await gateway.start();
-    const sender = createSender(port, options, random);
+    // One after the other: they share the machine, and the first one makes the tables.
+    for (const gateway of gateways) await gateway.start();
+    const sender = createSender(ports, options, random);
     const sending = sender.run();
-    const killing = killAtRandom(gateway, options.kills, random, () => sender.progress() >= 1);
+    const killing = killAtRandom(gateways, options.kills, random, () => sender.progress() >= 1);
+    const befalling = befall(cluster?.mishaps ?? [], sender.progress);
     await sending;
     const kills = await killing;
+    await befalling;
     options.report(
       `seed ${options.seed}: ${sender.acknowledged.size} acknowledged, ${sender.sends()} sends, ${kills} kills`,
     );
@@ -74,10 +87,12 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
     const result = await check(port, sender.acknowledged, receiver.log);
     return { ...result, acknowledged: sender.acknowledged.size, sends: sender.sends(), kills };
   } catch (error) {
-    options.report(`seed ${options.seed} failed; the gateway said:\n${gateway.output()}`);
+    for (const gateway of gateways) {
+      options.report(`seed ${options.seed} failed; a gateway said:\n${gateway.output()}`);
+    }
     throw error;
   } finally {
-    await gateway.kill();
+    for (const gateway of gateways) await gateway.kill();
     receiver.close();
     rmSync(folder, { recursive: true, force: true });
   }
@@ -87,29 +102,41 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 function createKillable(env: NodeJS.ProcessEnv, port: number) {
   let child: ChildProcess | undefined;
   let output = '';
+
+  function spawnOne(): ChildProcess {
+    const spawned = spawn(process.execPath, [join(root, 'bin/tributary.cjs'), 'start'], {
+      env,
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const collect = (chunk: Buffer) => {
+      output += chunk.toString();
+    };
+    spawned.stdout.on('data', collect);
+    spawned.stderr.on('data', collect);
+    return spawned;
+  }
+
+  /** False when it ended. */
+  async function isReady({ exitCode, signalCode }: ChildProcess): Promise<boolean> {
+    if (exitCode !== null || signalCode !== null) return false;
+    return fetch(`http://127.0.0.1:${port}/readyz`).then(
+      (answer) => answer.status === 200,
+      () => false,
+    );
+  }
+
   return {
     output: () => output.slice(-4000),
     async start() {
-      child = spawn(process.execPath, [join(root, 'bin/tributary.cjs'), 'start'], {
-        env,
-        cwd: root,
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
-      const collect = (chunk: Buffer) => {
-        output += chunk.toString();
-      };
-      child.stdout!.on('data', collect);
-      child.stderr!.on('data', collect);
+      child = spawnOne();
       for (let i = 0; i < 600; i++) {
-        if (child.exitCode !== null) throw new Error(`the gateway ended with ${child.exitCode}: ${output}`);
-        const ready = await fetch(`http://127.0.0.1:${port}/readyz`).then(
-          (answer) => answer.status === 200,
-          () => false,
-        );
-        if (ready) return;
+        if (await isReady(child)) return;
         await sleep(100);
+        // As a supervisor does: what it needs may be away just now.
+        if (child.exitCode !== null && i % 10 === 9) child = spawnOne();
       }
-      throw new Error('the gateway does not become ready');
+      throw new Error(`the gateway does not become ready: ${output}`);
     },
     async kill() {
       if (!child || child.exitCode !== null || child.signalCode !== null) return;
@@ -120,7 +147,7 @@ function createKillable(env: NodeJS.ProcessEnv, port: number) {
 }
 
 async function killAtRandom(
-  gateway: { start(): Promise<void>; kill(): Promise<void> },
+  gateways: readonly { start(): Promise<void>; kill(): Promise<void> }[],
   kills: number,
   random: () => number,
   done: () => boolean,
@@ -128,6 +155,7 @@ async function killAtRandom(
   let count = 0;
   while (count < kills && !done()) {
     await sleep(100 + random() * 400);
+    const gateway = gateways[Math.floor(random() * gateways.length)]!;
     await gateway.kill();
     count++;
     await gateway.start();
@@ -135,15 +163,23 @@ async function killAtRandom(
   return count;
 }
 
-/** Sends every message one to five times until it was acknowledged; keeps the order within a thread. */
-function createSender(port: number, options: SoakOptions, random: () => number) {
+/** One after the other, when so much of the messages was sent that they are spread evenly. */
+async function befall(mishaps: readonly (() => Promise<void>)[], progress: () => number): Promise<void> {
+  for (const [index, mishap] of mishaps.entries()) {
+    while (progress() < (index + 1) / (mishaps.length + 1)) await sleep(50);
+    await mishap();
+  }
+}
+
+/** Sends every message one to five times until it was acknowledged, to any of the ports; keeps the order within a thread. */
+function createSender(ports: readonly number[], options: SoakOptions, random: () => number) {
   const acknowledged = new Set<string>();
   const perThread = Math.ceil(options.messages / options.threads);
   const total = perThread * options.threads;
   let sends = 0;
 
   async function send(body: string, id: string): Promise<boolean> {
-    sends++;
+    const port = ports[sends++ % ports.length]!;
     const signed = signStandardWebhook([secret], { id, timestampSec: Math.floor(Date.now() / 1000), body });
     try {
       const answer = await fetch(`http://127.0.0.1:${port}/webhooks/intake`, {

@@ -35,7 +35,7 @@ export function describeOutbox(open: OpenStore): void {
           return id;
         };
         const now = clock.now();
-        const ids = [await add('tsk_2', now), await add('tsk_3', now - HOUR), await add('tsk_1', now - MINUTE)];
+        const ids = [await add('tsk_2', now), await add('tsk_3', now - MINUTE), await add('tsk_1', now - HOUR)];
         for (const [index, id] of ids.entries()) {
           assert.deepEqual(await due(), [id]);
           assert.equal((await finish((await lease(id))!)).next?.id, ids[index + 1]);
