@@ -243,5 +243,7 @@ describe('the author of a mail', () => {
       'X-Tributary-Ticket: 1',
     ];
     assert.deepEqual(await read(`From: o@shop.test\nMessage-ID: <x@shop.test>\n${orders.join('\n')}`), plain);
+    const [ours] = await itemsIn(`From: support@example.com\n${orders.join('\n')}\n\nHello\n`, {});
+    assert.equal(ours?.kind, 'ignored', 'nor is it taken for an answer that we sent');
   });
 });

@@ -16,6 +16,10 @@ interface Mail {
   readonly refused?: Error;
   /** The server names it, but leaves it out of every answer. */
   readonly omitted?: boolean;
+  /** It was there when it was searched for, and is deleted before it is handed out. */
+  readonly gone?: boolean;
+  /** What it has in truth, whatever its size is said to be. */
+  readonly bytes?: number;
   /** That is so too when only its size is asked for. */
   readonly sizeless?: boolean;
 }
@@ -24,26 +28,44 @@ const refusal = (responseText: string, serverResponseCode?: string) =>
   Object.assign(new Error('Command failed'), { responseStatus: 'NO', responseText, serverResponseCode });
 
 /** A server with whims that no real one shows when it is asked to. */
-function server(mails: readonly Mail[], answer: (uids: number[]) => number[] = (uids) => uids) {
+function server(
+  mails: readonly Mail[],
+  answer: (uids: number[]) => number[] = (uids) => uids,
+  uidNext = (mails.at(-1)?.uid ?? 0) + 1,
+) {
   const fetched: number[][] = [];
+  /** Of each page: how many mails were taken. */
+  const taken: number[] = [];
+  const deleted = new Set<number>();
   const within = (range: string) => {
     const parts = range.split(',').map((part) => part.split(':'));
-    return mails.filter(({ uid }) =>
-      parts.some(([from, to = from]) => uid >= Number(from) && (to === '*' || uid <= Number(to))),
+    return mails.filter(
+      ({ uid }) =>
+        !deleted.has(uid) &&
+        parts.some(([from, to = from]) => uid >= Number(from) && (to === '*' || uid <= Number(to))),
     );
   };
   const client = {
-    mailboxOpen: async () => ({ uidValidity: 7n, uidNext: (mails.at(-1)?.uid ?? 0) + 1 }),
+    mailboxOpen: async () => ({ uidValidity: 7n, uidNext }),
     search: async ({ uid, since }: { uid: string; since?: Date }) =>
       within(uid)
         .filter(({ received = START }) => !since || received >= since.getTime())
         .map((mail) => mail.uid),
     async *fetch(range: string, query: { source?: unknown }): AsyncGenerator<FetchMessageObject> {
       const found = within(range);
-      if (query.source !== undefined) fetched.push(found.map(({ uid }) => uid));
+      if (query.source !== undefined) {
+        fetched.push(found.map(({ uid }) => uid));
+        taken.push(0);
+      }
       for (const uid of query.source === undefined ? found.map((mail) => mail.uid) : answer(found.map((m) => m.uid))) {
-        const { refused, omitted, sizeless, received = START, labels } = mails.find((mail) => mail.uid === uid)!;
+        const mail = mails.find((each) => each.uid === uid)!;
+        const { refused, omitted, sizeless, received = START, labels, bytes } = mail;
         const isAsked = query.source !== undefined || sizeless;
+        if (query.source !== undefined) taken[taken.length - 1]! += 1;
+        if (isAsked && mail.gone) {
+          deleted.add(uid);
+          continue;
+        }
         if (isAsked && refused) throw refused;
         if (isAsked && omitted) continue;
         yield {
@@ -51,13 +73,15 @@ function server(mails: readonly Mail[], answer: (uids: number[]) => number[] = (
           uid,
           size: 100,
           internalDate: new Date(received),
-          ...(query.source !== undefined && { source: Buffer.from(`mail ${uid}`) }),
+          ...(query.source !== undefined && {
+            source: bytes === undefined ? Buffer.from(`mail ${uid}`) : Buffer.alloc(bytes),
+          }),
           ...(labels && { labels: new Set(labels) }),
         };
       }
     },
   };
-  return { client: client as unknown as ImapFlow, fetched };
+  return { client: client as unknown as ImapFlow, fetched, taken };
 }
 
 async function read(client: ImapFlow, cursor?: string, mailbox = 'support at imap.example.test') {
@@ -157,6 +181,48 @@ describe('What is new in a folder', () => {
     assert.deepEqual(texts, ['mail 4', 'mail 60']);
     const again = await read(client, cursors.at(-1));
     assert.deepEqual(again.texts, ['mail 60'], 'the same mailbox goes on where it was left');
+  });
+
+  it('is read again, which is told, where a server gives out numbers that it used before', async () => {
+    const { cursors } = await read(server([{ uid: 1 }, { uid: 50 }]).client);
+    const { texts, raws, uids } = await read(server([{ uid: 1 }, { uid: 2 }]).client, cursors.at(-1));
+    assert.equal(raws[0]?.headers?.['x-imap-note'], 'folder_renumbered');
+    assert.deepEqual(texts.slice(1), ['mail 1', 'mail 2']);
+    assert.equal(uids.at(-1), 2);
+    const emptied = await read(server([]).client, cursors.at(-1));
+    assert.equal(emptied.raws[0]?.headers?.['x-imap-note'], 'folder_renumbered');
+    assert.deepEqual((await read(server([{ uid: 1 }]).client, emptied.cursors.at(-1))).texts, ['mail 1']);
+  });
+
+  it('is not read again where a server only tells late how far it is, or not at all', async () => {
+    const mails = [{ uid: 1 }, { uid: 50 }];
+    const { cursors } = await read(server(mails).client);
+    for (const uidNext of [0, 1, 2, 50, 51]) {
+      assert.deepEqual((await read(server(mails, undefined, uidNext).client, cursors.at(-1))).texts, []);
+    }
+    // Its last mail was deleted meanwhile.
+    assert.deepEqual((await read(server([{ uid: 1 }], undefined, 0).client, cursors.at(-1))).texts, []);
+  });
+
+  it('is left out where it was deleted between two answers, and holds up nothing', async () => {
+    const gone = { uid: 2, gone: true };
+    const { texts, uids, failure } = await read(server([{ uid: 1 }, gone, { uid: 3 }]).client);
+    assert.deepEqual([texts, uids, failure], [['mail 1', 'mail 3'], [1, 1], undefined]);
+  });
+
+  it('takes no more memory than a page where a server lies about sizes', async () => {
+    const mails = Array.from({ length: 30 }, (_, at) => ({ uid: at + 1, bytes: 1_000_000 }));
+    const { client, taken } = server(mails);
+    const { raws, uids } = await read(client);
+    assert.ok(
+      taken.every((count) => count <= 10),
+      taken.join(),
+    );
+    assert.deepEqual(
+      raws.map(({ headers }) => headers?.['x-imap-uid']),
+      mails.map(({ uid }) => String(uid)),
+    );
+    assert.equal(uids.at(-1), 30);
   });
 
   it('carries the names of its labels', async () => {

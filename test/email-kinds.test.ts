@@ -17,9 +17,9 @@ const read = async (mail: string | Uint8Array) =>
   (await readMail({ bytes: typeof mail === 'string' ? new Uint8Array(Buffer.from(mail)) : mail })) as Mail;
 const kindOf = async (mail: string | Uint8Array) => automaticOf(await read(mail), undefined, OWN) ?? 'person';
 
-async function itemOf(mail: string, settings: object = {}): Promise<ItemInput> {
+async function itemOf(mail: string, settings: object = {}, headers: Record<string, string> = {}): Promise<ItemInput> {
   const { authServer, ...given } = z.object(rules).parse(settings);
-  const payload = { endpointId: 'mail', receivedAt: Date.UTC(2026, 0, 31), method: 'STREAM', url: '', headers: {} };
+  const payload = { endpointId: 'mail', receivedAt: Date.UTC(2026, 0, 31), method: 'STREAM', url: '', headers };
   const known = { ...given, authServer, addresses: OWN };
   const items = itemsOf(await read(mail), { ...payload, body: Buffer.from(mail) }, known);
   assert.equal(items.length, 1);
@@ -250,6 +250,16 @@ Message-ID: <${OUR_ID}>
       await kindOf('From: Max <postmaster@shop.test>\nSubject: Our invoice\n\nPlease send it again.\n'),
       'person',
     );
+  });
+
+  it('is told by the sender that its server named, whatever the mail says of itself', async () => {
+    const kindFrom = async (sender: string, lines: string) => {
+      const item = await itemOf(`${HEADERS}${lines}\nHello\n`, {}, { 'x-smtp-mail-from': sender });
+      return item.kind === 'message' && item.automatic;
+    };
+    assert.equal(await kindFrom('', ''), 'notification');
+    assert.equal(await kindFrom('', 'Return-Path: <olena@shop.test>\nIn-Reply-To: <x@y>\n'), 'auto_reply');
+    assert.equal(await kindFrom('olena@shop.test', 'Return-Path: <>\n'), undefined);
   });
 
   it('opens tickets for the kinds that the settings name, and for programs’ own mail by default', async () => {

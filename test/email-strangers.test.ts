@@ -5,6 +5,7 @@ import readMail from '../src/connectors/email/read-worker.ts';
 import { rules } from '../src/connectors/email/rules.ts';
 import type { Message } from '../src/core/ticket.ts';
 import { z } from 'zod';
+import { toEmail } from '../src/normalizer/canonical.ts';
 import { openFiling, type Filing } from './fakes/filing.ts';
 
 const given = z.object(rules).parse({});
@@ -148,6 +149,28 @@ describe('A mail from a stranger', () => {
       const { kind, value } = await from(author);
       assert.notDeepEqual([kind, value], ['email', 'o@shop.test'], author.slice(0, 40));
       assert.equal(kind, 'email_unclear', author.slice(0, 40));
+    }
+  });
+
+  it('has an address that mail can go to, or none (C08, C14)', () => {
+    assert.equal(toEmail(" O'Brien+x@Shop.TEST. "), "o'brien+x@shop.test");
+    for (const none of [
+      'a@a@shop.test',
+      `a@${'b.'.repeat(125)}test`,
+      `${'x'.repeat(65)}@shop.test`,
+      'o o@shop.test',
+      'o(x)@shop.test',
+      '"o"@shop.test',
+      'o\u0000@shop.test',
+      'o@shop.test:25',
+      'o@shop.test/x',
+      'o@[127.0.0.1]',
+      'o@127.0.0.1',
+      'o@localhost',
+      '@shop.test',
+      'o@',
+    ]) {
+      assert.equal(toEmail(none), undefined, none);
     }
   });
 

@@ -2,6 +2,7 @@ import type { ImapFlow, ImapFlowOptions } from 'imapflow';
 import type { Context } from '../../core/connector.ts';
 import { isLoopback, portOf, tlsOptions, type Imap } from './config.ts';
 import { toImapError } from './imap-errors.ts';
+import { answered } from './imap-patience.ts';
 import type { AccessTokens } from './oauth.ts';
 
 export interface ImapDeps {
@@ -11,8 +12,8 @@ export interface ImapDeps {
   readonly tokens: AccessTokens | undefined;
 }
 
-const CONNECT_MS = 20_000;
-const GREETING_MS = 20_000;
+/** From the first packet to the last word of the login. */
+const SIGN_IN_MS = 60_000;
 /** On top of the pause between two looks: how long a server may be silent while it owes us an answer. */
 const SILENCE_MS = 60_000;
 /** What an answer may hold besides one mail. */
@@ -55,7 +56,7 @@ async function signIn(deps: ImapDeps, token: string | undefined, signal: AbortSi
     signal.removeEventListener('abort', close);
   });
   try {
-    await client.connect();
+    await answered(context.clock, client.connect(), SIGN_IN_MS);
     return client;
   } catch (error) {
     client.close();
@@ -82,10 +83,7 @@ function optionsOf(imap: Imap, address: string, token: string | undefined): Imap
     disableAutoIdle: true,
     disableCompression: true,
     maxIdleTime: imap.pollSeconds * 1000,
-    connectionTimeout: CONNECT_MS,
-    greetingTimeout: GREETING_MS,
     socketTimeout: imap.pollSeconds * 1000 + SILENCE_MS,
-    maxLineLength: 16 * 1024 * 1024,
     maxLiteralSize: imap.maxBytes + MARGIN,
     maxResponseSize: imap.maxBytes + 2 * MARGIN,
   };

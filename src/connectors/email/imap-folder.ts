@@ -1,9 +1,11 @@
-import type { FetchMessageObject, ImapFlow } from 'imapflow';
+import type { ImapFlow } from 'imapflow';
 import type { Clock } from '../../core/clock.ts';
 import type { Raw } from '../../core/connector.ts';
 import { RetryableError, textOf } from '../../core/errors.ts';
 import type { Bookmark, Position } from './imap-bookmark.ts';
 import { isForNowCode } from './imap-errors.ts';
+import { answered } from './imap-patience.ts';
+import { hasSource, noteOf, receivedAt, toRaw, type WithSource } from './imap-raw.ts';
 
 /** Mails asked about at once. */
 const CHUNK = 200;
@@ -34,11 +36,11 @@ interface Head {
  * somebody has read a mail is none of our business, so the folder is opened read-only and no flag is set.
  */
 export async function readFolder(deps: FolderDeps, folder: string): Promise<void> {
-  const { client, bookmark } = deps;
-  const box = await client.mailboxOpen(folder, { readOnly: true });
-  const position = await positionIn(bookmark, folder, String(box.uidValidity), box.uidNext);
+  const { client, bookmark, clock } = deps;
+  const box = await answered(clock, client.mailboxOpen(folder, { readOnly: true }));
+  const position = await positionIn(deps, folder, String(box.uidValidity), box.uidNext);
   if (box.uidNext > 0 && position.uid + 1 >= box.uidNext) return;
-  const uids = await newUids(client, position, bookmark.start);
+  const uids = await newUids(deps, position);
   for (let index = 0; index < uids.length; index += CHUNK) {
     const heads = await headsOf(deps, folder, uids.slice(index, index + CHUNK));
     for (const page of pagesOf(heads, deps.maxBytes)) await readPatiently(deps, folder, page);
@@ -47,16 +49,25 @@ export async function readFolder(deps: FolderDeps, folder: string): Promise<void
   reached(bookmark, folder, box.uidNext - 1);
 }
 
-/** How far the folder was read. A new UIDVALIDITY makes all that we know of it void: it is read anew. */
-async function positionIn(bookmark: Bookmark, folder: string, validity: string, uidNext: number): Promise<Position> {
+/** How far the folder was read. New numbers for its mails make all that we know of it void: it is read anew. */
+async function positionIn(deps: FolderDeps, folder: string, validity: string, uidNext: number): Promise<Position> {
+  const { bookmark } = deps;
   const known = bookmark.at(folder);
-  if (known?.validity === validity) return known;
+  if (known?.validity === validity && !(await beginsAgain(deps, known, uidNext))) return known;
   const position = { validity, uid: 0, from: uidNext };
   if (known) {
-    const text = `${folder} got new message numbers (UIDVALIDITY ${known.validity} became ${validity}) and is read again`;
+    const text = `${folder} got new message numbers (UIDVALIDITY ${known.validity}, now ${validity}) and is read again`;
     await bookmark.file(noteOf('folder_renumbered', text), folder, position);
   } else bookmark.reach(folder, position);
   return position;
+}
+
+/** Whether numbers are given out again that were used before: servers do that after their backup was put back. */
+async function beginsAgain(deps: FolderDeps, { uid }: Position, uidNext: number): Promise<boolean> {
+  if (uidNext <= 0 || uidNext > uid) return false;
+  // It may only tell late how far it is.
+  const last = await search(deps, { uid: `${uid}:*` });
+  return last.every((each) => each < uid);
 }
 
 function reached(bookmark: Bookmark, folder: string, uid: number): void {
@@ -64,18 +75,18 @@ function reached(bookmark: Bookmark, folder: string, uid: number): void {
   if (position && uid > position.uid) bookmark.reach(folder, { ...position, uid });
 }
 
-async function newUids(client: ImapFlow, position: Position, start: number): Promise<number[]> {
+async function newUids(deps: FolderDeps, position: Position): Promise<number[]> {
   const first = position.uid + 1;
   // Servers compare days, in a zone of their own; what is too early is left out by its time further down.
-  const since = new Date(Math.max(0, start - 2 * DAY_MS));
-  const old = first < position.from ? await search(client, { uid: `${first}:${position.from - 1}`, since }) : [];
-  const young = await search(client, { uid: `${Math.max(first, position.from)}:*` });
+  const since = new Date(Math.max(0, deps.bookmark.start - 2 * DAY_MS));
+  const old = first < position.from ? await search(deps, { uid: `${first}:${position.from - 1}`, since }) : [];
+  const young = await search(deps, { uid: `${Math.max(first, position.from)}:*` });
   // `n:*` names the last mail even where its number is smaller than n.
   return [...new Set([...old, ...young])].filter((uid) => uid >= first).sort((a, b) => a - b);
 }
 
-async function search(client: ImapFlow, query: Parameters<ImapFlow['search']>[0]): Promise<number[]> {
-  const found = await client.search(query, { uid: true });
+async function search({ client, clock }: FolderDeps, query: Parameters<ImapFlow['search']>[0]): Promise<number[]> {
+  const found = await answered(clock, client.search(query, { uid: true }));
   if (!found) throw new RetryableError('the mail server refused to search the folder');
   return found;
 }
@@ -84,21 +95,25 @@ async function search(client: ImapFlow, query: Parameters<ImapFlow['search']>[0]
  * What is known of mails before they are fetched; some may have been deleted meanwhile. Of which the server says
  * nothing although it is there is fetched all the same: then it shows whether it is to be had.
  */
-async function headsOf({ client, bookmark }: FolderDeps, folder: string, uids: readonly number[]): Promise<Head[]> {
+async function headsOf(deps: FolderDeps, folder: string, uids: readonly number[]): Promise<Head[]> {
+  const { client, bookmark, clock } = deps;
   const heads: Head[] = [];
   const from = bookmark.at(folder)?.from ?? 0;
   const unsaid = new Set(uids);
-  try {
+  const take = async () => {
     const query = { uid: true, size: true, internalDate: true };
     for await (const mail of client.fetch(uids.join(','), query, { uid: true })) {
       if (mail.size === undefined || !unsaid.delete(mail.uid)) continue;
       const isOlder = mail.uid < from && receivedAt(mail) < bookmark.start;
       if (!isOlder) heads.push({ uid: mail.uid, size: mail.size });
     }
+  };
+  try {
+    await answered(clock, take());
   } catch (error) {
     if (!isRefusal(error)) throw error;
   }
-  const there = unsaid.size > 0 ? await search(client, { uid: [...unsaid].join(',') }) : [];
+  const there = unsaid.size > 0 ? await search(deps, { uid: [...unsaid].join(',') }) : [];
   heads.push(...there.filter((uid) => unsaid.has(uid)).map((uid) => ({ uid, size: 0 })));
   return heads.sort((a, b) => a.uid - b.uid);
 }
@@ -157,26 +172,29 @@ async function readPage(
   progress: Progress,
 ): Promise<readonly Refused[]> {
   const { mails, failure } = await fetchPage(deps, page);
-  for (const mail of mails) await file(deps.bookmark, toRaw(deps, mail, folder, page), folder, mail.uid, progress);
+  const { bookmark, maxBytes } = deps;
+  const validity = bookmark.at(folder)?.validity ?? '';
+  for (const mail of mails) {
+    const wholeSize = page.find(({ uid, size }) => uid === mail.uid && size > maxBytes)?.size;
+    await file(bookmark, toRaw(mail, { folder, validity, wholeSize }), folder, mail.uid, progress);
+  }
   if (failure !== undefined && !isRefusal(failure)) throw failure;
   const open = page.filter(({ uid }) => progress.pending.has(uid));
   if (open.length === 0) return [];
-  const there = await search(deps.client, { uid: open.map(({ uid }) => uid).join(',') });
+  const there = await search(deps, { uid: open.map(({ uid }) => uid).join(',') });
   const said = failure === undefined ? 'it is left out of the answer' : wordsOf(failure);
   return open.filter(({ uid }) => there.includes(uid)).map((head) => ({ head, said }));
 }
 
-type WithSource = FetchMessageObject & { readonly source: Buffer };
-
 /** As fast as the line gives it: what has arrived before the line breaks isn't lost with it. */
-async function fetchPage({ client, maxBytes }: FolderDeps, page: readonly Head[]) {
+async function fetchPage({ client, clock, maxBytes }: FolderDeps, page: readonly Head[]) {
   const isCut = page.some(({ size }) => size > maxBytes);
   const source = isCut ? { start: 0, maxLength: BEGINNING } : true;
   const query = { uid: true, source, internalDate: true, labels: true };
   const wanted = new Set(page.map(({ uid }) => uid));
   const mails: WithSource[] = [];
-  let bytes = 0;
-  try {
+  const take = async () => {
+    let bytes = 0;
     for await (const mail of client.fetch([...wanted].join(','), query, { uid: true })) {
       // Servers may tell of other mails in between, and of this one twice.
       if (!hasSource(mail) || !wanted.delete(mail.uid)) continue;
@@ -185,14 +203,13 @@ async function fetchPage({ client, maxBytes }: FolderDeps, page: readonly Head[]
       // One that lies about sizes gets no more of our memory than one mail each time.
       if (bytes > PAGE_BYTES + maxBytes) break;
     }
+  };
+  try {
+    await answered(clock, take());
   } catch (error) {
     return { mails, failure: error instanceof Error ? error : new Error(String(error)) };
   }
   return { mails, failure: undefined };
-}
-
-function hasSource(mail: FetchMessageObject): mail is WithSource {
-  return mail.source !== undefined;
 }
 
 /** With the mail goes how far the folder is read: up to the first one that is still to come. */
@@ -215,31 +232,4 @@ function isRefusal(error: unknown): boolean {
 function wordsOf(error: unknown): string {
   const said = error instanceof Error && 'responseText' in error ? error.responseText : undefined;
   return typeof said === 'string' && said !== '' ? said : textOf(error);
-}
-
-function receivedAt(mail: FetchMessageObject): number {
-  const time = new Date(mail.internalDate ?? Number.NaN).getTime();
-  // Without a time it might be new.
-  return Number.isNaN(time) ? Infinity : time;
-}
-
-function toRaw({ bookmark, maxBytes }: FolderDeps, mail: WithSource, folder: string, page: readonly Head[]): Raw {
-  const time = receivedAt(mail);
-  const whole = page.find(({ uid, size }) => uid === mail.uid && size > maxBytes)?.size;
-  return {
-    body: mail.source,
-    headers: {
-      'x-imap-folder': folder,
-      'x-imap-uid': String(mail.uid),
-      'x-imap-uidvalidity': bookmark.at(folder)?.validity ?? '',
-      ...(Number.isFinite(time) && { 'x-imap-internaldate': String(time) }),
-      ...(mail.labels && { 'x-gm-labels': JSON.stringify([...mail.labels]) }),
-      ...(whole !== undefined && { 'x-imap-size': String(whole) }),
-    },
-  };
-}
-
-/** Something that the ledger should tell of the mailbox itself. */
-export function noteOf(name: string, text: string): Raw {
-  return { body: Buffer.from(text), headers: { 'x-imap-note': name } };
 }

@@ -1,12 +1,12 @@
 import type { ImapFlow } from 'imapflow';
 import type { Clock } from '../../core/clock.ts';
 import type { Seat } from '../../core/connector.ts';
-import { RetryableError } from '../../core/errors.ts';
 import type { Imap } from './config.ts';
 import type { Bookmark } from './imap-bookmark.ts';
 import { connectImap, foldersOf, type ImapDeps } from './imap-client.ts';
 import { missingFolders, toImapError } from './imap-errors.ts';
 import { readFolder, type FolderDeps } from './imap-folder.ts';
+import { answered } from './imap-patience.ts';
 
 /** How long a server may take to show that it is still there. */
 const SIGN_OF_LIFE_MS = 30_000;
@@ -23,10 +23,13 @@ export async function watch(
     const seat = await context.http.seat(imap.host, imap.connections, ended);
     try {
       const client = await connectImap(deps, ended);
+      let broken: unknown;
+      client.once('error', (error) => (broken = error));
       try {
         await follow(deps, { client, bookmark, folders, seat });
       } catch (error) {
-        throw toImapError(imap, error, client.byeReason);
+        // What was waiting for an answer only hears that the line is gone, not why we cut it.
+        throw toImapError(imap, isNoConnection(error) ? (broken ?? error) : error, client.byeReason);
       } finally {
         client.close();
       }
@@ -34,6 +37,10 @@ export async function watch(
       seat.release();
     }
   }
+}
+
+function isNoConnection(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'NoConnection';
 }
 
 interface Turn {
@@ -57,7 +64,8 @@ async function follow({ imap, context }: ImapDeps, { client, bookmark, folders, 
     await readAll(imap, { client, bookmark, clock, maxBytes: imap.maxBytes }, folders);
     if (seat.isWanted() && clock.now() - began >= pauseMs) return;
     await news.wait(pauseMs);
-    await signOfLife(client, clock);
+    // A connection that died without a word: better to know it soon than when the next mail is fetched.
+    await answered(clock, client.noop(), SIGN_OF_LIFE_MS);
   }
 }
 
@@ -72,7 +80,7 @@ async function readAll(imap: Imap, deps: FolderDeps, folders: readonly string[])
       missing.push(folder);
     }
   }
-  if (missing.length > 0) throw missingFolders(imap, missing, await foldersOf(deps.client));
+  if (missing.length > 0) throw missingFolders(imap, missing, await answered(deps.clock, foldersOf(deps.client)));
 }
 
 /** Whether the server told of new mail in the selected folder. */
@@ -99,18 +107,4 @@ function newsOf(client: ImapFlow, clock: Clock): { forget(): void; wait(ms: numb
       over.abort();
     },
   };
-}
-
-/** A connection that died without a word answers nothing: better to know it soon than when the next mail is fetched. */
-async function signOfLife(client: ImapFlow, clock: Clock): Promise<void> {
-  const over = new AbortController();
-  const silence = clock.sleep(SIGN_OF_LIFE_MS, over.signal).then(() => {
-    throw new RetryableError(`the mail server has not answered for ${SIGN_OF_LIFE_MS / 1000} s`);
-  });
-  silence.catch(() => undefined);
-  try {
-    await Promise.race([client.noop(), silence]);
-  } finally {
-    over.abort();
-  }
 }

@@ -2,7 +2,7 @@ import type { Channel } from '../../core/connector.ts';
 import { openBookmark } from './imap-bookmark.ts';
 import { connectImap, foldersOf, isSameFolder, type ImapDeps } from './imap-client.ts';
 import { listed, missingFolders, toImapError } from './imap-errors.ts';
-import { noteOf } from './imap-folder.ts';
+import { noteOf } from './imap-raw.ts';
 import { watch } from './imap-watch.ts';
 
 /** Clocks differ: what the server received shortly before our first start is read as well. */
