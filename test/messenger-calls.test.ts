@@ -215,7 +215,7 @@ describe("Messenger's channel, against a stand-in that takes what Meta's documen
         [refusal(403, 200, 'Requires pages_messaging permission'), AuthExpiredError, /permissions/],
         [refusal(403, 10, 'Application does not have permission'), AuthExpiredError, /permissions/],
         [refusal(403, 10, 'Sent outside of allowed window', 2018278), PermanentError, /too long ago/],
-        [refusal(403, 10, 'Something about this chat', 2018999), PermanentError, /permissions/],
+        [refusal(403, 10, 'Something about this chat', 2018999), PermanentError, /^$/],
         [refusal(403, 200, "This person isn't available right now", 1545041), PermanentError, /blocked/],
         [refusal(400, 551, "This person isn't available right now"), PermanentError, /blocked/],
         [refusal(400, 100, 'No matching user found', 2018001), PermanentError, /blocked/],

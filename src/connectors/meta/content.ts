@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import type { Attachment } from '../../core/envelope.ts';
-import { Attached } from './payload.ts';
-import type { Message } from './payload.ts';
+import type { Attached, Message } from './payload.ts';
 
 /** A file of a message, with the address it lies at for a while. */
 export interface MetaFile extends Attachment {
@@ -53,11 +52,11 @@ const KINDS: Readonly<Record<string, (attached: z.output<typeof Attached>, detai
     const spot = lat === undefined || long === undefined ? '' : `${lat}, ${long}`;
     return {
       line: ['📍', title || spot].join(' ').trim(),
-      fields: { latitude: lat?.toString(), longitude: long?.toString(), link: url ?? undefined },
+      fields: { latitude: lat?.toString(), longitude: long?.toString(), link: url },
     };
   },
   // A link that the customer wrote: its address stands in his words already.
-  fallback: ({ title, url }) => ({ line: linkLine(title, url), fields: { link: url ?? undefined } }),
+  fallback: ({ title, url }) => ({ line: linkLine(title, url), fields: { link: url } }),
   template: (_, { template_type, text: words, intro_message, elements: own, product }) => {
     const shown = [...own, ...(product?.elements ?? [])].map(({ title, subtitle }) => joined(title, subtitle, ', '));
     const lines = [words, intro_message, ...shown].filter(Boolean);
@@ -87,10 +86,9 @@ export function contentOf({
   is_unsupported,
   referral,
 }: Message): Content {
-  const list = attachments ?? [];
-  const parts = list.map(partOf);
+  const parts = attachments.map(partOf);
   const files = parts.flatMap(({ file: found }, index) => (found ? [{ ...found, id: `${mid}/${index}` }] : []));
-  const isLinkOnly = list.every(({ type }) => type === 'fallback');
+  const isLinkOnly = attachments.every(({ type }) => type === 'fallback');
   const lines = words && isLinkOnly ? [words] : [words, ...parts.map(({ line }) => line)];
   const said = lines.filter(Boolean).join('\n');
   const unsupported = is_unsupported === true || (said === '' && files.length === 0);
@@ -100,10 +98,10 @@ export function contentOf({
     files,
     fields: {
       ...referralOf(referral),
-      story: story?.id ?? undefined,
-      story_url: story?.url ?? undefined,
+      story: story?.id,
+      story_url: story?.url,
       ...joinFields(parts),
-      button: quick_reply?.payload ?? undefined,
+      button: quick_reply?.payload,
       ...(unsupported && { unsupported: 'yes' }),
     },
   };
@@ -193,10 +191,10 @@ export function fileAt(url: string, kind: 'image' | 'video', id: string): MetaFi
   return { url, name: found?.name ?? kind, mediaType: found?.mediaType ?? '', id };
 }
 
-function linkLine(title: string | null | undefined, url: string | null | undefined): string {
+function linkLine(title: string | undefined, url: string | undefined): string {
   return `🔗 ${joined(title, url, ' ')}`.trim();
 }
 
-function joined(one: string | null | undefined, other: string | null | undefined, between: string): string {
+function joined(one: string | undefined, other: string | undefined, between: string): string {
   return [one, other].filter(Boolean).join(between);
 }

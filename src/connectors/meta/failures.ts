@@ -58,28 +58,29 @@ export function failureOf(what: string, error: unknown): unknown {
   return errorOf({ code, subcode }, `${what}: ${number} ${message}`, error);
 }
 
-function errorOf(
-  { code, subcode }: { readonly code: number; readonly subcode: number | undefined },
-  text: string,
-  told: TributaryError,
-): TributaryError {
+interface Said {
+  readonly code: number;
+  readonly subcode: number | undefined;
+}
+
+function errorOf(said: Said, text: string, told: TributaryError): TributaryError {
+  const { code, subcode } = said;
   const response = told.response && { response: told.response };
   if (ENDED.has(code)) return new AuthExpiredError(text, { ...response, hint: TOKEN });
   const hint = REFUSING[subcode ?? code] ?? REFUSING[code];
   if (hint !== undefined) return new PermanentError(text, { ...response, hint });
-  // With a subcode it speaks of this message, without one of what the app may do at all.
-  const isRight = code === 3 || code === 10 || (code >= 200 && code <= 299);
-  if (isRight) {
-    return subcode === undefined
-      ? new AuthExpiredError(text, { ...response, hint: RIGHTS })
-      : new PermanentError(text, { ...response, hint: RIGHTS });
-  }
+  if (isOfRights(said)) return new AuthExpiredError(text, { ...response, hint: RIGHTS });
   if (PACING.has(code)) {
     return new RateLimitedError(text, told instanceof RateLimitedError ? told.retryAfterMs : undefined, response);
   }
   // It was Meta that answered, and it says that it did not do it.
   if (PASSING.has(code)) return new RetryableError(text, response);
   return new PermanentError(text, response);
+}
+
+/** With a subcode it speaks of one message, without one of what the app may do at all. */
+function isOfRights({ code, subcode }: Said): boolean {
+  return subcode === undefined && (code === 3 || code === 10 || (code >= 200 && code <= 299));
 }
 
 function readable(text: string): unknown {

@@ -128,7 +128,7 @@ function fromPostback(value: unknown, event: Timed, at: At): ItemInput {
   const { mid, title, payload, referral } = Postback.parse(value);
   const { id } = event.sender;
   if (id === undefined) return ignored('postback', 'by somebody without an id');
-  const fields = { ...referralOf(referral), button: payload ?? undefined };
+  const fields = { ...referralOf(referral), button: payload };
   const text = title || payload || '⚠️ postback';
   return envelope(mid ?? `postback:${id}:${event.timestamp}`, { text, files: [], fields }, event, at);
 }

@@ -10,7 +10,12 @@ export const id = z.union([z.string().min(1).max(300), z.number().int()]).transf
 /** What the ids of comments begin with here: messages have ids like theirs. */
 export const COMMENT = 'comment:';
 
-const text = z.string().nullish();
+/** Meta writes null where it has nothing to say. */
+export const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? undefined);
+export const optionalId = id.nullish().transform((value) => value ?? undefined);
 const list = z.array(z.unknown()).default([]);
 /** Milliseconds since the epoch; undefined where it says none that can be read. Feeds and Meta's tests count in seconds. */
 const time = z
@@ -65,17 +70,18 @@ export const Message = z.looseObject({
   is_unsupported: z.boolean().nullish(),
   metadata: z.unknown().optional(),
   quick_reply: z.looseObject({ payload: text }).nullish(),
-  reply_to: z
-    .looseObject({ mid: id.nullish(), story: z.looseObject({ id: id.nullish(), url: text }).nullish() })
-    .nullish(),
+  reply_to: z.looseObject({ mid: optionalId, story: z.looseObject({ id: optionalId, url: text }).nullish() }).nullish(),
   referral,
-  attachments: z.array(Attached).nullish(),
+  attachments: z
+    .array(Attached)
+    .nullish()
+    .transform((value) => value ?? []),
 });
 export type Message = z.output<typeof Message>;
 
 /** `num_edit` counts from 1; Instagram tells of new messages with 0 and without words. */
 export const Edit = z.object({ mid: id, text, num_edit: z.coerce.number().int().min(0).default(1) });
-export const Postback = z.object({ mid: id.nullish(), title: text, payload: text, referral });
+export const Postback = z.object({ mid: optionalId, title: text, payload: text, referral });
 export const Reaction = z.object({ mid: id, action: z.string(), emoji: text, reaction: text });
 /** Everything before `watermark` was delivered or read; only some name the messages. */
-export const Seen = z.object({ mid: id.nullish(), mids: z.array(id).nullish(), watermark: time });
+export const Seen = z.object({ mid: optionalId, mids: z.array(id).nullish(), watermark: time });

@@ -4,24 +4,23 @@ import { fileAt } from '../content.ts';
 import type { MetaFile } from '../content.ts';
 import { ignored, partyOf, toFields } from '../items.ts';
 import type { At } from '../items.ts';
-import { COMMENT, id } from '../payload.ts';
+import { COMMENT, id, optionalId, text } from '../payload.ts';
 
 /**
  * What happens below and on the Page's posts.
  * https://developers.facebook.com/docs/graph-api/webhooks/reference/page/#feed
  */
 
-const text = z.string().nullish();
 const Feed = z.object({
   item: z.string().default('unknown'),
   verb: z.string().default('unknown'),
   /** Missing where Meta doesn't tell the app who it was; until version 2.11 two keys of their own. */
   from: z.object({ id, name: text }).nullish(),
-  sender_id: id.nullish(),
+  sender_id: optionalId,
   sender_name: text,
-  post_id: id.nullish(),
-  comment_id: id.nullish(),
-  parent_id: id.nullish(),
+  post_id: optionalId,
+  comment_id: optionalId,
+  parent_id: optionalId,
   message: text,
   created_time: z.number().int().min(0).nullish(),
   photo: text,
@@ -46,24 +45,23 @@ export function fromFeed(value: unknown, at: At): ItemInput {
 }
 
 function fromComment(feed: Feed, comment: string, at: At): ItemInput {
-  const { verb, post_id: post, parent_id: parent } = feed;
+  const { verb } = feed;
   const externalId = `${COMMENT}${comment}`;
   if (verb === 'remove') return { kind: 'deletion', externalId, occurredAt: at.toldAt };
   if (verb !== 'add' && verb !== 'edited') return nothing(feed, 'what the Page did with a comment');
-  // Below a post the parent is the post; below a comment it is the comment.
-  const answered = parent && parent !== post ? [`${COMMENT}${parent}`] : [];
+  const references = answeredBy(feed);
   const author = authorOf(feed);
-  const isOwn = author?.id === at.account;
-  if (isOwn && answered.length === 0) return nothing(feed, 'a comment of the Page that answers nobody');
-  return {
-    ...saidIn(feed, externalId, at),
-    direction: isOwn ? 'outbound' : 'inbound',
-    thread: {
-      ...(!isOwn && { externalId: threadOf(post ?? parent ?? comment, author?.id ?? comment) }),
-      shared: true,
-      references: answered,
-    },
-  };
+  if (author?.id !== at.account) {
+    const thread = threadOf(feed.post_id ?? comment, author?.id ?? comment);
+    return { ...saidIn(feed, externalId, at), thread: { externalId: thread, shared: true, references } };
+  }
+  if (references.length === 0) return nothing(feed, 'a comment of the Page that answers nobody');
+  return { ...saidIn(feed, externalId, at), direction: 'outbound', thread: { shared: true, references } };
+}
+
+/** Below a post the parent is the post; below a comment it is the comment. */
+function answeredBy({ parent_id: parent, post_id: post }: Feed): string[] {
+  return parent !== undefined && parent !== post ? [`${COMMENT}${parent}`] : [];
 }
 
 /** What somebody wrote on the Page. */
@@ -94,7 +92,7 @@ function saidIn(feed: Feed, externalId: string, at: At) {
     attachments: files.map(({ url: _url, ...file }) => file),
     fields: toFields({
       link: address ? (comment_id ? `${address}?comment_id=${comment_id.split('_').at(-1)}` : address) : undefined,
-      shared: link ?? undefined,
+      shared: link,
       unsupported: isSilent ? 'yes' : undefined,
     }),
   } satisfies Partial<EnvelopeInput>;

@@ -65,10 +65,11 @@ export const messenger = defineConnector({
     proven: ['real payloads', 'signature vectors', 'prose'],
   },
   config: Config,
-  open(config, { id, clock, http, key }) {
+  open(config, context) {
+    const { id, clock, http } = context;
     const { pageId, pageAccessToken: token, apiRoot = FACEBOOK, apiVersion: version, humanAgent } = config;
     const graph = createGraph({ token, apiRoot, usualRoot: FACEBOOK, version, node: pageId, http });
-    const mark = key('answers').toString('hex', 0, 16);
+    const mark = context.key('answers').toString('hex', 0, 16);
     const answering: Answering = {
       graph,
       node: pageId,
