@@ -184,6 +184,38 @@ describe('blobs', () => {
     assert.throws(() => createBlobs(dir), /is not what Tributary made/);
   });
 
+  it('leaves a file that another process saves again at the moment when it is to go', async () => {
+    const clock = fakeClock();
+    const { sha256 } = await createBlobs(dir, { clock }).save(Buffer.from('hello'), 100);
+    utimesSync(pathOf(sha256), clock.now() / 1000, clock.now() / 1000);
+    await clock.advance(3_600_000);
+    let saved = true;
+    const other = createBlobs(dir, { clock });
+    const between = {
+      ...clock,
+      now() {
+        if (!saved) utimesSync(pathOf(sha256), clock.now() / 1000, clock.now() / 1000);
+        saved = true;
+        return clock.now();
+      },
+    };
+    const blobs = createBlobs(dir, { clock: between });
+    saved = false;
+    await blobs.remove(sha256);
+    assert.equal((await other.read(sha256)).toString(), 'hello');
+    assert.deepEqual(left(), []);
+  });
+
+  it('removes what two processes find too old, once', async () => {
+    const clock = fakeClock();
+    const both = [createBlobs(dir, { clock }), createBlobs(dir, { clock })];
+    const { sha256 } = await both[0]!.save(Buffer.from('hello'), 100);
+    utimesSync(pathOf(sha256), clock.now() / 1000, clock.now() / 1000);
+    await clock.advance(3_600_000);
+    await Promise.all(both.map((blobs) => blobs.remove(sha256)));
+    assert.deepEqual(files(), []);
+  });
+
   it('removes at start what a killed process left a day ago, and nothing else', async () => {
     const { sha256 } = await createBlobs(dir).save(Buffer.from('kept'), 100);
     const clock = fakeClock();

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { constants, lstatSync, mkdirSync, readdirSync, unlinkSync, utimesSync } from 'node:fs';
+import { constants, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync, utimesSync } from 'node:fs';
 import { lstat, mkdir, open, rename, statfs, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -64,9 +64,16 @@ export function createBlobs(dir: string, options: BlobsOptions = {}): Blobs {
     },
     async remove(sha256) {
       const path = pathIn(dir, sha256);
-      // Without a pause between the two: `touch` may not come between them.
-      const found = lstatSync(path, { throwIfNoEntry: false });
-      if (found?.isFile() && found.mtimeMs < clock.now() - NAMING_MS) unlinkSync(path);
+      const isOld = (file: string) => {
+        const found = lstatSync(file, { throwIfNoEntry: false });
+        return found?.isFile() === true && found.mtimeMs < clock.now() - NAMING_MS;
+      };
+      if (!isOld(path)) return;
+      // Looked at again where nobody finds it: another process may have saved the same bytes in between.
+      const aside = join(tmp, randomUUID());
+      if (!move(path, aside)) return;
+      if (isOld(aside)) unlinkSync(aside);
+      else move(aside, path);
     },
   };
 }
@@ -145,6 +152,17 @@ async function openBlob(dir: string, sha256: string): Promise<FileHandle> {
       cause,
       hint: 'Restore the folder blobs from the backup that belongs to the database.',
     });
+  }
+}
+
+/** False when somebody else was faster. */
+function move(from: string, to: string): boolean {
+  try {
+    renameSync(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw error;
   }
 }
 
