@@ -89,6 +89,11 @@ describe('Mail that Mailgun pushes', () => {
   it('is believed for as long as Mailgun repeats a post, and not much longer', async () => {
     await verify(await channel(), FORM, signed(NOW - 9 * HOUR));
     await refused(await channel(), FORM, signed(NOW - 13 * HOUR), /twelve hours/);
+    // The first letters of the token as the end of the time: the same is signed, and the time is none any more.
+    const old = new URLSearchParams(signed(NOW - 13 * HOUR, `a${TOKEN}`));
+    old.set('timestamp', `${old.get('timestamp')!}a`);
+    old.set('token', TOKEN);
+    await refused(await channel(), FORM, old.toString(), /not as Mailgun makes them/);
     await verify(await channel(), FORM, signed(NOW + HOUR / 15));
     await refused(await channel(), FORM, signed(NOW + HOUR / 10), /twelve hours/);
   });
@@ -99,6 +104,8 @@ describe('Mail that Mailgun pushes', () => {
     const multipart = { 'content-type': 'multipart/form-data; boundary=b' };
     const part = '--b\r\nContent-Disposition: form-data; name=a\r\n\r\n1\r\n';
     await refused(await channel(), multipart, part, /form can't be read/);
+    const cut = '--b\r\nContent-Disposition: form-data; name=a; filename=a\r\n\r\n1';
+    await refused(await channel(), multipart, cut, /form can't be read/);
     await refused(await channel(), multipart, `${part.repeat(1001)}--b--\r\n`, /more than 1000 parts/);
     await refused(await channel(), FORM, `${'a=1&'.repeat(1001)}${signed(NOW)}`, /more than 1000 parts/);
   });

@@ -160,6 +160,7 @@ describe('reading what a provider makes of a mail', () => {
       ['mailgun', 'hi', {}],
       ['mailgun', 'from=a&body-plain=b&attachment-count=1', { 'content-type': 'application/x-www-form-urlencoded' }],
       ['sendgrid', '--xYzZY\r\n', FORM],
+      ['sendgrid', form({ spam_score: '1' }).body.toString(), FORM],
       ['sendgrid', '[{"event":"open"}]', { 'content-type': 'application/json' }],
       ['postmark', events, {}],
       ['postmark', '{"FromFull":1}', {}],

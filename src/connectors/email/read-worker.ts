@@ -14,7 +14,7 @@ import { mailIn } from './hooks/posted.ts';
 import type { Mail, MailAddress, MailHeader, ReadRequest } from './mail.ts';
 import { headerOf, headersOf, MOST_ADDRESSES, MOST_FILES, MOST_HEADERS, MOST_HTML, MOST_TEXT } from './mail.ts';
 import { bodyOf } from './parts.ts';
-import type { Part } from './parts.ts';
+import type { Body, Part } from './parts.ts';
 import { forwardIn } from './text/forward.ts';
 import { reportOf } from './report.ts';
 import type { Forward } from './text/forward.ts';
@@ -164,8 +164,7 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
   if (files.length < all.length) remarks.push('files are left in the mailbox');
   if (files.length > MOST_FILES) remarks.push(`${files.length - MOST_FILES} of ${files.length} files are left out`);
   if (html.length > MOST_HTML) remarks.push(`the HTML is left out: ${html.length} characters`);
-  if (isTwofold) remarks.push('its plain text and its HTML say different things');
-  if (isTorn) remarks.push('what looks like a part of it is none: there may be more in it than is shown');
+  remarks.push(...oddities({ isTwofold, isTorn }));
   const people = (name: string) => addressesIn(root, name, remarks);
   const type = parameters(headerOf(root, 'content-type'));
   const written = headerOf(root, 'subject');
@@ -196,6 +195,13 @@ async function toMail(root: Root, body: Buffer, broken: Part | undefined): Promi
 
 /** Of one header so much is looked at for people. */
 const LONGEST_HEADER = 100_000;
+
+function oddities({ isTwofold, isTorn }: Pick<Body, 'isTwofold' | 'isTorn'>): string[] {
+  return [
+    ...(isTwofold ? ['its plain text and its HTML say different things'] : []),
+    ...(isTorn ? ['what looks like a part of it is none: there may be more in it than is shown'] : []),
+  ];
+}
 
 function addressesIn(root: Root, name: string, remarks: string[]): MailAddress[] {
   const headers = headersOf(root, name);
