@@ -139,14 +139,20 @@ describe('moving an installation', function () {
     };
     const tablesThere = async () =>
       (await server.run(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace`, url)).length;
+    /** What only messages move: a gateway that runs also writes by itself. */
+    const kept = () => {
+      if (!existsSync(databaseOf(whole))) return undefined;
+      const { messages, tickets, customers, events, changes } = tablesIn(databaseOf(whole));
+      return { messages, tickets, customers, events, changes };
+    };
     /** It fails with these words, and neither database has changed. */
     async function fails(to: string, words: RegExp): Promise<void> {
-      const held = existsSync(databaseOf(whole)) && tablesIn(databaseOf(whole));
+      const held = kept();
       const [there, files] = [await tablesThere(), dataOf(whole)];
       const { code, stdout, stderr } = await migrate(whole, to);
       assert.equal(code, 1, stdout);
       assert.match(stderr, words);
-      assert.deepEqual(existsSync(databaseOf(whole)) && tablesIn(databaseOf(whole)), held);
+      assert.deepEqual(kept(), held);
       assert.equal(await tablesThere(), there);
       const made = dataOf(whole).filter((name) => !files.includes(name) && !/-(wal|shm)$/.test(name));
       assert.deepEqual(made, []);
