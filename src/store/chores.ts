@@ -5,25 +5,27 @@ import { textOf } from '../core/errors.ts';
 const SLICE = 50;
 const IDLE_MS = 250;
 
+/** Share of the time since the last slice above which the process has its hands full. */
+const BUSY = 0.5;
+
 /**
  * What the store does beside its work: the search index and the watermark follow the change feed at a
- * distance, since neither belongs into anybody's commit. While messages are being filed this takes at
- * most a thirtieth of the time; what it falls behind it makes up afterwards, or when somebody searches.
+ * distance, since neither belongs into anybody's commit. While the process is busy this takes at most a
+ * thirtieth of the time; what it falls behind it makes up afterwards, or when somebody searches.
  */
 export function startChores(deps: {
   /** Takes up to so many changes into the index; how many there were. */
   readonly index: (limit: number) => Promise<number>;
-  /** Jobs that the writer has taken so far. */
-  readonly jobs: () => number;
   readonly note: () => Promise<void>;
   readonly log: Log;
 }): { stop(): Promise<void> } {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
+  let ended = performance.eventLoopUtilization();
 
   async function slice(): Promise<void> {
-    const before = deps.jobs();
+    const busy = performance.eventLoopUtilization(ended).utilization > BUSY;
     const start = performance.now();
     let done = 0;
     try {
@@ -33,7 +35,7 @@ export function startChores(deps: {
       deps.log.warn({ error: textOf(error) }, 'the search index is behind');
     }
     const took = performance.now() - start;
-    const busy = deps.jobs() - before > 2;
+    ended = performance.eventLoopUtilization();
     if (!stopped) schedule(done === 0 ? IDLE_MS : busy ? Math.max(took * 30, 200) : 1);
   }
 

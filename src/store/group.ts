@@ -23,15 +23,12 @@ export function createGroupCommit(
   takenBack: () => void,
 ): {
   submit<T>(run: () => Promise<T>): Promise<T>;
-  /** Jobs taken so far. */
-  readonly jobs: () => number;
   /** Resolves when nothing is waiting any more; later jobs are refused. */
   close(): Promise<void>;
 } {
   let waiting: Job[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
-  let jobs = 0;
 
   async function drain(): Promise<void> {
     // Gives requests that arrive in the same turn of the event loop the chance to share the commit.
@@ -71,12 +68,10 @@ export function createGroupCommit(
     submit<T>(run: () => Promise<T>): Promise<T> {
       if (closed) return Promise.reject(new RetryableError('the store is closed'));
       return new Promise<T>((resolve, reject) => {
-        jobs++;
         waiting.push({ run, resolve, reject });
         running ??= drain();
       });
     },
-    jobs: () => jobs,
     async close() {
       closed = true;
       await running;

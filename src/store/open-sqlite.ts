@@ -69,7 +69,6 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
   }
   const chores = startChores({
     index: search.index,
-    jobs: group.jobs,
     log,
     async note() {
       watermark.note(await read.lastChange());

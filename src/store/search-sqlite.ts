@@ -2,7 +2,7 @@ import { sql as raw } from 'kysely';
 import type { Db } from './reader/kysely.ts';
 import { distinct } from './reader/page.ts';
 import { POSITION, type Document, type Documents } from './search.ts';
-import type { Sql } from './sql.ts';
+import { given, type Sql } from './sql.ts';
 import { matchOf, type Syntax } from './words.ts';
 
 /** What is said in tickets is one column, who customers are another: a search looks at one of them. */
@@ -26,16 +26,18 @@ export async function ensureSearch(sql: Sql): Promise<void> {
 export const sqliteDocuments: Documents = { save, find };
 
 async function save(sql: Sql, { id, said, person }: Document): Promise<void> {
-  const old = await sql.get<{ document: number }>('SELECT document FROM search_documents WHERE id = ?', id);
+  const find = () => sql.get<{ document: number }>('SELECT document FROM search_documents WHERE id = ?', id);
+  const old = await find();
   if (old) await sql.run('DELETE FROM search WHERE rowid = ?', old.document);
   if (said === undefined && person === undefined) {
     if (old) await sql.run('DELETE FROM search_documents WHERE document = ?', old.document);
     return;
   }
-  const made = old ?? (await sql.get('INSERT INTO search_documents (id) VALUES (?) RETURNING document', id));
+  // Without RETURNING: that makes a savepoint, at which the index writes out all that it has gathered, each time.
+  if (!old) await sql.run('INSERT INTO search_documents (id) VALUES (?)', id);
   await sql.run(
     'INSERT INTO search (rowid, said, person) VALUES (?, ?, ?)',
-    made?.document ?? null,
+    given(old ?? (await find())).document,
     said ?? '',
     person ?? '',
   );

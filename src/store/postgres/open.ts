@@ -52,7 +52,7 @@ export async function openPostgres(options: {
     });
     const blobs = createBlobs(join(folder, 'blobs'));
     const read = createReader({ db, horizon, search, typeOf: options.typeOf, blobs });
-    const chores = startChores({ index: search.index, jobs: writer.jobs, log, note: () => Promise.resolve() });
+    const chores = startChores({ index: search.index, log, note: () => Promise.resolve() });
     return {
       write: (locks, work) => writer.write(locks, work),
       read,

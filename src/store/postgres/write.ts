@@ -31,8 +31,6 @@ type Work<T> = (tx: Transaction, sql: Sql) => Promise<T>;
 
 export interface Writer {
   write<T>(locks: readonly string[], work: Work<T>): Promise<T>;
-  /** Transactions begun so far. */
-  readonly jobs: () => number;
 }
 
 /**
@@ -48,7 +46,6 @@ export function createWriter(deps: {
   const { pool, recent, outcomes } = deps;
   const toStatement = createStatements();
   const connections = new WeakMap<PoolClient, Connection>();
-  let jobs = 0;
 
   async function connect(): Promise<Connection> {
     const client = await pool.connect().catch((error: unknown) => {
@@ -85,9 +82,7 @@ export function createWriter(deps: {
   }
 
   return {
-    jobs: () => jobs,
     async write(locks, work) {
-      jobs++;
       let company: Company = locks.length > MOST_LOCKS ? 'alone' : 'beside';
       for (let tries = 1; ; tries++) {
         try {
