@@ -3,9 +3,7 @@ import type { Transaction } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
 /** What is known of endpoints: pauses, failures, secrets. */
-export function endpointStatesOf(
-  sql: Sql,
-): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveSecret'> {
+export function endpointStatesOf(sql: Sql): Pick<Transaction, 'endpointState' | 'updateEndpointState' | 'saveSecret'> {
   async function endpointState(endpointId: string): Promise<EndpointState> {
     const row = await sql.get('SELECT * FROM endpoint_states WHERE endpoint_id = ? FOR UPDATE', endpointId);
     const column = <T>(name: string) => (row?.[name] ?? null) as T | null;
