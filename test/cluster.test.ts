@@ -128,8 +128,12 @@ describe('several gateways on one PostgreSQL database, without Redis', function 
     const [one, two] = [await start(), await start()];
     const changes: Change[] = [];
     const stop = two.running.gateway.onChange((change) => changes.push(change));
-    assert.equal(await one.send(said(1)), 200);
-    await until(() => changes.some(({ type }) => type === 'message.received'), 'it is told');
+    // Whoever follows hears of what is committed once the end of the feed has been asked for.
+    let sent = 0;
+    await until(async () => {
+      assert.equal(await one.send(said(++sent)), 200);
+      return changes.some(({ type }) => type === 'message.received');
+    }, 'it is told');
     stop();
   });
 
