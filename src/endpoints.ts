@@ -28,7 +28,7 @@ export interface EndpointsDeps {
 interface Opened extends Endpoint {
   /** As written, with secrets in clear: for masks that keep the old value. */
   readonly raw: Readonly<Record<string, unknown>>;
-  /** As it is stored; each time that it is stored this is something else. Undefined for one from the file. */
+  /** As it is stored; each time that it is stored this is something else. Undefined for one that isn't stored. */
   readonly sealed?: Buffer;
 }
 
@@ -192,12 +192,12 @@ export async function createEndpoints(
     const rows = await store.read.endpoints();
     for (const row of rows) {
       const known = opened.get(row.id);
-      if (known && (known.source !== null || known.sealed?.equals(row.sealed))) continue;
+      if (known && (known.sealed?.equals(row.sealed) ?? true)) continue;
       await put(await openStored(row));
     }
     const stored = new Set(rows.map(({ id }) => id));
     for (const known of [...opened.values()]) {
-      if (known.source === null && !stored.has(known.id)) await take(known);
+      if (known.sealed !== undefined && !stored.has(known.id)) await take(known);
     }
   }
 

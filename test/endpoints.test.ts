@@ -128,6 +128,28 @@ describe('endpoints', () => {
     assert.deepEqual(open, []);
   });
 
+  it('stay when others are looked for, though no file names them', async () => {
+    const builtIn = { ...fromFile('built-in', { url: 'https://crm.example.com', token: CANARY }, []), source: null };
+    const endpoints = await start({ destinations: [builtIn] });
+    const other = await start();
+    await other.create('destination', crm);
+    await endpoints.look();
+    assert.deepEqual(
+      endpoints
+        .all('destination')
+        .map(({ id }) => id)
+        .toSorted(),
+      ['built-in', 'crm'],
+    );
+    await other.remove('crm');
+    await endpoints.look();
+    assert.deepEqual(
+      endpoints.all('destination').map(({ id }) => id),
+      ['built-in'],
+    );
+    await Promise.all([endpoints.close(), other.close()]);
+  });
+
   it('show their secrets masked, at every depth', async () => {
     const endpoints = await start();
     const keys = [`${CANARY}-1`, `${CANARY}-2`];
