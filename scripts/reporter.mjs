@@ -2,31 +2,37 @@ import { writeFileSync } from 'node:fs';
 import Mocha from 'mocha';
 
 /** How long what a test left open (sockets that are closing, pooled connections) may take to go away. */
-const GRACE_MS = 10_000;
+const GRACE_MS = 20_000;
 
 /**
- * Mocha's own output, then what was skipped and why; the counts go to the file named by TEST_COUNTS, from which
- * scripts/test.mjs prints its last line. A run that doesn't end by itself has left something open: that is a failure.
+ * Mocha's own output, then what was skipped and why; the counts of each test file go to the file named by TEST_COUNTS,
+ * from which scripts/test.mjs prints its last line. A run that doesn't end by itself has left something open: that is a
+ * failure.
  */
 export default class Reporter extends Mocha.reporters.Spec {
   constructor(runner, options) {
     super(runner, options);
-    const counts = { passed: 0, failed: 0, skipped: 0 };
+    const files = {};
+    const count = ({ file = '' }, outcome) => {
+      files[file] ??= { passed: 0, failed: 0, skipped: 0 };
+      files[file][outcome]++;
+    };
     const skipped = new Map();
-    runner.on('pass', () => counts.passed++);
+    runner.on('pass', (test) => count(test, 'passed'));
     // Mocha reports a failed hook as one failure and says nothing of the tests that it kept from running.
-    runner.on('fail', () => counts.failed++);
+    runner.on('fail', (test) => count(test, 'failed'));
     runner.on('pending', (test) => {
-      counts.skipped++;
+      count(test, 'skipped');
       const reason = reasonOf(test);
       skipped.set(reason, [...(skipped.get(reason) ?? []), test.fullTitle()]);
     });
     runner.on('end', () => {
       printSkipped(skipped);
-      report(counts);
+      report(files);
       const watch = setTimeout(() => {
         process.stdout.write(`\nThe tests left open: ${process.getActiveResourcesInfo().join(', ')}\n`);
-        report({ ...counts, failed: counts.failed + 1 });
+        count({}, 'failed');
+        report(files);
         process.exit(1);
       }, GRACE_MS);
       watch.unref();
@@ -49,6 +55,6 @@ function printSkipped(skipped) {
   }
 }
 
-function report(counts) {
-  if (process.env.TEST_COUNTS) writeFileSync(process.env.TEST_COUNTS, JSON.stringify(counts));
+function report(files) {
+  if (process.env.TEST_COUNTS) writeFileSync(process.env.TEST_COUNTS, JSON.stringify(files));
 }

@@ -105,12 +105,12 @@ describe('a test run', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const run = (lines: string[], env: Record<string, string> = {}) => {
+  const run = (lines: string[], env: Record<string, string> = {}, ...args: string[]) => {
     const file = join(folder, 'sample.test.ts');
     const skip = pathToFileURL(join(ROOT, 'test', 'skip.ts')).href;
     writeFileSync(file, [`import { skipUnless } from '${skip}';`, 'void skipUnless;', ...lines].join('\n'));
     const { REQUIRE_ALL: _, ...rest } = process.env;
-    const { status, stdout } = spawnSync(process.execPath, ['scripts/test.mjs', file], {
+    const { status, stdout } = spawnSync(process.execPath, ['scripts/test.mjs', ...args, file], {
       cwd: ROOT,
       encoding: 'utf8',
       env: { ...rest, ...env },
@@ -149,6 +149,27 @@ describe('a test run', () => {
 
   it('fails when the process dies in the middle', () => {
     const { code, last } = run(["it('sinks', () => { process.kill(process.pid, 'SIGKILL'); });"]);
+    assert.equal(last, '0 passed, 1 failed, 0 skipped');
+    assert.equal(code, 1);
+  });
+
+  it('runs a file with a failure once more where that is asked for, and says that it helped', () => {
+    const once = JSON.stringify(join(folder, 'once'));
+    const lines = [
+      "import { existsSync, writeFileSync } from 'node:fs';",
+      "it('rows', () => {});",
+      `it('sinks', () => { if (!existsSync(${once})) { writeFileSync(${once}, ''); throw new Error('leak'); } });`,
+    ];
+    const { code, out, last } = run(lines, {}, '--again');
+    assert.match(out, /Error: leak/);
+    assert.match(out, /^Failed once, then passed: .*sample\.test\.ts$/m);
+    assert.equal(last, '2 passed, 0 failed, 0 skipped');
+    assert.equal(code, 0);
+  });
+
+  it('fails over what fails again', () => {
+    const { code, out, last } = run(["it('sinks', () => { throw new Error('leak'); });"], {}, '--again');
+    assert.doesNotMatch(out, /then passed/);
     assert.equal(last, '0 passed, 1 failed, 0 skipped');
     assert.equal(code, 1);
   });
