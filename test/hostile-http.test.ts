@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { bytesOf, call, sendRaw } from './fakes/raw-http.ts';
+import { until } from './fakes/until.ts';
 import { page, sign, signedWebhook, startWebhookServer } from './fakes/webhook-server.ts';
 import type { WebhookServer, WebhookServerOptions } from './fakes/webhook-server.ts';
 
@@ -232,13 +233,13 @@ describe('hostile HTTP', () => {
   });
 
   describe('slow and idle connections', () => {
-    const quick = { headersTimeout: 400, requestTimeout: 800, connectionsCheckingInterval: 100 };
+    const quick = { headersTimeout: 1500, requestTimeout: 3000, connectionsCheckingInterval: 100 };
 
     it('hangs up on slow heads and slow bodies, and answers others meanwhile (B07)', async () => {
       await start({ http: quick });
       async function* slowly(first: string) {
         yield first;
-        for (let i = 0; i < 100; i++) {
+        for (let i = 0; i < 200; i++) {
           await wait(50);
           yield 'x';
         }
@@ -285,16 +286,16 @@ describe('hostile HTTP', () => {
         socket.write('POST /webhooks/counted HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n');
         return socket;
       });
-      await wait(400);
+      await until(() => arrived.filter((socket) => socket.bytesRead > 0).length === 3, 'they are at work');
       assert.equal((await web.honest()).status, 0, 'the new one is closed');
       assert.ok(busy.every((socket) => !socket.destroyed && socket.readyState === 'open'));
       for (const socket of busy) socket.destroy();
-      await wait(400);
+      await until(() => arrived.every((socket) => socket.destroyed), 'they are gone');
       assert.equal((await web.honest()).status, 200);
 
       await start({ connections: { perAddress: 3, trustProxy: ['127.0.0.0/8'] } });
       const many = Array.from({ length: 10 }, () => connect(web.port, '127.0.0.1'));
-      await wait(400);
+      await until(() => arrived.filter((socket) => !socket.destroyed).length === 10, 'all are there');
       assert.equal((await web.honest()).status, 200);
       assert.ok(arrived.filter((socket) => !socket.destroyed).length >= 10);
       for (const socket of many) socket.destroy();

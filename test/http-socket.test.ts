@@ -110,8 +110,8 @@ describe('a WebSocket to somebody', () => {
   });
 
   it('breaks when nothing comes any more, and lives on pings', async () => {
-    const socket = await open({ idleMs: 300 });
-    const pings = setInterval(() => ends[0]!.socket.ping(), 30);
+    const socket = await open({ idleMs: 2000 });
+    const pings = setInterval(() => ends[0]!.socket.ping(), 100);
     let isOver = false;
     const over = take(socket, 1).finally(() => (isOver = true));
     const failed = assert.rejects(
