@@ -220,18 +220,18 @@ describe('the way in over HTTP', () => {
   });
 
   it('answers 503 when a key can not be fetched, and when verifying has a bug', async () => {
-    for (const error of [new RetryableError('the key server is down'), new TypeError('x is undefined')]) {
-      web.add({
-        id: 'honest',
-        webhook: {
-          verify() {
-            throw error;
-          },
-        },
-      });
+    const refuse: Webhook['refuse'] = (_request, error) => page(200, error.message);
+    for (const [error, wait] of [
+      [new RetryableError('the key server is down'), '5'],
+      [new RateLimitedError('the key server is busy', 1500), '2'],
+      [new TypeError('x is undefined'), '5'],
+    ] as const) {
+      const verify = () => {
+        throw error;
+      };
+      web.add({ id: 'honest', webhook: { verify, refuse } });
       const answer = await post('/webhooks/honest');
-      assert.equal(answer.status, 503);
-      assert.equal(answer.headers['retry-after'], '5');
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [503, wait]);
       assert.doesNotMatch(answer.body, /undefined|key/);
     }
     assert.deepEqual(web.stored, []);
@@ -243,15 +243,13 @@ describe('the way in over HTTP', () => {
       new RetryableError('disk full'),
       new BadPayloadError('odd'),
       new PermanentError('no'),
+      new RateLimitedError('slowly', 1500),
       new Error('?'),
     ]) {
       web.onReceive(() => Promise.reject(error));
       const answer = await post('/webhooks/honest');
       assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '5'], error.message);
     }
-    web.onReceive(() => Promise.reject(new RateLimitedError('slowly', 1500)));
-    const answer = await post('/webhooks/honest');
-    assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '2']);
   });
 
   it('answers as the vendor expects', async () => {
@@ -389,7 +387,7 @@ describe('the way in over HTTP', () => {
       for (let i = 0; i < 10; i++) assert.equal((await web.honest()).status, 200);
     });
 
-    it('bounds what waits for the store for each endpoint alone', async () => {
+    it('bounds what waits for the store for each endpoint alone, and has the rest sent again', async () => {
       await start({ limits: small });
       web.add({ id: 'other' });
       let entered = 0;
@@ -403,7 +401,8 @@ describe('the way in over HTTP', () => {
       const waiting = [web.honest(), web.honest()];
       while (entered < 2) await new Promise((done) => setTimeout(done, 5));
       const answer = await web.honest();
-      assert.deepEqual([answer.status, answer.headers['retry-after']], [429, '1']);
+      assert.deepEqual([answer.status, answer.headers['retry-after']], [503, '1']);
+      assert.deepEqual([web.refusals.of('honest').map(({ status }) => status), web.logged], [[503], []]);
       assert.equal((await post('/webhooks/other')).status, 200);
       release();
       for (const { status } of await Promise.all(waiting)) assert.equal(status, 200);

@@ -5,7 +5,7 @@
  * | class              | inbound            | task                                  |
  * |--------------------|--------------------|---------------------------------------|
  * | RetryableError     | 503 + Retry-After  | again, on the schedule                |
- * | RateLimitedError   | 429                | the endpoint pauses, no attempt spent |
+ * | RateLimitedError   | 503 + Retry-After  | the endpoint pauses, no attempt spent |
  * | AuthExpiredError   | 503                | the endpoint pauses, alarm            |
  * | PermanentError     | 503                | dead letter, the next in line goes on |
  * | BadPayloadError    | refused            | dead letter                           |

@@ -22,11 +22,12 @@ export interface WebhookLimits {
    */
   readonly refused: AllowanceLimits;
   /**
-   * Requests of one endpoint that may wait for the store at the same time; more hear 429. A bound on what
-   * waits, unlike a rate, fits slow and fast machines alike, and leaves room for the other endpoints.
+   * Requests of one endpoint that may wait for the store at the same time; more hear 503: that it is too much is
+   * ours, and some vendors (SendGrid) send again after 5xx only. A bound on what waits, unlike a rate, fits slow and fast
+   * machines alike, and leaves room for the other endpoints.
    */
   readonly waiting: number;
-  /** Bytes of bodies, all requests together, that are held until they are filed or refused; more hear 429. */
+  /** Bytes of bodies, all requests together, that are held until they are filed or refused; more hear 503. */
   readonly bodies: number;
 }
 
@@ -79,7 +80,7 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
   /** Everything that can be refused before a byte of the body is read. */
   function admit(webhook: Webhook, head: WebhookRequest): void {
     const wait = refused.waitOf(counterOf(head.remoteAddress));
-    if (wait > 0) throw new RateLimitedError('too many refused requests from this address', wait);
+    if (wait > 0) throw new TooOftenRefusedError('too many refused requests from this address', wait);
     checkHead(head.headers, webhook.maxBytes ?? MAX_BYTES);
     checkToken(webhook, head);
     if ((waiting.get(head.endpointId) ?? 0) >= limits.waiting) {
@@ -107,7 +108,6 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
       return await deps.intake.receive(payload);
     } catch (error) {
       // Whatever it was, the vendor must send it again: it was his, and it isn't stored.
-      if (error instanceof RateLimitedError) throw error;
       throw new RetryableError(`not stored: ${textOf(error)}`, { cause: error });
     }
   }
@@ -138,8 +138,10 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
     }
     if (error instanceof RateLimitedError) {
       const seconds = Math.min(Math.max(Math.ceil((error.retryAfterMs ?? 0) / 1000), 1), 3600);
-      deps.refusals.note(request, 429, error.message);
-      return readable(webhook, request, error, problem(429, { 'retry-after': String(seconds) }));
+      const status = error instanceof TooOftenRefusedError ? 429 : 503;
+      deps.refusals.note(request, status, error.message);
+      const refusal = problem(status, { 'retry-after': `${seconds}` });
+      return readable(webhook, request, new RetryableError('not now'), refusal);
     }
     const hint = error instanceof TributaryError ? error.hint : undefined;
     deps.log.error({ endpoint, error: textOf(error), ...(hint ? { hint } : {}) }, 'answered 503, to be sent again');
@@ -218,6 +220,9 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
     return true;
   };
 }
+
+/** One address has been refused too often and is to slow down. Every other `RateLimitedError` is ours, and 503. */
+class TooOftenRefusedError extends RateLimitedError {}
 
 function retryAfterOf(answer: HttpAnswer): Record<string, string> {
   const after = answer.headers?.['retry-after'];
