@@ -4,6 +4,7 @@ import { openBookmark } from '../src/connectors/email/imap-bookmark.ts';
 import { readFolder } from '../src/connectors/email/imap-folder.ts';
 import { systemClock, type Clock } from '../src/core/clock.ts';
 import type { Raw } from '../src/core/connector.ts';
+import { RetryableError } from '../src/core/errors.ts';
 
 const START = Date.UTC(2026, 0, 31);
 const quick: Clock = { now: systemClock.now, sleep: (_ms, signal) => systemClock.sleep(1, signal) };
@@ -18,10 +19,14 @@ interface Mail {
   readonly omitted?: boolean;
   /** It was there when it was searched for, and is deleted before it is handed out. */
   readonly gone?: boolean;
+  /** How large the server says that it is. */
+  readonly size?: number;
   /** What it has in truth, whatever its size is said to be. */
   readonly bytes?: number;
   /** That is so too when only its size is asked for. */
   readonly sizeless?: boolean;
+  /** Before its size the server tells of something else about it. */
+  readonly flagged?: boolean;
 }
 
 const refusal = (responseText: string, serverResponseCode?: string) =>
@@ -32,25 +37,29 @@ function server(
   mails: readonly Mail[],
   answer: (uids: number[]) => number[] = (uids) => uids,
   uidNext = (mails.at(-1)?.uid ?? 0) + 1,
+  uidValidity = 7n,
 ) {
   const fetched: number[][] = [];
   /** Of each page: how many mails were taken. */
   const taken: number[] = [];
   const deleted = new Set<number>();
   const within = (range: string) => {
-    const parts = range.split(',').map((part) => part.split(':'));
-    return mails.filter(
-      ({ uid }) =>
-        !deleted.has(uid) &&
-        parts.some(([from, to = from]) => uid >= Number(from) && (to === '*' || uid <= Number(to))),
-    );
+    const highest = mails.findLast(({ uid }) => !deleted.has(uid))?.uid ?? 0;
+    // `*` is the last mail, and a range reads in either direction.
+    const parts = range.split(',').map((part) => {
+      const [from = 0, to = from] = part.split(':').map((end) => (end === '*' ? highest : Number(end)));
+      return [Math.min(from, to), Math.max(from, to)] as const;
+    });
+    return mails.filter(({ uid }) => !deleted.has(uid) && parts.some(([from, to]) => uid >= from && uid <= to));
   };
   const client = {
-    mailboxOpen: async () => ({ uidValidity: 7n, uidNext }),
+    mailboxOpen: async () => ({ uidValidity, uidNext }),
     search: async ({ uid, since }: { uid: string; since?: Date }) =>
       within(uid)
         .filter(({ received = START }) => !since || received >= since.getTime())
-        .map((mail) => mail.uid),
+        .map((mail) => mail.uid)
+        // In whichever order.
+        .toReversed(),
     async *fetch(range: string, query: { source?: unknown }): AsyncGenerator<FetchMessageObject> {
       const found = within(range);
       if (query.source !== undefined) {
@@ -59,7 +68,7 @@ function server(
       }
       for (const uid of query.source === undefined ? found.map((mail) => mail.uid) : answer(found.map((m) => m.uid))) {
         const mail = mails.find((each) => each.uid === uid)!;
-        const { refused, omitted, sizeless, received = START, labels, bytes } = mail;
+        const { refused, omitted, sizeless, received = START, labels, size = 100, bytes } = mail;
         const isAsked = query.source !== undefined || sizeless;
         if (query.source !== undefined) taken[taken.length - 1]! += 1;
         if (isAsked && mail.gone) {
@@ -68,10 +77,11 @@ function server(
         }
         if (isAsked && refused) throw refused;
         if (isAsked && omitted) continue;
+        if (query.source === undefined && mail.flagged) yield { seq: uid, uid };
         yield {
           seq: uid,
           uid,
-          size: 100,
+          size,
           internalDate: new Date(received),
           ...(query.source !== undefined && {
             source: bytes === undefined ? Buffer.from(`mail ${uid}`) : Buffer.alloc(bytes),
@@ -84,7 +94,10 @@ function server(
   return { client: client as unknown as ImapFlow, fetched, taken };
 }
 
-async function read(client: ImapFlow, cursor?: string, mailbox = 'support at imap.example.test') {
+const MAILBOX = 'support at imap.example.test';
+
+/** `client` may be several: the folder is read once from each, one after the other. */
+async function read(client: ImapFlow | readonly ImapFlow[], cursor?: string, mailbox = MAILBOX, maxBytes = 1000) {
   const raws: Raw[] = [];
   const cursors: string[] = [];
   const emit = async (raw: Raw, next = '') => {
@@ -93,10 +106,13 @@ async function read(client: ImapFlow, cursor?: string, mailbox = 'support at ima
   };
   const saved = cursor ?? JSON.stringify({ start: START, folders: {} });
   const bookmark = await openBookmark(saved, mailbox, undefined, () => assert.fail('it is open already'), emit);
-  const failure: unknown = await readFolder({ client, bookmark, clock: quick, maxBytes: 1000 }, 'INBOX').then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+  let failure: unknown;
+  for (const each of [client].flat()) {
+    failure = await readFolder({ client: each, bookmark, clock: quick, maxBytes }, 'INBOX').then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+  }
   const uids = cursors.map((each) => (JSON.parse(each) as { folders: { INBOX: { uid: number } } }).folders.INBOX.uid);
   return { texts: raws.map(({ body }) => body.toString()), raws, uids, cursors, failure };
 }
@@ -202,6 +218,61 @@ describe('What is new in a folder', () => {
     }
     // Its last mail was deleted meanwhile.
     assert.deepEqual((await read(server([{ uid: 1 }], undefined, 0).client, cursors.at(-1))).texts, []);
+    const looks = [51, 0, 1, 0].map((uidNext) => server(mails, undefined, uidNext).client);
+    assert.deepEqual((await read(looks)).texts, ['mail 1', 'mail 50'], 'nor within one connection');
+  });
+
+  it('is read again, which is told, where all its mails have new numbers', async () => {
+    const { cursors } = await read(server([{ uid: 1 }, { uid: 2 }]).client);
+    const mails = [{ uid: 1 }, { uid: 2 }, { uid: 3 }];
+    const { texts, raws } = await read(server(mails, undefined, 4, 8n).client, cursors.at(-1));
+    assert.equal(raws[0]?.headers?.['x-imap-note'], 'folder_renumbered');
+    assert.deepEqual(texts.slice(1), ['mail 1', 'mail 2', 'mail 3']);
+    assert.equal(raws[1]?.headers?.['x-imap-uidvalidity'], '8');
+  });
+
+  it('is filed once where the server tells of it twice, and of others in between', async () => {
+    const { cursors } = await read(server([{ uid: 1 }]).client);
+    const { client } = server([{ uid: 1 }, { uid: 2 }, { uid: 3 }], (uids) => [...uids, 1, ...uids]);
+    const { texts, uids } = await read(client, cursors.at(-1));
+    assert.deepEqual(
+      [texts, uids],
+      [
+        ['mail 2', 'mail 3'],
+        [2, 3],
+      ],
+    );
+  });
+
+  it('is asked for a page at a time, each mail once, and what is too large alone', async () => {
+    const small = Array.from({ length: 400 }, (_, at) => ({ uid: at + 1 }));
+    assert.deepEqual(await pagesOf(small), [200, 200], 'however small they are');
+    const size = 1_000_000;
+    const large = Array.from({ length: 20 }, (_, at) => ({ uid: at + 1, size: at === 3 ? 3 * size : size }));
+    assert.deepEqual(await pagesOf(large, size), [3, 1, 8, 8]);
+
+    async function pagesOf(mails: readonly Mail[], maxBytes?: number) {
+      const { client, fetched } = server(mails);
+      const { texts } = await read(client, undefined, MAILBOX, maxBytes);
+      assert.deepEqual(
+        texts,
+        mails.map(({ uid }) => `mail ${uid}`),
+      );
+      return fetched.map(({ length }) => length);
+    }
+  });
+
+  it('is too large also where the server tells of something else before its size', async () => {
+    const { raws } = await read(server([{ uid: 1, size: 5000, flagged: true }]).client);
+    assert.equal(raws[0]?.headers?.['x-imap-size'], '5000');
+  });
+
+  it('is still new after the server refused to search for it', async () => {
+    const { client } = server([{ uid: 1 }]);
+    const refusing = { ...client, search: async () => false } as unknown as ImapFlow;
+    const { failure } = await read(refusing);
+    assert.ok(failure instanceof RetryableError);
+    assert.deepEqual((await read([refusing, client])).texts, ['mail 1']);
   });
 
   it('is left out where it was deleted between two answers, and holds up nothing', async () => {

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { setTimeout as realTime } from 'node:timers/promises';
 import { Config } from '../src/connectors/email/config.ts';
 import { createImap } from '../src/connectors/email/imap.ts';
+import type { AccessTokens } from '../src/connectors/email/oauth.ts';
 import type { Raw } from '../src/core/connector.ts';
 import { RetryableError } from '../src/core/errors.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';
@@ -38,7 +39,8 @@ describe('A mail server that means us harm', () => {
   });
 
   /** Reads the mailbox; `ended` resolves with what ended it. */
-  function read(port: number, cursor?: string) {
+  function read(port: number, given: { cursor?: string; connections?: number; tokens?: AccessTokens } = {}) {
+    const { cursor, connections = 3, tokens } = given;
     const imap = {
       host: '127.0.0.1',
       port,
@@ -46,6 +48,7 @@ describe('A mail server that means us harm', () => {
       user: 'support',
       password: 'long enough',
       maxBytes: 256 * 1024,
+      connections,
     };
     const config = Config.parse({ address: 'support@example.test', imap });
     const context = { clock, http: egress.for({ hosts: [] }), log: fakeLog() };
@@ -56,7 +59,7 @@ describe('A mail server that means us harm', () => {
       cursors.push(next);
     };
     const stopping = new AbortController();
-    const ended: Promise<unknown> = createImap({ imap: config.imap!, context, tokens: undefined })
+    const ended: Promise<unknown> = createImap({ imap: config.imap!, context, tokens })
       .stream(cursor, emit, stopping.signal)
       .then(
         () => undefined,
@@ -87,13 +90,44 @@ describe('A mail server that means us harm', () => {
   async function assertNothingLost(cursor: string | undefined): Promise<void> {
     await server?.close();
     server = await startImap(MAIL);
-    const { raws } = read(server.port, cursor);
+    const { raws } = read(server.port, cursor === undefined ? {} : { cursor });
     await until(() => raws.length === 1, 'the mail is read');
     assert.equal(raws[0]!.body.toString(), MAIL);
   }
 
   it('is read, as long as it does none', async () => {
     await assertNothingLost(undefined);
+  });
+
+  it('has one line open, and not two, where channels take turns', async () => {
+    server = await startImap(MAIL);
+    const first = read(server.port, { connections: 1 });
+    await until(() => first.raws.length === 1 && server!.commands.includes('IDLE'), 'the first one waits for mail');
+    const second = read(server.port, { connections: 1 });
+    await until(() => second.cursors.length === 1, 'the second one begins');
+    await clock.advance(60_000);
+    await until(() => second.raws.length === 1, 'the second one has its turn');
+    await until(() => server!.open() === 1, 'the line of the first one is closed');
+  });
+
+  it('has no line left open on which it refused to sign us in', async () => {
+    const forgotten: string[] = [];
+    const tokens = {
+      current: async () => `token ${forgotten.length}`,
+      forget: (token: string) => forgotten.push(token),
+    };
+    server = await startImap(MAIL, {
+      whim: ({ name, tag, say }) => {
+        if (name === 'CAPABILITY') say('* CAPABILITY IMAP4rev1 IDLE SASL-IR AUTH=XOAUTH2', `${tag} OK done`);
+        if (name === 'AUTHENTICATE')
+          say(`${tag} ${forgotten.length === 0 ? 'NO [AUTHENTICATIONFAILED] expired' : 'OK'}`);
+        return name === 'CAPABILITY' || name === 'AUTHENTICATE';
+      },
+    });
+    const { raws } = read(server.port, { tokens });
+    await until(() => raws.length === 1, 'it signs us in with another token');
+    assert.deepEqual(forgotten, ['token 0']);
+    await until(() => server!.open() === 1, 'the first line is closed');
   });
 
   const told: readonly (readonly [what: string, says: RegExp, start: () => Promise<FakeImap>])[] = [
@@ -110,6 +144,18 @@ describe('A mail server that means us harm', () => {
           whim: ({ name, rest, say }) => {
             if (name !== 'UID FETCH' || !rest.includes('BODY')) return false;
             say('* 1 FETCH (UID 1 BODY[] {900000000}');
+            return true;
+          },
+        }),
+    ],
+    [
+      'announces a mail of two gigabytes',
+      /Literal size 2147483648 exceeds/,
+      () =>
+        startImap(MAIL, {
+          whim: ({ name, rest, say }) => {
+            if (name !== 'UID FETCH' || !rest.includes('BODY')) return false;
+            say('* 1 FETCH (UID 1 BODY[] {2147483648}');
             return true;
           },
         }),

@@ -50,6 +50,7 @@ describe('work that is done in a process of its own', () => {
       return true;
     });
     assert.equal(triesIn(tries).length, 2);
+    await until(() => !triesIn(tries).some(isRunning), 'both processes are gone');
   });
 
   it('succeeds in the second try when only the first one hangs', async () => {
