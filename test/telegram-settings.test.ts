@@ -1,25 +1,11 @@
 import assert from 'node:assert/strict';
 import { z } from 'zod';
-import { splitText } from '../src/connectors/telegram/reply.ts';
 import { telegram } from '../src/connectors/telegram/telegram.ts';
 import { TOKEN } from './fakes/telegram.ts';
 
 type Shown = { readonly format?: string };
 
 describe("Telegram's channel", () => {
-  describe('a long text', () => {
-    it('is cut at lines, else at words, else between characters', () => {
-      assert.deepEqual(splitText('', 10), []);
-      assert.deepEqual(splitText('  \n ', 10), []);
-      assert.deepEqual(splitText('0123456789', 10), ['0123456789']);
-      assert.deepEqual(splitText('012345\n789ab', 10), ['012345', '789ab']);
-      assert.deepEqual(splitText('0123456 89ab', 10), ['0123456', '89ab']);
-      assert.deepEqual(splitText('0123456789 b', 10), ['0123456789', 'b']);
-      assert.deepEqual(splitText('a bcdefghijklm', 10), ['a bcdefghi', 'jklm']);
-      assert.deepEqual(splitText(`${'😀'.repeat(5)}!`, 9), ['😀😀😀😀', '😀!']);
-    });
-  });
-
   describe('the settings', () => {
     const problems = (settings: object) =>
       telegram.config.safeParse({ token: TOKEN, ...settings }).error?.issues.map(({ path }) => path.join('.')) ?? [];

@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import express from 'express';
 import type { Express, Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
+import { escapeHtml } from '../core/escape-html.ts';
 import type { Gateway } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { UserRow } from '../core/access-rows.ts';
 import { hashOf, isOwnOrigin } from './access.ts';
 import type { Access } from './access.ts';
-import { escapeHtml, sendPage } from './pages.ts';
+import { sendPage } from './pages.ts';
 
 /** How long a link is good for. */
 const LINK_MS = 30 * 60_000;

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { MailComposerOptions } from 'nodemailer/lib/mail-composer';
 import type { Reply } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
+import { escapeHtml } from '../../core/escape-html.ts';
 import type { Message } from '../../core/ticket.ts';
 import { isMailbox, isOwnAddress, messageIdFor, replyAddressFor } from './addresses.ts';
 
@@ -130,7 +131,7 @@ function quoteOf(
   const lines = cut.split('\n').map((line) => (line.startsWith('>') || line === '' ? `>${line}` : `> ${line}`));
   return {
     text: [head, ...lines].join('\n'),
-    html: `<br><div>${escape(head)}</div><blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">${toHtml(cut)}</blockquote>`,
+    html: `<br><div>${escapeHtml(head)}</div><blockquote type="cite" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">${toHtml(cut)}</blockquote>`,
   };
 }
 
@@ -145,11 +146,7 @@ function attribution(answers: Message, language: string | null): string {
 }
 
 function toHtml(text: string): string {
-  return `<div>${escape(text).replaceAll('\n', '<br>\n')}</div>`;
-}
-
-function escape(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+  return `<div>${escapeHtml(text).replaceAll('\n', '<br>\n')}</div>`;
 }
 
 /** One line without control characters, whatever strangers put into names and subjects. */

@@ -1,3 +1,4 @@
+import { escapeHtml } from '../../core/escape-html.ts';
 import { readMarkup } from './text/markup.ts';
 import { replyIn } from './text/reply.ts';
 
@@ -155,6 +156,5 @@ function isEnd(line: string): boolean {
 }
 
 function toHtml(text: string): string {
-  const escaped = text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-  return `<pre>${escaped}</pre>`;
+  return `<pre>${escapeHtml(text)}</pre>`;
 }

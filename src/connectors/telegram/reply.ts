@@ -1,6 +1,7 @@
 import type { Message } from 'grammy/types';
 import type { Reply } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
+import { splitText } from '../../core/split-text.ts';
 import type { MessageAttachment } from '../../core/ticket.ts';
 import type { z } from 'zod';
 import { messageIdIn, messageOf, readThread } from './address.ts';
@@ -45,35 +46,11 @@ function partsOf({ message }: Reply, maxFile: number): readonly Part[] {
     });
   }
   const parts = [
-    ...splitText(message.text).map((text) => ({ text })),
+    ...splitText(message.text, MAX_TEXT).map((text) => ({ text })),
     ...message.attachments.map((file) => ({ file })),
   ];
   if (parts.length === 0) throw new PermanentError('the answer is empty: Telegram sends nothing without text or file');
   return parts;
-}
-
-/** Pieces of at most `max` UTF-16 units, cut at the end of a line or a word where there is one. The same every time. */
-export function splitText(text: string, max = MAX_TEXT): string[] {
-  const pieces: string[] = [];
-  let rest = text.trim();
-  while (rest.length > max) {
-    const end = cutOf(rest, max);
-    pieces.push(rest.slice(0, end).trimEnd());
-    rest = rest.slice(end).trimStart();
-  }
-  return [...pieces, rest].filter((piece) => piece !== '');
-}
-
-function cutOf(text: string, max: number): number {
-  const head = text.slice(0, max + 1);
-  // A line that ends in the first half would leave many short pieces.
-  for (const mark of ['\n', ' ']) {
-    const at = head.lastIndexOf(mark);
-    if (at > max / 2) return at;
-  }
-  const code = text.charCodeAt(max - 1);
-  const isHalf = code >= 0xd800 && code <= 0xdbff;
-  return isHalf ? max - 1 : max;
 }
 
 interface Where {
