@@ -99,6 +99,17 @@ describe('A mail server that means us harm', () => {
     await assertNothingLost(undefined);
   });
 
+  it('is asked for mail, and for nothing that changes it', async () => {
+    await assertNothingLost(undefined);
+    const { commands } = server!;
+    assert.ok(commands.includes('EXAMINE'), commands.join());
+    const changing = /SELECT|STORE|MOVE|COPY|APPEND|EXPUNGE|CLOSE|CREATE|DELETE|RENAME/;
+    assert.deepEqual(
+      commands.filter((name) => changing.test(name)),
+      [],
+    );
+  });
+
   it('has one line open, and not two, where channels take turns', async () => {
     server = await startImap(MAIL);
     const first = read(server.port, { connections: 1 });

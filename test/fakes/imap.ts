@@ -34,7 +34,8 @@ export async function startImap(
   function answer({ tag, name, rest, say }: ImapCommand): void {
     if (name === 'CAPABILITY') say('* CAPABILITY IMAP4rev1 IDLE');
     if (name === 'LIST') say('* LIST (\\HasNoChildren) "/" INBOX');
-    if (name === 'EXAMINE') say('* FLAGS (\\Seen)', '* 1 EXISTS', '* OK [UIDVALIDITY 7] x', '* OK [UIDNEXT 2] x');
+    const opens = name === 'EXAMINE' || name === 'SELECT';
+    if (opens) say('* FLAGS (\\Seen)', '* 1 EXISTS', '* OK [UIDVALIDITY 7] x', '* OK [UIDNEXT 2] x');
     if (name === 'UID SEARCH') say(/(^|\D)1(\D|$)/.test(rest) ? '* SEARCH 1' : '* SEARCH');
     if (name === 'UID FETCH') {
       const isWhole = rest.includes('BODY.PEEK[]');
