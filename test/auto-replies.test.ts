@@ -154,7 +154,9 @@ describe('an automatic answer', () => {
     for (const given of [
       named('Olena', 'observed'),
       named('Buy at evil.example', 'verified'),
-      named('http://evil', 'verified'),
+      named('tel:900123', 'verified'),
+      named('win@evil', 'verified'),
+      named('evil/win', 'verified'),
       named('x'.repeat(61), 'verified'),
       named('{{number}} {{name}}', 'verified'),
       named('Olena K.', 'verified'),
@@ -163,6 +165,8 @@ describe('an automatic answer', () => {
     }
     const plain = 'Hello, # it is.';
     assert.deepEqual(texts, [
+      plain,
+      plain,
       plain,
       plain,
       plain,

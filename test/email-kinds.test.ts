@@ -138,6 +138,9 @@ Disposition: manual-action/MDN-sent-manually; ${disposition}
     const item = await itemOf(mdn('displayed'));
     assert.deepEqual(item.kind === 'receipt' && [item.externalId, item.state], [OUR_ID, 'read']);
     assert.equal((await itemOf(mdn('deleted'))).kind, 'message');
+    const forms = [{ from: 'olena@shop.test' }];
+    const filledIn = mdn('displayed').replace('\n', '\nReply-To: ivan@example.test\n');
+    assert.equal((await itemOf(filledIn, { forms })).kind, 'message', 'who fills in a form is no machine');
   });
 
   it('a complaint is shown in the ticket whose answer it is about', async () => {
@@ -169,14 +172,21 @@ Message-ID: <${OUR_ID}>
     ['auto_reply', 'Auto-Submitted: auto-replied', 'says so'],
     ['auto_reply', 'Auto-Submitted: auto-replied (vacation)', 'says so, with a comment'],
     ['auto_reply', 'Precedence: auto_reply', 'says so as programs did before'],
+    ['auto_reply', 'X-Precedence: auto-reply', 'says so as programs did that may not say Precedence'],
     ['auto_reply', 'X-Autoreply: yes', 'says so in a header of its own'],
+    ['auto_reply', 'X-Autorespond: Order', 'names what it responds to'],
+    ['auto_reply', 'X-Autoresponse: yes', 'calls itself a response'],
+    ['auto_reply', 'X-Auto-Reply-From: o@shop.test', 'names whom it replies for'],
+    ['auto_reply', 'X-Apple-Action: VACATION/1.0', 'is an action of a mailbox whose owner is away'],
     ['auto_reply', 'Return-Path: <>\nIn-Reply-To: <x@y>', 'has no sender and answers something'],
     ['notification', 'Return-Path: <>', 'has no sender'],
     ['notification', 'Auto-Submitted: auto-generated', 'was generated'],
     ['notification', 'X-Auto-Response-Suppress: OOF, AutoReply', 'wants no automatic answer'],
     ['notification', 'Precedence: bulk', 'says only that it is bulk, as help desks’ answers do'],
     ['notification', 'List-Unsubscribe: <https://shop.test/u>', 'can be unsubscribed from'],
+    ['notification', 'Precedence: junk', 'says only that it is junk'],
     ['list', 'List-Id: <news.shop.test>', 'comes through a list'],
+    ['list', 'Precedence: list', 'says only that it is a list’s'],
     ['list', 'Precedence: bulk\nList-Unsubscribe: <https://shop.test/u>', 'is bulk that can be unsubscribed from'],
     ['calendar', 'Content-Type: text/calendar; method=REQUEST', 'is an invitation'],
     ['person', 'Content-Type: text/calendar; method=PUBLISH', 'publishes a calendar'],
@@ -202,6 +212,7 @@ Message-ID: <${OUR_ID}>
     ['Réponse automatique : Commande', 'Merci'],
     ['Respuesta automática: Pedido', 'Gracias'],
     ['Automatyczna odpowiedź: Zamówienie', 'Dziękuję'],
+    ['Automaattinen vastaus: Tilaus', 'Kiitos'],
     ['Out of office', 'I am out of the office until Monday.'],
     ['Відпустка', 'Я у відпустці до понеділка.'],
     ['Отпуск', 'Я в отпуске до понедельника.'],
@@ -220,6 +231,12 @@ Message-ID: <${OUR_ID}>
       );
     });
   }
+
+  it('is an automatic reply that doesn’t say what it answers, where its subject begins as only programs’ do', async () => {
+    const called = (subject: string) => kindOf(`From: o@shop.test\nSubject: ${subject}\n\nHello\n`);
+    assert.equal(await called('Automatic reply: Order'), 'auto_reply');
+    assert.equal(await called('Automatic reply'), 'person', 'somebody may ask about it');
+  });
 
   it('is not what people write about machines and their holidays', async () => {
     for (const [subject, text] of [

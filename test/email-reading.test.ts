@@ -125,7 +125,10 @@ describe('reading mail', () => {
     for (const mail of [ours, forged]) {
       assert.equal((await reader.normalize(payload(mail)))[0]?.kind, 'ignored');
     }
-    assert.equal((await read(forged, { 'x-gm-labels': '["\\\\Sent"]' })).direction, 'outbound');
+    const sent = { 'x-gm-labels': '["\\\\Sent"]' };
+    assert.equal((await read(forged, sent)).direction, 'outbound');
+    const [again] = await reader.normalize(payload(ours, sent));
+    assert.equal(again?.kind, 'ignored', 'it is there already, wherever it lies now');
   });
 
   it('believes no date that cannot be', async () => {

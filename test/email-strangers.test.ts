@@ -168,6 +168,7 @@ describe('A mail from a stranger', () => {
       'o@127.0.0.1',
       'o@localhost',
       '@shop.test',
+      'shop.test',
       'o@',
     ]) {
       assert.equal(toEmail(none), undefined, none);

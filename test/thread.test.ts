@@ -50,6 +50,26 @@ describe('finding the ticket', () => {
     assert.match(threadedBy.evidence, new RegExp(`claims to continue #${a!.ticketNumber}, unverified`));
   });
 
+  it('keeps what claims to continue somebody’s ticket out of the sender’s own, too', async () => {
+    const write = async (references: string[], ticket?: { number: number }) => {
+      filing.clock.jump(HOUR);
+      return (await filing.file(message('email|evil@example.com', { thread: { references, ticket } })))[0]!;
+    };
+    const [a] = await filing.file(message('email|olena@example.com', { externalId: 'first' }));
+    const own = await write([]);
+    assert.equal((await write([])).ticketId, own.ticketId, 'there is one that he would continue');
+    const mine = (await last(own.ticketId)).externalId!;
+    for (const claim of [
+      await write(['first']),
+      await write([], { number: a!.ticketNumber! }),
+      await write([mine, 'first']),
+    ]) {
+      assert.equal(claim.outcome, 'ticket_created');
+      const { rule, evidence } = (await last(claim.ticketId)).threadedBy;
+      assert.deepEqual([rule, evidence], ['new', `claims to continue #${a!.ticketNumber}, unverified`]);
+    }
+  });
+
   it('takes our number with our proof from anybody, and without it only from a participant', async () => {
     const [a] = await filing.file(message('email|olena@example.com'));
     const number = a!.ticketNumber!;
@@ -100,6 +120,19 @@ describe('finding the ticket', () => {
     assert.match((await last(b!.ticketId)).threadedBy.evidence, /closed too long ago/);
     const [c] = await say('chat:3', ['chat:1']);
     assert.equal(c!.ticketId, b!.ticketId);
+  });
+
+  it('starts a new one when it answers what was closed long ago, whatever else its sender has open', async () => {
+    const write = async (externalId: string, references: string[] = []) =>
+      (await filing.file(message('telegram|1', { externalId, thread: { references } })))[0]!;
+    const a = await write('1');
+    await filing.desk.updateTicket(a.ticketId!, { status: 'closed' }, 'user:usr_1');
+    filing.clock.jump(8 * 24 * HOUR);
+    const b = await write('2');
+    assert.notEqual(b.ticketId, a.ticketId);
+    const c = await write('3', ['1']);
+    assert.equal(c.outcome, 'ticket_created');
+    assert.match((await last(c.ticketId)).threadedBy.evidence, /closed too long ago/);
   });
 
   it('follows a ticket that was merged into another one', async () => {

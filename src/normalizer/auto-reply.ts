@@ -61,5 +61,5 @@ function isAnswerable({ kind, direction, automatic, thread, sender }: Envelope):
 /** A name as a person has one; whatever looks like an address or an advertisement is none. */
 function nameOf(name: string | undefined): string | undefined {
   const line = cleanLine(name ?? '');
-  return line === '' || line.length > LONGEST_NAME || /[/@:]|www\.|\.\p{L}/iu.test(line) ? undefined : line;
+  return line === '' || line.length > LONGEST_NAME || /[/@:]|\.\p{L}/u.test(line) ? undefined : line;
 }

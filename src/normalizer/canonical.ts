@@ -135,9 +135,10 @@ function unclear({ kind, trust }: Identifier, value: string): Identifier {
 export function toEmail(text: string): string | undefined {
   const value = text.trim();
   const at = value.indexOf('@');
-  if (at < 1 || value.length > 254 || at !== value.lastIndexOf('@')) return undefined;
+  if (at < 0 || value.length > 254) return undefined;
   const local = value.slice(0, at).toLowerCase();
   if (local.length > 64 || !/^[\p{L}\p{N}!#$%&'*+/=?^_`{|}~.-]+$/u.test(local)) return undefined;
+  // One more `@` is in no domain.
   const domain = toDomain(value.slice(at + 1));
   return domain && `${local}@${domain}`;
 }
