@@ -3,7 +3,6 @@ import type { Socket } from 'node:net';
 import { setTimeout as realTime } from 'node:timers/promises';
 import { Config } from '../src/connectors/email/config.ts';
 import { createImap } from '../src/connectors/email/imap.ts';
-import type { AccessTokens } from '../src/connectors/email/oauth.ts';
 import type { Raw } from '../src/core/connector.ts';
 import { RetryableError } from '../src/core/errors.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';
@@ -39,8 +38,8 @@ describe('A mail server that means us harm', () => {
   });
 
   /** Reads the mailbox; `ended` resolves with what ended it. */
-  function read(port: number, given: { cursor?: string; connections?: number; tokens?: AccessTokens } = {}) {
-    const { cursor, connections = 3, tokens } = given;
+  function read(port: number, given: { readonly cursor?: string; readonly connections?: number } = {}) {
+    const { cursor, connections = 3 } = given;
     const imap = {
       host: '127.0.0.1',
       port,
@@ -59,7 +58,7 @@ describe('A mail server that means us harm', () => {
       cursors.push(next);
     };
     const stopping = new AbortController();
-    const ended: Promise<unknown> = createImap({ imap: config.imap!, context, tokens })
+    const ended: Promise<unknown> = createImap({ imap: config.imap!, context, tokens: undefined })
       .stream(cursor, emit, stopping.signal)
       .then(
         () => undefined,
@@ -119,26 +118,6 @@ describe('A mail server that means us harm', () => {
     await clock.advance(60_000);
     await until(() => second.raws.length === 1, 'the second one has its turn');
     await until(() => server!.open() === 1, 'the line of the first one is closed');
-  });
-
-  it('has no line left open on which it refused to sign us in', async () => {
-    const forgotten: string[] = [];
-    const tokens = {
-      current: async () => `token ${forgotten.length}`,
-      forget: (token: string) => forgotten.push(token),
-    };
-    server = await startImap(MAIL, {
-      whim: ({ name, tag, say }) => {
-        if (name === 'CAPABILITY') say('* CAPABILITY IMAP4rev1 IDLE SASL-IR AUTH=XOAUTH2', `${tag} OK done`);
-        if (name === 'AUTHENTICATE')
-          say(`${tag} ${forgotten.length === 0 ? 'NO [AUTHENTICATIONFAILED] expired' : 'OK'}`);
-        return name === 'CAPABILITY' || name === 'AUTHENTICATE';
-      },
-    });
-    const { raws } = read(server.port, { tokens });
-    await until(() => raws.length === 1, 'it signs us in with another token');
-    assert.deepEqual(forgotten, ['token 0']);
-    await until(() => server!.open() === 1, 'the first line is closed');
   });
 
   const told: readonly (readonly [what: string, says: RegExp, start: () => Promise<FakeImap>])[] = [

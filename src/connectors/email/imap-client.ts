@@ -55,13 +55,8 @@ async function signIn(deps: ImapDeps, token: string | undefined, signal: AbortSi
   client.once('close', () => {
     signal.removeEventListener('abort', close);
   });
-  try {
-    await answered(context.clock, client.connect(), SIGN_IN_MS);
-    return client;
-  } catch (error) {
-    client.close();
-    throw error;
-  }
+  await answered(context.clock, client.connect(), SIGN_IN_MS);
+  return client;
 }
 
 function optionsOf(imap: Imap, address: string, token: string | undefined): ImapFlowOptions {
