@@ -285,6 +285,7 @@ describe("WhatsApp's channel, against a stand-in that is checked against Meta's 
           buttons: [
             { type: 'QUICK_REPLY', text: 'Thanks' },
             { type: 'URL', text: 'Track', url: 'https://example.com/{{1}}' },
+            { type: 'URL', text: 'Shop', url: 'https://example.com/shop' },
           ],
         },
       ],
