@@ -92,6 +92,23 @@ describe('a WebSocket to somebody', () => {
     assert.deepEqual(await take(second, 99), ['one', 'two']);
   });
 
+  it('tells the code that the far end closed with, if it gave one', async () => {
+    for (const [index, [hangUp, code]] of (
+      [
+        [(far: WebSocket) => far.close(4014, 'not allowed'), 4014],
+        [(far: WebSocket) => far.close(1000), 1000],
+        [(far: WebSocket) => far.close(), undefined],
+        [(far: WebSocket) => far.terminate(), undefined],
+      ] as const
+    ).entries()) {
+      const socket = await open();
+      assert.equal(socket.closeCode(), undefined);
+      hangUp(ends[index]!.socket);
+      await take(socket, 1).catch(() => undefined);
+      assert.equal(socket.closeCode(), code);
+    }
+  });
+
   it('is refused where a call would be', async () => {
     const refused = (error: unknown) => error instanceof PermanentError && /may not be called/.test(error.message);
     await assert.rejects(open({ hosts: [] }), refused);

@@ -74,6 +74,8 @@ export interface Socket {
   /** Sends text; what is sent into a connection that has ended is lost without a word. */
   send(text: string): void;
   close(): void;
+  /** With which code the far end closed, once `messages` has ended; undefined when it gave none. */
+  closeCode(): number | undefined;
 }
 
 /** Whoever has had his turn and sees that his seat is wanted gives it back and asks again. */

@@ -12,6 +12,9 @@ type SocketRequest = Parameters<Http['socket']>[0];
 /** How long the far end may take to say goodbye. */
 const GOODBYE_MS = 1000;
 
+/** What stands for "none was given" (RFC 6455, 7.4.1): without a status, and without a goodbye. */
+const NO_CODE: readonly number[] = [1005, 1006];
+
 /** A WebSocket on the guarded agent. Its errors are those of a call to the same address. */
 export async function openSocket(outlet: Outlet, request: SocketRequest): Promise<Socket> {
   const asked: HttpRequest = bare({ url: request.url.replace(/^ws/, 'http'), headers: request.headers ?? {} });
@@ -23,6 +26,8 @@ export async function openSocket(outlet: Outlet, request: SocketRequest): Promis
     // Listens from the beginning: the first messages may come together with the answer.
     const stream = createWebSocketStream(socket, { readableObjectMode: true });
     stream.on('error', () => undefined);
+    let closed: number | undefined;
+    socket.once('close', (code) => (closed = NO_CODE.includes(code) ? undefined : code));
     await opened(socket, outlet, asked, call.signal);
     watch(socket, request, (reason) => stream.destroy(reason));
     return {
@@ -32,6 +37,7 @@ export async function openSocket(outlet: Outlet, request: SocketRequest): Promis
         socket.close();
         setTimeout(() => socket.terminate(), GOODBYE_MS).unref();
       },
+      closeCode: () => closed,
     };
   } catch (error) {
     throw failureOf(asked, error, call);
