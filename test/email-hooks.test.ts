@@ -205,7 +205,9 @@ describe('Mail that SendGrid pushes', () => {
     }
     assert.equal(parse({ provider: 'postmark' }), false);
     assert.equal(parse({ provider: 'mailgun' }), false);
-    assert.equal(parse({ provider: 'ses', topicArn: 'mail' }), false);
+    for (const topicArn of ['mail', TOPIC.replace('eu-west-1', 'example.test/'), TOPIC.replace(':sns:', ':sqs:')]) {
+      assert.equal(parse({ provider: 'ses', topicArn }), false, topicArn);
+    }
   });
 });
 
@@ -286,6 +288,16 @@ describe('Mail that Amazon SES pushes through SNS', () => {
       await refusedBy(channel, publish(MESSAGE, { SigningCertURL: address }), /lies elsewhere/, address);
     }
     assert.deepEqual(sns.asked, []);
+  });
+
+  it('has its certificate in China where the topic is there', async () => {
+    const topicArn = TOPIC.replace('aws:', 'aws-cn:').replace('eu-west-1', 'cn-north-1');
+    const channel = await open({ provider: 'ses', topicArn }, { http: openSns().http });
+    const inChina = 'https://sns.cn-north-1.amazonaws.com.cn/SimpleNotificationService-01.pem';
+    const elsewhere = publish(MESSAGE, { TopicArn: topicArn, SigningCertURL: inChina.replace('.com.cn', '.com') });
+    await refusedBy(channel, elsewhere, /lies elsewhere/);
+    // Where it is looked for; in this test there is none.
+    await refusedBy(channel, publish(MESSAGE, { TopicArn: topicArn, SigningCertURL: inChina }), /no certificate/);
   });
 
   it('comes again when the certificate can’t be fetched, and is refused when there is none', async () => {

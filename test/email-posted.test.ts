@@ -80,6 +80,9 @@ describe('reading what a provider makes of a mail', () => {
     const koi8 = Buffer.from('f0d2c9d7c5d4', 'hex');
     const unsaid = await read('sendgrid', form({ from: 'a@example.test', text: { value: koi8 }, charsets: 'none' }));
     assert.equal(unsaid.text, 'Привет', 'without a name it is guessed as in any other mail');
+    // Its last byte is a line end, for who looks at nothing else.
+    const forged = JSON.stringify({ text: 'utf-8\u010a\u010aevil' });
+    assert.equal((await read('sendgrid', form({ from: 'a@example.test', text: 'hi', charsets: forged }))).text, 'hi');
   });
 
   it('knows the ticket by the address that a mail was sent to, whatever stands in its head', async () => {
@@ -103,6 +106,14 @@ describe('reading what a provider makes of a mail', () => {
     const files = { 'attachment-1': { filename: 'status.txt', type: 'message/delivery-status', value: status } };
     const posted = mailgun([['From', 'Mail <mail@example.test>'], ['Subject', 'Report'], type], files);
     assert.equal((await read('mailgun', posted)).automatic, 'bounce');
+    for (const [kind, automatic] of [
+      ['; report-type=feedback-report', 'complaint'],
+      ['; report-type="disposition-notification"', 'receipt'],
+      ['', 'bounce'],
+    ] as const) {
+      const bare = mailgun([FROM, ['Content-Type', `multipart/report${kind}; boundary=x`]]);
+      assert.equal((await read('mailgun', bare)).automatic, automatic, 'also where its parts were not posted');
+    }
     const nobody = mailgun([FROM, ['Subject', 'Hello']], { sender: '' });
     assert.equal((await read('mailgun', nobody)).automatic, 'notification', 'from nobody, so nobody is answered');
   });
@@ -133,7 +144,41 @@ describe('reading what a provider makes of a mail', () => {
       odd.attachments!.map(({ name, mediaType, size }) => ({ name, mediaType, size })),
       [{ name: 'a', mediaType: 'application/octet-stream', size: 2 }],
     );
-    assert.deepEqual(Object.keys(odd.fields!), ['remarks']);
+    // One author, whose name is odd: a second one would be told of.
+    assert.deepEqual(odd.fields, { remarks: 'the name contains another address' });
+    for (const FromFull of [
+      { Email: 'a@example.test', Name: 'A" <c@example.test>, "B' },
+      { Email: 'a@example.test>, <c@example.test', Name: 'A' },
+    ]) {
+      const { fields: told } = await read('postmark', {
+        body: Buffer.from(JSON.stringify({ FromFull, TextBody: 'hi' })),
+      });
+      assert.deepEqual(told, { remarks: 'the name contains another address' });
+    }
+  });
+
+  it('reads a mail that was taken apart by what its parts are now, and not by what they were', async () => {
+    const was = [
+      ['MIME-Version', '2.0'],
+      ['Content-Type', 'text/calendar'],
+      ['Content-Transfer-Encoding', 'x-odd'],
+    ] as const;
+    const { text, attachments } = await read(
+      'mailgun',
+      mailgun([FROM, ...was], {
+        'attachment-1': { filename: `${'a'.repeat(999)}😀.txt`, type: 'text/plain', value: 'file' },
+      }),
+    );
+    assert.deepEqual([text, attachments!.length, attachments![0]!.size], ['hi', 1, 4]);
+  });
+
+  it('shows an image where its mail does, whether its id stands in brackets or not', async () => {
+    for (const ContentID of ['c', '<c>']) {
+      const image = { Name: 'c.png', Content: 'aGk=', ContentType: 'image/png', ContentID };
+      const json = { FromFull: { Email: 'a@example.test' }, HtmlBody: '<img src="cid:c">', Attachments: [image] };
+      const { attachments } = await read('postmark', { body: Buffer.from(JSON.stringify(json)) });
+      assert.deepEqual([attachments![0]!.cid, attachments![0]!.inline], ['c', true]);
+    }
   });
 
   it('gives the bytes of a file as they were posted, and the same place each time', async () => {
@@ -281,6 +326,13 @@ describe('Mail from providers, through a whole gateway', () => {
       (await eventsOf()).map(({ outcome }) => outcome),
       ['quarantined'],
     );
+  });
+
+  it('takes mail of many megabytes, whole', async () => {
+    const file = `${'x'.repeat(78)}\r\n`.repeat(40_000);
+    const mail = `From: a@example.test\r\nMessage-ID: <l@example.test>\r\nContent-Disposition: attachment\r\n\r\n${file}`;
+    assert.equal(await post('mailgun', signed({ 'body-mime': mail })), 200);
+    assert.equal((await messagesOf())[0]?.attachments[0]?.size, file.length);
   });
 
   describe('of the collected payloads', () => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { text as textOf } from 'node:stream/consumers';
+import type { Mail } from '../src/connectors/email/mail.ts';
 import type { EnvelopeInput } from '../src/core/envelope.ts';
+import readWorker from '../src/connectors/email/read-worker.ts';
 import { createReader } from '../src/connectors/email/read.ts';
 import { fakeContext } from './fakes/context.ts';
 
@@ -84,6 +86,43 @@ describe('reading mail', () => {
     ] as const) {
       const { text } = await read(withText(`text/plain; charset=${type}`, bytes(hex.replaceAll(' ', ''))));
       assert.match(text, expected, type);
+    }
+  });
+
+  it('reads of one text no more than 16 MB', async () => {
+    const large = Buffer.from(`From: a@example.test\n\n${'x'.repeat(17_000_000)}`);
+    const { remarks } = (await readWorker({ bytes: new Uint8Array(large) })) as Mail;
+    assert.deepEqual(remarks, [`the text is cut: 1000000 of ${16 * 1024 * 1024} characters`]);
+  });
+
+  it('is given some seconds and not for ever, and more the larger a mail is (C46)', async () => {
+    const asked: number[] = [];
+    const { offload } = fakeContext();
+    const rules = { address: 'support@example.com', aliases: [] };
+    const timed = createReader(rules, {
+      offload(work) {
+        asked.push(work.deadlineMs);
+        return offload(work);
+      },
+    });
+    for (const size of [1, 1_000_000]) {
+      await timed.normalize(payload(`From: a@example.test\n\n${'x '.repeat(size)}`));
+    }
+    const [small = 0, large = 0] = asked;
+    assert.ok(small >= 1000 && small < large && large < 60_000, asked.join());
+  });
+
+  it('shows a mail in a mail as a file and no more where that one is large or can’t be read', async () => {
+    const attached = async (body: string) => {
+      const part = `--a\nContent-Type: message/rfc822\n\nFrom: b@example.test\nSubject: inside\n${body}\n--a--\n`;
+      const mail = `From: a@example.test\nContent-Type: multipart/mixed; boundary=a\n\n--a\n\nhi\n${part}`;
+      return (await readWorker({ bytes: new Uint8Array(Buffer.from(mail)) })) as Mail;
+    };
+    assert.equal((await attached('\nhello')).attached?.subject, 'inside');
+    const parts = `Content-Type: multipart/mixed; boundary=b\n\n${'--b\n\n\n'.repeat(1500)}--b--`;
+    for (const body of [`\n${'x'.repeat(70)}`.repeat(80_000), parts]) {
+      const { attached: shown, files, text } = await attached(body);
+      assert.deepEqual([shown, files.length, text.trim()], [undefined, 1, 'hi']);
     }
   });
 

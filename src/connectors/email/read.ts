@@ -11,8 +11,6 @@ import { rules } from './rules.ts';
 
 /** Longer than any mail that people write takes, by far; then the process is ended. */
 const DEADLINE_MS = 3000;
-/** More than mail servers let through. */
-const MOST_BYTES = 128 * 1024 * 1024;
 
 /** The part of the channel that reads mail: what it means, and the bytes of its files. */
 export function createReader(
@@ -28,7 +26,6 @@ export function createReader(
   };
 
   function read<T>(body: Buffer, asked: Omit<ReadRequest, 'bytes'>): Promise<T> {
-    if (body.length > MOST_BYTES) throw new BadPayloadError(`a mail of ${body.length} bytes: at most ${MOST_BYTES}`);
     // A copy of just these bytes: what crosses the border takes all the memory along that they lie in.
     const input: ReadRequest = { bytes: new Uint8Array(body), ...asked };
     return context.offload<T>({

@@ -40,7 +40,7 @@ export function binary(text: string): string {
 /** As mail servers do it when they deliver: who it is from and for stands above the mail. */
 export function delivered(mail: Buffer, { from, to }: Envelope): Buffer {
   const lines = [
-    ...(from === undefined ? [] : [lineOf('Return-Path', `<${binary(from).replace(/[<>]/g, '')}>`)]),
+    ...(from === undefined ? [] : [lineOf('Return-Path', `<${binary(from)}>`)]),
     ...to.map((address) => lineOf('Delivered-To', binary(address))),
   ];
   return Buffer.concat([Buffer.from(lines.join(''), 'latin1'), mail]);
