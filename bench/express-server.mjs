@@ -1,5 +1,6 @@
 // The yardstick of P1: Express 5 that reads the JSON and answers it, and stores nothing.
 import express from 'express';
+import { serveUsage } from './usage.mjs';
 
 const app = express();
 app.use(express.json());
@@ -7,6 +8,5 @@ app.post('/webhooks/intake', (request, response) => {
   response.json(request.body);
 });
 const server = app.listen(0, '127.0.0.1', () => {
-  process.send({ port: server.address().port });
+  serveUsage({ port: server.address().port });
 });
-process.on('message', () => process.send({ cpu: process.cpuUsage() }));

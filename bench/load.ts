@@ -16,10 +16,16 @@ export interface LoadResult {
  * line and the length, so that the generator takes as little as it can of the cores it shares.
  */
 export async function runLoad(options: {
-  readonly port: number;
+  /** The connections are shared out among them. */
+  readonly ports: readonly number[];
   readonly connections: number;
   readonly seconds: number;
   readonly next: () => Buffer | undefined;
+  /**
+   * Requests a second, whether or not the answers keep up: the time of one that had to wait for the answer before it
+   * counts from when it should have gone.
+   */
+  readonly rate?: number;
 }): Promise<LoadResult> {
   const latencies: number[] = [];
   let failed = 0;
@@ -27,13 +33,20 @@ export async function runLoad(options: {
   const start = performance.now();
   const end = start + options.seconds * 1000;
   await Promise.all(
-    Array.from({ length: options.connections }, () =>
-      runConnection(options.port, () => (performance.now() < end ? options.next() : undefined), {
-        answered(status, ms) {
-          latencies.push(ms);
-          if (status < 200 || status > 299) failed++;
+    Array.from({ length: options.connections }, (_, index) =>
+      runConnection(
+        options.ports[index % options.ports.length]!,
+        () => (performance.now() < end ? options.next() : undefined),
+        {
+          answered(status, ms) {
+            latencies.push(ms);
+            if (status < 200 || status > 299) failed++;
+          },
+          // Each connection sends its share, a step after the one before it; undefined is at once.
+          due: (count) => options.rate && start + ((count * options.connections + index) * 1000) / options.rate,
+          end,
         },
-      }),
+      ),
     ),
   );
   const used = process.cpuUsage(cpu);
@@ -49,25 +62,38 @@ export async function runLoad(options: {
 function runConnection(
   port: number,
   next: () => Buffer | undefined,
-  on: { answered(status: number, ms: number): void },
+  on: { answered(status: number, ms: number): void; due(count: number): number | undefined; readonly end: number },
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket: Socket = connect({ port, host: '127.0.0.1', noDelay: true });
     let sent = 0;
+    let count = 0;
     let received = '';
     const send = () => {
+      const due = on.due(count++);
+      if (due === undefined) return write();
+      if (due >= on.end) return finish();
+      const early = due - performance.now();
+      // A timer that is late is the generator's own fault.
+      if (early > 0) setTimeout(write, early);
+      else write(due);
+    };
+    const write = (due = performance.now()) => {
       const request = next();
-      if (!request) {
-        socket.end();
-        resolve();
-        return;
-      }
-      sent = performance.now();
+      if (!request) return finish();
+      sent = due;
       socket.write(request);
+    };
+    const finish = () => {
+      socket.end();
+      resolve();
     };
     socket.setEncoding('latin1');
     socket.on('connect', send);
     socket.on('error', reject);
+    socket.on('close', () => {
+      reject(new Error('a server closed a connection that was in use'));
+    });
     socket.on('data', (chunk: string) => {
       received += chunk;
       const head = received.indexOf('\r\n\r\n');
@@ -80,6 +106,11 @@ function runConnection(
       send();
     });
   });
+}
+
+/** All that several rounds have seen, sorted. */
+export function pooled(results: readonly LoadResult[]): Float64Array {
+  return Float64Array.from(results.flatMap(({ latencies }) => [...latencies])).sort();
 }
 
 /** The value below which a share of the sorted values lies. */
