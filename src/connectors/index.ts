@@ -1,4 +1,5 @@
 import type { Connector } from '../core/connector.ts';
+import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
 import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
@@ -27,6 +28,7 @@ export const connectors: readonly Connector[] = [
   vk,
   line,
   slack,
+  discord,
   whatsappCloud,
   teams,
   webChat,
