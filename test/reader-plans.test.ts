@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
-import { openTestDatabase, type TestDatabase } from './fakes/database.ts';
+import { promote } from '../src/store/outbox.ts';
+import type { Sql } from '../src/store/sql.ts';
+import { fill, openTestDatabase, type TestDatabase } from './fakes/database.ts';
 
 const TICKETS = 20_000;
 const WAITING = 10_000;
@@ -103,6 +105,24 @@ describe('reading from a store with 20,000 tickets', () => {
     for (const plan of tasks) assert.match(plan, /USING INDEX tasks_due/);
     assert.ok(tasks.some((plan) => plan.includes('(endpoint_id=? AND due_at>? AND due_at<?)')));
     assert.ok(!plans.some((plan) => plan.includes('ORDER BY')), plans.join('\n'));
+  });
+
+  it('finds the next task of a line without looking at those of other lines', async () => {
+    const { sql, clock } = base;
+    const ticketId = (await base.read.tickets({}, page)).data[0]!.id;
+    await sql.run('DELETE FROM tasks WHERE ticket_id = ?', ticketId);
+    await fill(base).task({ ticketId });
+    await sql.run('UPDATE tasks SET due_at = NULL WHERE ticket_id = ?', ticketId);
+    const texts: string[] = [];
+    const get: Sql['get'] = (text, ...values) => {
+      texts.push(text);
+      return sql.get(text, ...values);
+    };
+    assert.ok(await promote({ ...sql, get }, 'crm', ticketId, clock.now()));
+    const plans = texts.filter((text) => text.includes('FROM tasks')).map((text) => base.planOf(text).join('\n'));
+    assert.equal(plans.length, 2);
+    for (const plan of plans)
+      assert.match(plan, /^SEARCH tasks USING .*INDEX tasks_\w+ \(endpoint_id=\? AND ticket_id=\?/);
   });
 
   it('balances a ledger that takes several steps to count', async () => {

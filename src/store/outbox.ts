@@ -241,7 +241,8 @@ async function holdLine(sql: Sql, ticketId: string | null): Promise<void> {
 /** Whether one of a line may start or has started. */
 function isBusy(sql: Sql, endpointId: string, ticketId: string | null) {
   return sql.get(
-    `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND due_at IS NOT NULL
+    // The plus keeps SQLite from walking all that are due at the endpoint instead of the line.
+    `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND +due_at IS NOT NULL
        AND state IN ('waiting', 'delivering') LIMIT 1`,
     endpointId,
     ticketId,
