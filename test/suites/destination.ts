@@ -240,7 +240,7 @@ function faultSuite(kind: DestinationType, home: string): void {
   async function attempt(behaviour: Behaviour): Promise<unknown> {
     far.behave(behaviour);
     const { settings, now, run } = caseOf(home, faultCaseOf(home));
-    const egress = createHttp({ allow: [], clock: fakeClock(now), limits: { firstByteMs: 150, totalMs: 1500 } });
+    const egress = createHttp({ allow: [], clock: fakeClock(now), limits: { firstByteMs: 1000, totalMs: 4000 } });
     try {
       await run(await open(kind, settingsAt(kind, settings, far), egress.for({ hosts: [far.host] }), now));
       return undefined;
