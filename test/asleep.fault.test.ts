@@ -18,7 +18,6 @@ interface Gateway {
 }
 
 describe('a process that is stopped while it fetches, and goes on after another one has taken over', function () {
-  this.timeout(200_000);
   let postgres: Postgres;
   let database: string;
   let folder: string;

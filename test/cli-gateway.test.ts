@@ -43,8 +43,6 @@ async function withStarted(
 }
 
 describe('the command line and a gateway of its own', function () {
-  this.timeout(120_000);
-
   it('starts, takes really signed messages, and stops cleanly', async () => {
     await inFolder(async (cwd) => {
       assert.equal((await run(['init', '-y'], { cwd })).code, 0);

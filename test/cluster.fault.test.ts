@@ -9,7 +9,6 @@ describe('three gateways on PostgreSQL and Redis, killed at random while they ac
   let postgres: Postgres;
   let redis: RedisServer;
   before(async function () {
-    this.timeout(60_000);
     const missing = postgresMissing() ?? redisMissing();
     skipUnless(this, missing === undefined, missing ?? '');
     [postgres, redis] = await Promise.all([startPostgres(), startRedis()]);

@@ -14,7 +14,6 @@ type Options = NonNullable<Parameters<typeof startWhole>[0]>;
 type Page = { readonly data: readonly { readonly id: string }[] };
 
 describe('several gateways on one PostgreSQL database, without Redis', function () {
-  this.timeout(120_000);
   let server: Postgres;
   let url: string;
   let folder: string;

@@ -10,6 +10,7 @@ import { hasBrowser, openBrowser, startProcess, startRelay } from './fakes/brows
 import type { Relay, StartedGateway } from './fakes/browser.ts';
 import { startReceiver } from './fakes/receiver.ts';
 import type { Receiver } from './fakes/receiver.ts';
+import { PATIENCE_MS } from './fakes/until.ts';
 import { skipUnless } from './skip.ts';
 
 const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
@@ -52,7 +53,6 @@ const Messages = z.object({
 });
 
 describe('the console in a browser', function () {
-  this.timeout(300_000);
   let gateway: StartedGateway;
   let relay: Relay;
   let receiver: Receiver;
@@ -78,7 +78,7 @@ channels:
     relay = await startRelay(gateway.port);
     browser = await openBrowser();
     context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } });
-    context.setDefaultTimeout(30_000);
+    context.setDefaultTimeout(PATIENCE_MS);
     page = await context.newPage();
     watch(page);
     await page.goto(gateway.setupLink.replace(gateway.url, relay.origin));

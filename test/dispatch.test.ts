@@ -105,7 +105,7 @@ describe('a destination in trouble', () => {
     assert.ok(log.length > 1, 'every attempt is visible');
     assert.match(log[0]!.error!, /closed|hung up|reset|socket/i);
     assert.equal(log.at(-1)!.outcome, 'delivered');
-  }).timeout(120_000);
+  });
 
   const troubles: readonly (readonly [string, Behaviour])[] = [
     ['answers 500 after it has taken the event', { status: 500 }],
@@ -130,7 +130,7 @@ describe('a destination in trouble', () => {
       assert.deepEqual(got, inOrder(got));
       assert.deepEqual(got, understood(good.requests));
       assert.equal((await deliveries('bad')).filter((each) => each.state !== 'delivered').length, 0);
-    }).timeout(180_000);
+    });
   }
 
   it('counts 100 MB of thanks as thanks, without reading them', async () => {
@@ -212,7 +212,7 @@ describe('a destination in trouble', () => {
     const got = understood(bad.requests);
     assert.deepEqual(got, inOrder(got));
     assert.equal(got.length, 3);
-  }).timeout(180_000);
+  });
 
   it('does not hold up another one while it hangs', async () => {
     bad.behave('hang');

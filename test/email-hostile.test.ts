@@ -24,7 +24,6 @@ const ordinaryMails = (count: number): Sample[] =>
   }));
 
 describe('mail that attacks its reader', function () {
-  this.timeout(300_000);
   let offload: Offload;
   let filing: Filing;
 

@@ -114,7 +114,6 @@ describe('a gateway that reads a mailbox through everything that can happen', ()
   const reaches = (count: number) => until(async () => (await filed()) >= count, `${count} are filed`);
 
   it('files each mail once and in order: fetched late, renumbered, cut off, killed twice, and pushed', async function () {
-    this.timeout(300_000);
     await start();
     await until(async () => (await all('/events')).length > 0, 'the mailbox is begun');
     await end('SIGTERM');

@@ -322,7 +322,6 @@ const MACHINES: Readonly<Record<string, readonly string[]>> = {
 describe('Machines’ mail of other projects', () => {
   it('is recognised, at least 99 of 100', async function () {
     skipUnless(this, existsSync(BOUNCES), `no mails in ${BOUNCES}`);
-    this.timeout(120_000);
     const home = join(BOUNCES, 'sisimai-set-of-emails');
     const expected = Expected.parse(JSON.parse(readFileSync(join(home, 'expected.json'), 'utf8')));
     const wrong: string[] = [];
@@ -359,7 +358,6 @@ describe('Machines’ mail of other projects', () => {
 
   it('is hardly ever what people wrote: at most 1 of 100', async function () {
     skipUnless(this, hasCorpus, 'no mails of other projects');
-    this.timeout(120_000);
     const machines = new Set(
       Object.entries(MACHINES).flatMap(([home, names]) => names.map((name) => `${home}/${name}`)),
     );

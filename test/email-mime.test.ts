@@ -15,7 +15,6 @@ const worker = new URL('../src/connectors/email/read-worker.ts', import.meta.url
 const deadlineMs = 3000;
 
 describe('mails of other projects', function () {
-  this.timeout(180_000);
   let offload: Offload;
   const log = fakeLog();
 

@@ -10,8 +10,6 @@ const CONTRADICTED = ['mail-parser-reply/email_nl_1_2.txt'];
 const CLOSINGS = ['pl_1_1', 'pl_1_3', 'swedish_2', 'danish_1'].map((name) => `mail-parser-reply/email_${name}.txt`);
 
 describe('texts of mails of other projects', function () {
-  this.timeout(60_000);
-
   before(function () {
     if (!hasReplies) this.skip();
   });

@@ -152,7 +152,6 @@ describe('what a person wrote', () => {
   });
 
   it('is read in a moment whatever it consists of', function () {
-    this.timeout(30_000);
     const pieces = [
       '\n',
       '>',

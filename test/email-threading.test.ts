@@ -141,7 +141,6 @@ describe('A conversation by mail', () => {
   let filing: Filing;
   const filed: Filed[][] = [];
   before(async function () {
-    this.timeout(120_000);
     filing = await openMail();
     for (const [index, conversation] of conversations.entries())
       filed.push(await converse(filing, conversation, index));

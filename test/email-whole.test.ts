@@ -103,7 +103,6 @@ describe('A mailbox, from the customer to the agent and back', () => {
   });
 
   it('sets poison aside with its bytes and one alarm, and files the good mail around it', async function () {
-    this.timeout(240_000);
     dovecot.doveadm('expunge', '-u', SUPPORT, 'mailbox', 'INBOX', 'all');
     const real = email.open.bind(email);
     let isRepaired = false;

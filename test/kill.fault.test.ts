@@ -3,7 +3,6 @@ import { runSoak } from './suites/soak.ts';
 
 describe('a gateway that is killed while it acknowledges', () => {
   it('loses nothing, doubles nothing and keeps the order of each ticket', async function () {
-    this.timeout(300_000);
     const lines: string[] = [];
     const result = await runSoak({
       messages: 2000,

@@ -69,7 +69,6 @@ const mistakes: Record<string, Mistake> = {
 
 /** Follows docs/adding-a-connector.md and docs/adding-a-destination.md in a copy of the repository, as a stranger would. */
 describe('The kit for a new connector or destination', function () {
-  this.timeout(180_000);
   let copy: string;
   let results: readonly { readonly fullTitle: string; readonly err: { readonly message?: string } }[];
 

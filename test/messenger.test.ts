@@ -235,7 +235,6 @@ describe("Messenger's notifications as others collected them", () => {
     messaging.length + standby.length + changes.length;
 
   it('all of restfb end in the ledger, with as many items as they say and a name where they are ignored', async function () {
-    this.timeout(120_000);
     const folder = join(SHARED, 'messenger-instagram/restfb/webhooks');
     const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
     assert.equal(files.length, 140);

@@ -29,7 +29,6 @@ const dataOf = (whole: Whole) =>
   readdirSync(join(whole.folder, 'data')).filter((name) => name.startsWith('tributary.db'));
 
 describe('moving an installation', function () {
-  this.timeout(240_000);
   let server: Postgres;
   let url: string;
   before(async function () {

@@ -32,7 +32,6 @@ async function post(url: string): Promise<number | undefined> {
 describe('a gateway killed between two statements', () => {
   for (let dieAfter = 1; dieAfter <= STATEMENTS; dieAfter += STEP) {
     it(`ends as if nothing had happened, after statement ${dieAfter}`, async function () {
-      this.timeout(180_000);
       const receiver = await startReceiver();
       const yaml =
         `destinations:\n  - { id: crm, type: webhook, url: "${receiver.origin}/hooks", secret: "${INTAKE_SECRET}" }\n` +

@@ -23,7 +23,6 @@ import { describeStore } from './suites/store.ts';
 import { storeTools } from './suites/store-tools.ts';
 
 describe('PostgreSQL', function () {
-  this.timeout(120_000);
   let server: Postgres;
   let database: string;
   let folder: string;

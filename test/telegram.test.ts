@@ -430,7 +430,6 @@ describe("Telegram's updates as others collected them", () => {
   }
 
   it('all end in the ledger, with as many items as they say and a name where they are ignored', async function () {
-    this.timeout(180_000);
     const folder = join(SHARED, 'nutgram');
     const outcomes: Record<string, string[]> = {};
     for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {

@@ -171,7 +171,6 @@ describe('The socket of a web chat', () => {
 });
 
 describe('A web chat of several processes on one database', function () {
-  this.timeout(120_000);
   const wholes: Whole[] = [];
   let postgres: Postgres;
   before(async function () {

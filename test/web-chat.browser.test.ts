@@ -8,7 +8,7 @@ import { io } from 'socket.io-client';
 import type { Message, Ticket } from '../src/core/ticket.ts';
 import { hasBrowser, openBrowser } from './fakes/browser.ts';
 import { IDENTITY_SECRET, identityOf } from './fakes/chat.ts';
-import { until } from './fakes/until.ts';
+import { PATIENCE_MS, until } from './fakes/until.ts';
 import { startWhole, type Whole } from './fakes/whole.ts';
 import { skipUnless } from './skip.ts';
 
@@ -34,7 +34,6 @@ async function startShop(scriptOf: () => string) {
 }
 
 describe('the web chat in a browser', function () {
-  this.timeout(300_000);
   let whole: Whole;
   let shop: Awaited<ReturnType<typeof startShop>>;
   let browser: Browser;
@@ -65,6 +64,7 @@ describe('the web chat in a browser', function () {
   beforeEach(async () => {
     shop.visitor.identity = '';
     context = await browser.newContext({ viewport: { width: 1024, height: 800 } });
+    context.setDefaultTimeout(PATIENCE_MS);
   });
   afterEach(async () => {
     await context.close();

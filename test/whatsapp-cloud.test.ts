@@ -292,7 +292,6 @@ describe("WhatsApp's notifications as others collected them", () => {
   const sizeOf = (value: Value | undefined) => LISTS.reduce((sum, name) => sum + (value?.[name]?.length ?? 0), 0) || 1;
 
   it('all of pywa end in the ledger, with as many items as they say and a name where they are ignored', async function () {
-    this.timeout(120_000);
     const outcomes = new Map<string, string[]>();
     for (const file of readdirSync(join(SHARED, 'pywa')).filter((name) => name.endsWith('.json'))) {
       const cases = JSON.parse(readFileSync(join(SHARED, 'pywa', file), 'utf8')) as Record<

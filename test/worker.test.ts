@@ -402,5 +402,5 @@ describe('a worker', () => {
     down = 'no';
     await pass(15 * MINUTE, 5 * SECOND);
     assert.ok((await states(ids)).every((state) => state === 'delivered'));
-  }).timeout(180_000);
+  });
 });

@@ -27,7 +27,6 @@ export function describeOnBoth(name: string, body: (open: () => Promise<TestData
   });
 
   describe(`${name}, on PostgreSQL`, function () {
-    this.timeout(120_000);
     let server: Postgres;
     let url: string;
     before(async function () {

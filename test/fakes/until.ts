@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 
 const EVERY_MS = 20;
 /** For machines that are busy with something else: what does happen is waited for no longer than it takes. */
-export const PATIENCE_MS = 100_000;
+export const PATIENCE_MS = 200_000;
 
 /** Looks until it finds something, which it returns; fails with `what` when that never happens. */
 export async function until<T>(

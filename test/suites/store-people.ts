@@ -168,6 +168,6 @@ export function describePeople(open: OpenStore): void {
         }),
         { numRuns: 25 },
       );
-    }).timeout(120_000);
+    });
   });
 }
