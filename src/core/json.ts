@@ -28,6 +28,15 @@ export function parseJson(bytes: Buffer): unknown {
   return tidy(exact, keys, text);
 }
 
+/** The same, and undefined for what can't be read. */
+export function jsonOf(bytes: Buffer): unknown {
+  try {
+    return parseJson(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
 function refuse(text: string): BadPayloadError {
   return new BadPayloadError(text, { status: 400 });
 }

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { Readable } from 'node:stream';
 import axios from 'axios';
 import type { HttpRequest, HttpResponse } from '../core/connector.ts';
-import { parseJson } from '../core/json.ts';
+import { jsonOf } from '../core/json.ts';
 import type { Answer } from './body.ts';
 import { KEPT_BYTES, readStart, refusalOf, refuseEncoded } from './body.ts';
 import type { Call } from './call.ts';
@@ -33,14 +33,6 @@ async function readAnswer(request: HttpRequest, answer: Answer): Promise<HttpRes
   const { bytes, isWhole } = await readStart(answer.body, request.maxBytes ?? KEPT_BYTES);
   const { status, headers } = answer;
   return { status, headers, text: bytes.toString('utf8'), json: isWhole ? jsonOf(bytes) : undefined };
-}
-
-function jsonOf(bytes: Buffer): unknown {
-  try {
-    return parseJson(bytes);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Without a prototype, and with everything said that axios would otherwise take from the environment. */

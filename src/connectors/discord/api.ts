@@ -1,10 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
 import type { Http, HttpRequest } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
+import { toUploadForm } from '../../core/upload-form.ts';
 import { failureOf } from './failures.ts';
 import { createPace, routeOf } from './pace.ts';
 
@@ -86,8 +86,11 @@ export function createApi(deps: {
     ask: (path, schema, signal) => call(path, schema, { ...(signal && { signal }) }),
     tell(path, schema, body, file) {
       if (!file) return call(path, schema, { method: 'POST', body });
-      const { headers, bytes } = toForm(body, file);
-      return call(path, schema, { method: 'POST', headers, body: bytes, timeoutMs: FILE_MS });
+      // https://discord.com/developers/docs/reference#uploading-files
+      const upload = { field: 'files[0]', mediaType: 'application/octet-stream', ...file };
+      const form = toUploadForm({ payload_json: JSON.stringify(body) }, upload);
+      const headers = { 'content-type': form.type };
+      return call(path, schema, { method: 'POST', headers, body: form.body, timeoutMs: FILE_MS });
     },
     async fetch(url) {
       if (!isDiscord(url)) {
@@ -98,23 +101,6 @@ export function createApi(deps: {
       });
       return body;
     },
-  };
-}
-
-/** https://discord.com/developers/docs/reference#uploading-files */
-function toForm(body: object, { name, bytes }: Upload) {
-  const boundary = randomUUID();
-  const part = (disposition: string, type: string) =>
-    `--${boundary}\r\ncontent-disposition: form-data; ${disposition}\r\ncontent-type: ${type}\r\n\r\n`;
-  const safe = name.replace(/[\p{Cc}"\\]/gu, '_');
-  return {
-    headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
-    bytes: Buffer.concat([
-      Buffer.from(`${part('name="payload_json"', 'application/json')}${JSON.stringify(body)}\r\n`),
-      Buffer.from(part(`name="files[0]"; filename="${safe}"`, 'application/octet-stream')),
-      bytes,
-      Buffer.from(`\r\n--${boundary}--\r\n`),
-    ]),
   };
 }
 

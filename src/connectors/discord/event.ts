@@ -73,8 +73,11 @@ const content = {
 export const Content = z.object(content);
 export type Content = z.output<typeof Content>;
 
+/** What was passed on stands beside what is said. */
+export const Whole = z.object({ ...content, message_snapshots: list(z.object({ message: Content })) });
+
 export const Message = z.object({
-  ...content,
+  ...Whole.shape,
   id: Snowflake,
   channel_id: Snowflake,
   guild_id: someId,
@@ -88,7 +91,6 @@ export const Message = z.object({
     .object({ type: z.number().catch(0), channel_id: someId, message_id: someId })
     .optional()
     .catch(undefined),
-  message_snapshots: list(z.object({ message: Content })),
   poll: Poll.optional().catch(undefined),
 });
 export type Message = z.output<typeof Message>;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import type { Raw } from '../../core/connector.ts';
-import { PermanentError, RateLimitedError } from '../../core/errors.ts';
+import { PermanentError } from '../../core/errors.ts';
+import { patiently } from '../../core/patience.ts';
+import type { Patience } from '../../core/patience.ts';
 import type { DiscordApi } from './api.ts';
 import { byAge, idAt, isSince, Snowflake } from './snowflake.ts';
 
@@ -25,10 +26,8 @@ const Servers = z.array(z.object({ id: Snowflake }));
 const Said = z.array(z.looseObject({ id: Snowflake, author: z.looseObject({ id: Snowflake }) }));
 const Self = z.object({ id: Snowflake });
 
-interface Asking {
+interface Asking extends Patience {
   readonly api: DiscordApi;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
   /** The smallest id of what is asked for. */
   readonly since: string;
   readonly sinceMs: number;
@@ -45,8 +44,9 @@ export async function* messagesSince(
   signal: AbortSignal,
 ): AsyncGenerator<Raw> {
   const { api, clock } = deps;
-  const { id: self } = await patiently({ clock, signal }, () => api.ask('/users/@me', Self, signal));
-  const asking: Asking = { api, clock, signal, since: idAt(sinceMs), sinceMs, self };
+  const patience: Patience = { clock, signal, restMs: REST_MS };
+  const { id: self } = await patiently(patience, () => api.ask('/users/@me', Self, signal));
+  const asking: Asking = { ...patience, api, since: idAt(sinceMs), sinceMs, self };
   for (const server of await serversOf(asking)) {
     for (const place of await placesOf(asking, server)) yield* saidIn(asking, place, server);
   }
@@ -131,16 +131,4 @@ async function ask<T>(asking: Asking, path: string, schema: z.ZodType<T>): Promi
       throw error;
     }
   });
-}
-
-/** Who began anew after each refusal would never come to the end. */
-async function patiently<T>({ clock, signal }: Pick<Asking, 'clock' | 'signal'>, work: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof RateLimitedError)) throw error;
-      await clock.sleep(error.retryAfterMs ?? REST_MS, signal);
-    }
-  }
 }

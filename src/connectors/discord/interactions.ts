@@ -2,7 +2,7 @@ import { createPublicKey, verify as verifySignature } from 'node:crypto';
 import { z } from 'zod';
 import type { ItemInput } from '../../core/envelope.ts';
 import { BadPayloadError } from '../../core/errors.ts';
-import { parseJson } from '../../core/json.ts';
+import { jsonOf } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
 import { TOLERANCE_MS } from '../../core/signature.ts';
 
@@ -57,15 +57,6 @@ export function answerTo({ body }: WebhookRequest): HttpAnswer {
 
 function json(body: object): HttpAnswer {
   return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-}
-
-/** What was quarantined can't be read here either. */
-function jsonOf(body: Buffer): unknown {
-  try {
-    return parseJson(body);
-  } catch {
-    return undefined;
-  }
 }
 
 /** https://discord.com/developers/docs/interactions/overview#validating-security-request-headers. How old it may be is ours. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import type { Raw } from '../../core/connector.ts';
-import { RateLimitedError } from '../../core/errors.ts';
+import { patiently } from '../../core/patience.ts';
+import type { Patience } from '../../core/patience.ts';
 import { microsOf, timeOf, tsOf } from './address.ts';
 import type { Place } from './address.ts';
 import type { SlackApi } from './api.ts';
@@ -9,7 +9,7 @@ import type { SlackApi } from './api.ts';
 const PAGE = '200';
 /** How old a thread may be whose newest replies are asked for: Slack lists threads by their first message only. */
 const THREAD_MS = 7 * 24 * 60 * 60_000;
-/** When Slack asks for patience, and doesn't say how long. */
+/** When Slack asks for patience, and doesn't say how long; it answers some fifty such questions a minute. */
 const REST_MS = 30_000;
 
 const ts = z.string().regex(/^\d{1,10}\.\d{1,6}$/);
@@ -24,10 +24,8 @@ const Conversation = z.object({ id: z.string(), is_im: z.boolean().catch(false),
 const Conversations = z.object({ channels: z.array(Conversation), response_metadata: next });
 const Self = z.object({ user_id: z.string(), team_id: z.string() });
 
-interface Asking {
+interface Asking extends Patience {
   readonly api: SlackApi;
-  readonly clock: Clock;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -39,7 +37,7 @@ export async function* messagesSince(
   since: number,
   signal: AbortSignal,
 ): AsyncGenerator<Raw> {
-  const asking = { ...deps, signal };
+  const asking = { ...deps, signal, restMs: REST_MS };
   const { user_id, team_id } = await patiently(asking, () => deps.api.ask('auth.test', Self, {}, signal));
   const about = { type: 'event_callback', team_id, authorizations: [{ user_id, is_bot: true }] };
   const asked = { types: 'public_channel,private_channel,mpim,im', exclude_archived: 'true', limit: PAGE };
@@ -92,18 +90,6 @@ async function* pagesOf<T extends { readonly response_metadata: { readonly next_
     const page = await patiently(asking, () => asking.api.ask(method, schema, asked, asking.signal));
     yield page;
     cursor = page.response_metadata.next_cursor || undefined;
-  }
-}
-
-/** Slack answers some fifty such questions a minute: who began anew after each refusal would never come to the end. */
-async function patiently<T>({ clock, signal }: Asking, ask: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (!(error instanceof RateLimitedError)) throw error;
-      await clock.sleep(error.retryAfterMs ?? REST_MS, signal);
-    }
   }
 }
 

@@ -3,7 +3,7 @@ import { defineConnector } from '../../core/connector.ts';
 import type { Channel, Context } from '../../core/connector.ts';
 import type { Identifier } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
-import { parseJson } from '../../core/json.ts';
+import { jsonOf } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
 import { secret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -160,15 +160,6 @@ function answerTo({ headers, body }: WebhookRequest): HttpAnswer {
   const question = Question.safeParse(jsonOf(body)).data;
   if (!question) return { status: 200 };
   return { status: 200, headers: { 'content-type': 'text/plain; charset=utf-8' }, body: question.challenge };
-}
-
-/** What was quarantined can't be read here either. */
-function jsonOf(body: Buffer): unknown {
-  try {
-    return parseJson(body);
-  } catch {
-    return undefined;
-  }
 }
 
 const name = z.string().catch('');
