@@ -208,3 +208,8 @@ export type EnvelopeInput = z.input<typeof Envelope>;
 export function isEnvelope(item: Item): item is Envelope {
   return item.kind === 'message' || item.kind === 'form' || item.kind === 'review' || item.kind === 'call';
 }
+
+/** An item that is only named in the ledger, with the reason; both cut to what an item may hold. */
+export function ignored(name: string, reason: string): ItemInput {
+  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
+}

@@ -1,5 +1,6 @@
 import { createPublicKey, verify as verifySignature } from 'node:crypto';
 import { z } from 'zod';
+import { ignored } from '../../core/envelope.ts';
 import type { ItemInput } from '../../core/envelope.ts';
 import { BadPayloadError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
@@ -39,10 +40,6 @@ export function fromPush(value: unknown): ItemInput {
   if (!event) return ignored('ping', 'Discord tries whether the address is ours');
   const isGame = GAMES.test(event.type);
   return ignored(event.type, isGame ? 'what players write to each other' : 'about the app, no message to the business');
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name, reason };
 }
 
 /** The answer that Discord expects within three seconds; without it, whoever gave a command reads that it failed. */

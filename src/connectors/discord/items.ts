@@ -1,4 +1,5 @@
 import { each } from '../../core/each.ts';
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Payload } from '../../core/payload.ts';
@@ -105,8 +106,4 @@ function fromReaction(event: unknown, about: About, { isAdded }: { readonly isAd
     sender: partyOf(user_id, member?.nick ?? member?.user?.global_name ?? member?.user?.username),
     occurredAt: about.receivedAt,
   };
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason };
 }

@@ -1,4 +1,5 @@
 import { each } from '../../core/each.ts';
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { contentOf, referralOf } from './content.ts';
 import type { Content } from './content.ts';
@@ -199,8 +200,4 @@ export function toFields(all: Readonly<Record<string, string | undefined>>): Rec
 function said(fields: Readonly<Record<string, string | undefined>>, otherwise: string): string {
   const words = Object.entries(toFields(fields)).map(([name, value]) => `${name} ${value}`);
   return words.join(', ') || otherwise;
-}
-
-export function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

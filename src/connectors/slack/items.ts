@@ -1,3 +1,4 @@
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Payload } from '../../core/payload.ts';
@@ -177,8 +178,4 @@ function toFields(all: Readonly<Record<string, string | undefined>>): Record<str
   return Object.fromEntries(
     Object.entries(all).flatMap(([name, value]) => (value ? [[name, value.slice(0, 10_000)] as const] : [])),
   );
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

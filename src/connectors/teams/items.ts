@@ -1,3 +1,4 @@
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { Activity, Message, Place, Reactions, ReadReceipt } from './activity.ts';
 import type { Account } from './activity.ts';
@@ -131,8 +132,4 @@ function timeOf({ timestamp }: Activity, { receivedAt }: About): number {
 function notice({ type, name, action, channelData }: Activity): ItemInput {
   const more = [channelData?.eventType, action, name].filter(Boolean).join(' ');
   return ignored(type, more || 'no message to the business, or newer than this version');
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

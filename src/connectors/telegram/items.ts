@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { messageOf, threadOf } from './address.ts';
 import type { Place } from './address.ts';
@@ -238,8 +239,4 @@ function fromMembership(value: unknown): ItemInput {
 function fromConnection(value: unknown): ItemInput {
   const { user, is_enabled } = Connection.parse(value);
   return ignored('business_connection', `${nameOf(user)} ${is_enabled ? 'connected' : 'disconnected'} the bot`);
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

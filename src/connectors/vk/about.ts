@@ -1,4 +1,4 @@
-import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
+import type { EnvelopeInput } from '../../core/envelope.ts';
 import type { VkFile } from './content.ts';
 
 /** What is known of an event besides its own object. */
@@ -34,8 +34,4 @@ export function toFields(all: Readonly<Record<string, string | undefined>>): Rec
       name && value ? [[name.slice(0, 200), value.slice(0, 10_000)] as const] : [],
     ),
   );
-}
-
-export function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
-import { ignored, partyOf, toAttachments, toFields } from './about.ts';
+import { partyOf, toAttachments, toFields } from './about.ts';
 import type { About } from './about.ts';
 import { commentOf, nameOf, threadOf } from './address.ts';
 import type { Spot, Surface } from './address.ts';

@@ -1,5 +1,5 @@
+import { ignored } from '../../core/envelope.ts';
 import type { ItemInput } from '../../core/envelope.ts';
-import { ignored } from './about.ts';
 import type { About } from './about.ts';
 import { fromComment, fromPost } from './comments.ts';
 import { Event } from './event.ts';

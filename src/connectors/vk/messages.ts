@@ -1,5 +1,6 @@
+import { ignored } from '../../core/envelope.ts';
 import type { ItemInput } from '../../core/envelope.ts';
-import { ignored, nameOfParty, partyOf, toAttachments, toFields } from './about.ts';
+import { nameOfParty, partyOf, toAttachments, toFields } from './about.ts';
 import type { About } from './about.ts';
 import { isGroupChat, messageOf, threadOf } from './address.ts';
 import { contentOf, filesIn, plainText } from './content.ts';

@@ -1,4 +1,5 @@
 import { each } from '../../core/each.ts';
+import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { contentOf } from './content.ts';
 import { reasonOf } from './failures.ts';
@@ -239,8 +240,4 @@ function fromError(element: unknown): ItemInput {
 function fromPreference(element: unknown): ItemInput {
   const { category, value, detail } = Preference.parse(element);
   return ignored('user_preferences', detail ?? `${category}: ${value}`);
-}
-
-function ignored(name: string, reason: string): ItemInput {
-  return { kind: 'ignored', name: name.slice(0, 1000), reason: reason.slice(0, 1000) };
 }

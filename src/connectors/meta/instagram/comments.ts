@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { ignored } from '../../../core/envelope.ts';
 import type { ItemInput } from '../../../core/envelope.ts';
-import { ignored, partyOf, toFields } from '../items.ts';
+import { partyOf, toFields } from '../items.ts';
 import type { At } from '../items.ts';
 import { COMMENT, id, optionalId, text } from '../payload.ts';
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { ignored } from '../../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../../core/envelope.ts';
 import { fileAt } from '../content.ts';
 import type { MetaFile } from '../content.ts';
-import { ignored, partyOf, toFields } from '../items.ts';
+import { partyOf, toFields } from '../items.ts';
 import type { At } from '../items.ts';
 import { COMMENT, id, optionalId, text } from '../payload.ts';
 
