@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { twilio } from '../src/connectors/twilio/twilio.ts';
+import { twilio } from '../src/connectors/twilio/twilio/twilio.ts';
 import type { Channel, Raw, Reply } from '../src/core/connector.ts';
 import {
   AuthExpiredError,

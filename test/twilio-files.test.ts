@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { twilio } from '../src/connectors/twilio/twilio.ts';
+import { twilio } from '../src/connectors/twilio/twilio/twilio.ts';
 import type { Channel } from '../src/core/connector.ts';
 import { PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { createHttp } from '../src/http/http.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { twilio } from '../src/connectors/twilio/twilio.ts';
+import { twilio } from '../src/connectors/twilio/twilio/twilio.ts';
 import { BadPayloadError } from '../src/core/errors.ts';
 import type { Customer, LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
 import { fakeContext } from './fakes/context.ts';

@@ -5,7 +5,7 @@ import { form } from './form/form.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
-import { twilio } from './twilio/twilio.ts';
+import { twilio } from './twilio/twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
 import { instagram } from './meta/instagram/instagram.ts';

@@ -1,4 +1,4 @@
-import type { Identifier } from '../../core/envelope.ts';
+import type { Identifier } from '../../../core/envelope.ts';
 
 /**
  * Addresses as Twilio writes them: `+14155550123`, a short code (`72345`), a name (`Sample Bank`), or an id of another

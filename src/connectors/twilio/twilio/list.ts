@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { Fields } from './form.ts';
+import type { Account } from '../account.ts';
+import type { Fields } from '../form.ts';
 
 /** A message as Twilio lists it: https://www.twilio.com/docs/messaging/api/message-resource */
 export const Listed = z.looseObject({
@@ -20,6 +21,22 @@ export type Listed = z.output<typeof Listed>;
 
 export const ListedMedia = z.looseObject({ content_type: z.string().nullish(), uri: z.string() });
 export type ListedMedia = z.output<typeof ListedMedia>;
+
+/** Messages of the account, newest first. */
+export function messages(
+  account: Account,
+  query: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): AsyncIterable<Listed> {
+  return account.list('/Messages.json', query, { key: 'messages', item: Listed }, signal);
+}
+
+const MediaPage = z.object({ media_list: z.array(ListedMedia) });
+
+export async function mediaOf(account: Account, { sid }: Listed, signal: AbortSignal): Promise<readonly ListedMedia[]> {
+  const path = `/Messages/${encodeURIComponent(sid)}/Media.json`;
+  return (await account.get(MediaPage, path, signal)).media_list;
+}
 
 /** What `reconcile` hands over: a message as listed, with its files, whose addresses are listed apart. */
 const Kept = z.object({ message: Listed, media: z.array(ListedMedia) });

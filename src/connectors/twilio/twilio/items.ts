@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { EnvelopeInput, Identifier, ItemInput } from '../../core/envelope.ts';
-import { parseJson } from '../../core/json.ts';
-import type { Payload } from '../../core/payload.ts';
+import type { EnvelopeInput, Identifier, ItemInput } from '../../../core/envelope.ts';
+import { parseJson } from '../../../core/json.ts';
+import type { Payload } from '../../../core/payload.ts';
 import { addressOf, identifierOf, isName, isPhone, threadOf } from './address.ts';
-import { codeText } from './codes.ts';
-import { fieldsOf } from './form.ts';
-import type { Fields } from './form.ts';
+import { codeText } from '../codes.ts';
+import { fieldsOf } from '../form.ts';
+import type { Fields } from '../form.ts';
 import { readListed } from './list.ts';
 import { attachmentsOf } from './media.ts';
 

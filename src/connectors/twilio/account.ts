@@ -9,12 +9,9 @@ import {
   TributaryError,
   UncertainError,
 } from '../../core/errors.ts';
+import { jsonOf } from '../../core/json.ts';
 import type { Secret } from '../../core/secret.ts';
 import { codeHint, codeText } from './codes.ts';
-import { Listed, ListedMedia } from './list.ts';
-
-/** Where accounts live unless they were made for another region. */
-export const TWILIO = 'https://api.twilio.com';
 
 const MB = 1024 * 1024;
 /** The most that is kept of a file anywhere. */
@@ -22,34 +19,45 @@ const MAX_FILE = 100 * MB;
 const FILE_MS = 5 * 60_000;
 const PAGE = 100;
 
-/** What is asked of Twilio, with our errors. */
-export interface TwilioApi {
-  /** The id of the message. An unknown outcome is `UncertainError`: Twilio knows no idempotency key. */
-  send(message: Readonly<Record<string, string>>): Promise<string>;
-  /** Messages of the account, newest first. */
-  messages(query: Readonly<Record<string, string>>, signal: AbortSignal): AsyncIterable<Listed>;
-  mediaOf(message: Listed, signal: AbortSignal): Promise<readonly ListedMedia[]>;
+/** What is asked of Twilio about one account, with our errors. Paths are those below the account: `/Messages.json`. */
+export interface Account {
+  get<T>(schema: z.ZodType<T>, path: string, signal?: AbortSignal): Promise<T>;
+  /**
+   * Has Twilio send or call: the id of what it made. An unknown outcome is `UncertainError`: Twilio knows no
+   * idempotency key.
+   */
+  create(path: string, form: Readonly<Record<string, string>>): Promise<string>;
+  /** Everything that a list has, page by page, in Twilio's order: newest first. */
+  list<T>(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    of: { readonly key: string; readonly item: z.ZodType<T> },
+    signal: AbortSignal,
+  ): AsyncIterable<T>;
   /** Our number as the account has it, or undefined when it hasn't. */
-  number(number: string): Promise<{ readonly webhook: string } | undefined>;
+  number(number: string): Promise<OwnNumber | undefined>;
   /** A file, by the path of its address. */
   file(path: string): Promise<Readable>;
 }
 
 const Created = z.object({ sid: z.string().min(1) });
-const MessagePage = z.object({ messages: z.array(Listed), next_page_uri: z.string().nullish() });
-const MediaPage = z.object({ media_list: z.array(ListedMedia) });
-const Numbers = z.object({
-  incoming_phone_numbers: z.array(z.object({ phone_number: z.string(), sms_url: z.string().nullish() })),
+const OwnNumber = z.object({
+  phone_number: z.string(),
+  sms_url: z.string().nullish(),
+  voice_url: z.string().nullish(),
+  status_callback: z.string().nullish(),
 });
+export type OwnNumber = z.output<typeof OwnNumber>;
+const Numbers = z.object({ incoming_phone_numbers: z.array(OwnNumber) });
 
-export function createApi(deps: {
+export function openAccount(deps: {
   readonly http: Http;
   readonly apiRoot: string;
   readonly accountSid: string;
   readonly authToken: Secret;
-}): TwilioApi {
+}): Account {
   const { http, apiRoot, accountSid } = deps;
-  const account = `/2010-04-01/Accounts/${accountSid}`;
+  const base = `/2010-04-01/Accounts/${accountSid}`;
   const headers = () => {
     const credentials = Buffer.from(`${accountSid}:${deps.authToken.reveal()}`).toString('base64');
     return { authorization: `Basic ${credentials}` };
@@ -69,11 +77,12 @@ export function createApi(deps: {
   }
 
   return {
-    async send(message) {
+    get: (schema, path, signal) => call(schema, `${base}${path}`, signal && { signal }),
+    async create(path, form) {
       const type = { 'content-type': 'application/x-www-form-urlencoded' };
-      const body = new URLSearchParams(message).toString();
+      const body = new URLSearchParams(form).toString();
       try {
-        return (await call(Created, `${account}/Messages.json`, { method: 'POST', headers: type, body })).sid;
+        return (await call(Created, `${base}${path}`, { method: 'POST', headers: type, body })).sid;
       } catch (error) {
         if (!(error instanceof RetryableError) || !error.outcomeUnknown) throw error;
         throw new UncertainError(`${error.message}; Twilio may have sent it all the same`, {
@@ -82,25 +91,22 @@ export function createApi(deps: {
         });
       }
     },
-    async *messages(query, signal) {
+    async *list(path, query, { key, item }, signal) {
+      const Page = z.looseObject({ [key]: z.array(item), next_page_uri: z.string().nullish() });
       const search = new URLSearchParams({ ...query, PageSize: String(PAGE) }).toString();
-      let next: string | undefined = `${account}/Messages.json?${search}`;
+      let next: string | undefined = `${base}${path}?${search}`;
       while (next !== undefined) {
-        const page: z.output<typeof MessagePage> = await call(MessagePage, next, { signal });
-        yield* page.messages;
+        const page: Record<string, unknown> = await call(Page, next, { signal });
+        yield* page[key] as z.output<typeof item>[];
         // A path below this account and nothing else: what is asked carries the credentials.
-        next = page.next_page_uri?.startsWith(`${account}/`) ? page.next_page_uri : undefined;
+        const following: string = typeof page.next_page_uri === 'string' ? page.next_page_uri : '';
+        next = following.startsWith(`${base}/`) ? following : undefined;
       }
-    },
-    async mediaOf({ sid }, signal) {
-      const path = `${account}/Messages/${encodeURIComponent(sid)}/Media.json`;
-      return (await call(MediaPage, path, { signal })).media_list;
     },
     async number(number) {
       const search = new URLSearchParams({ PhoneNumber: number }).toString();
-      const found = await call(Numbers, `${account}/IncomingPhoneNumbers.json?${search}`);
-      const own = found.incoming_phone_numbers.find(({ phone_number }) => phone_number === number);
-      return own && { webhook: own.sms_url ?? '' };
+      const found = await call(Numbers, `${base}/IncomingPhoneNumbers.json?${search}`);
+      return found.incoming_phone_numbers.find(({ phone_number }) => phone_number === number);
     },
     async file(path) {
       const request = { url: `${apiRoot}${path}`, headers: headers(), maxBytes: MAX_FILE, timeoutMs: FILE_MS };
@@ -131,7 +137,7 @@ const LOCKED = [10001, 20003, 20005, 20006];
 function refusalOf(name: string, error: unknown): unknown {
   if (!(error instanceof TributaryError) || error.response === undefined) return error;
   const { response } = error;
-  const refusal = Refusal.safeParse(jsonOf(response.text)).data;
+  const refusal = Refusal.safeParse(jsonOf(Buffer.from(response.text))).data;
   if (!refusal) return error;
   const { code, message } = refusal;
   const text = `${name}: ${codeText(code, message)}`;
@@ -145,12 +151,4 @@ function refusalOf(name: string, error: unknown): unknown {
     });
   }
   return error instanceof PermanentError ? new PermanentError(text, { response, hint: codeHint(code) }) : error;
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

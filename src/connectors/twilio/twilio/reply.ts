@@ -1,9 +1,9 @@
-import type { Reply } from '../../core/connector.ts';
-import { PermanentError } from '../../core/errors.ts';
-import { splitText } from '../../core/split-text.ts';
+import type { Reply } from '../../../core/connector.ts';
+import { PermanentError } from '../../../core/errors.ts';
+import { splitText } from '../../../core/split-text.ts';
+import type { Account } from '../account.ts';
 import { addressOf, isName, readThread } from './address.ts';
 import type { Address } from './address.ts';
-import type { TwilioApi } from './api.ts';
 
 /** Of a body, whatever it is sent through: https://www.twilio.com/docs/api/errors/21617 */
 const MAX_BODY = 1600;
@@ -22,7 +22,7 @@ function longestSms(text: string): number {
 }
 
 /** Sends an answer from the number that the customer wrote to, in parts where it is too long. */
-export async function sendReply(api: TwilioApi, statusCallback: string | undefined, reply: Reply): Promise<void> {
+export async function sendReply(api: Account, statusCallback: string | undefined, reply: Reply): Promise<void> {
   const ends = readThread(reply.thread);
   if (!ends) {
     throw new PermanentError('this conversation has no number at Twilio', {
@@ -47,7 +47,7 @@ export async function sendReply(api: TwilioApi, statusCallback: string | undefin
     ...(statusCallback !== undefined && { StatusCallback: statusCallback }),
   };
   for (const part of partsOf(reply, address).slice(reply.sent.length)) {
-    await reply.partSent(await api.send({ ...constant, ...part }));
+    await reply.partSent(await api.create('/Messages.json', { ...constant, ...part }));
   }
 }
 

@@ -1,5 +1,6 @@
-import type { Raw } from '../../core/connector.ts';
-import type { TwilioApi } from './api.ts';
+import type { Raw } from '../../../core/connector.ts';
+import type { Account } from '../account.ts';
+import { mediaOf, messages } from './list.ts';
 import type { Listed } from './list.ts';
 
 /** Twilio lists the files of a message a few seconds after the message. */
@@ -10,7 +11,7 @@ const LISTS_FILES_MS = 5 * 60_000;
  * else uses the account has sent messages too, so of what went out only failures are told.
  */
 export async function* reconcile(
-  api: TwilioApi,
+  api: Account,
   numbers: readonly string[],
   { since, now }: { readonly since: number; readonly now: number },
   signal: AbortSignal,
@@ -31,16 +32,16 @@ function isFailed({ direction, status }: Listed): boolean {
 }
 
 async function* raws(
-  api: TwilioApi,
+  api: Account,
   query: Readonly<Record<string, string>>,
   signal: AbortSignal,
   { now, isMeant }: { readonly now: number; readonly isMeant: (message: Listed) => boolean },
 ): AsyncIterable<Raw> {
   const found: Listed[] = [];
-  for await (const message of api.messages(query, signal)) if (isMeant(message)) found.push(message);
+  for await (const message of messages(api, query, signal)) if (isMeant(message)) found.push(message);
   for (const message of found.reverse()) {
     const files = Number(message.num_media ?? 0);
-    const media = files > 0 ? await api.mediaOf(message, signal) : [];
+    const media = files > 0 ? await mediaOf(api, message, signal) : [];
     // Taken without its files it would stay so; it is listed the next time, too.
     if (media.length < files && now - Date.parse(message.date_created ?? '') < LISTS_FILES_MS) continue;
     yield { body: Buffer.from(JSON.stringify({ message, media })), headers: { 'content-type': 'application/json' } };

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream';
-import type { Attachment } from '../../core/envelope.ts';
-import { PermanentError, RetryableError } from '../../core/errors.ts';
-import type { TwilioApi } from './api.ts';
-import type { Fields } from './form.ts';
+import type { Attachment } from '../../../core/envelope.ts';
+import { PermanentError } from '../../../core/errors.ts';
+import type { Account } from '../account.ts';
+import { fileOf } from '../files.ts';
+import type { Fields } from '../form.ts';
 
 /** Twilio's networks carry 10; the rest of the list is read for what is new. */
 const MOST_FILES = 100;
@@ -45,25 +46,12 @@ function pathOf(address: string): string | undefined {
   return isTwilio && MEDIA.test(pathname) ? pathname : undefined;
 }
 
-/** How long after its message a file may still be on its way into Twilio's store. */
-const SPREADS_MS = 15 * 60_000;
-
 /**
  * The bytes of a file whose message came `ageMs` ago. The address is ours to build: credentials go nowhere that a message
  * names.
  */
-export async function download(api: TwilioApi, { id, name }: Attachment, ageMs: number): Promise<Readable> {
+export async function download(account: Account, { id, name }: Attachment, ageMs: number): Promise<Readable> {
   const path = pathOf(id);
   if (path === undefined) throw new PermanentError(`${name} is not at Twilio, so it is not fetched`);
-  try {
-    return await api.file(path);
-  } catch (error) {
-    if (!(error instanceof PermanentError) || error.response === undefined) throw error;
-    const { message, response } = error;
-    if (response.status === 404 && ageMs < SPREADS_MS) {
-      throw new RetryableError(`${name} is not to be had yet: ${message}`, { cause: error, response });
-    }
-    // 410 speaks of this file, not of the channel.
-    throw new PermanentError(message, { cause: error, response });
-  }
+  return await fileOf(account, path, name, ageMs);
 }

@@ -1,16 +1,14 @@
 import { z } from 'zod';
-import { defineConnector } from '../../core/connector.ts';
-import type { CanReply, Context } from '../../core/connector.ts';
-import { BadPayloadError, PermanentError } from '../../core/errors.ts';
-import { queryOf } from '../../core/payload.ts';
-import type { WebhookRequest } from '../../core/payload.ts';
-import { secret } from '../../core/secret.ts';
-import type { Secret } from '../../core/secret.ts';
+import { defineConnector } from '../../../core/connector.ts';
+import type { CanReply, Context } from '../../../core/connector.ts';
+import { PermanentError } from '../../../core/errors.ts';
+import { openAccount } from '../account.ts';
+import type { Account } from '../account.ts';
+import { account, apiRoot } from '../settings.ts';
+import { isPublic, openVerify } from '../signature.ts';
 import { addressOf, isPhone } from './address.ts';
-import { createApi, TWILIO } from './api.ts';
-import type { TwilioApi } from './api.ts';
-import { parametersOf } from './form.ts';
 import { toItems } from './items.ts';
+import { messages } from './list.ts';
 import { download } from './media.ts';
 import { reconcile } from './reconcile.ts';
 import { sendReply } from './reply.ts';
@@ -36,11 +34,7 @@ const Template = z.strictObject({
 });
 
 const Config = z.strictObject({
-  accountSid: z
-    .string()
-    .regex(/^AC[0-9a-fA-F]{32}$/, 'is not an Account SID: it begins with AC and has 34 characters')
-    .meta({ description: 'Account SID, from the first page of the Twilio Console' }),
-  authToken: secret('Auth Token of the same account: it signs what Twilio sends'),
+  ...account,
   numbers: z
     .array(
       z
@@ -61,12 +55,7 @@ const Config = z.strictObject({
     .max(200)
     .default([])
     .meta({ description: 'Templates of WhatsApp that agents may send when the customer wrote more than 24 hours ago' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .default(TWILIO)
-    .meta({ description: `Address of the API, for accounts of another region; ${TWILIO} when left out` }),
+  apiRoot,
 });
 type Config = z.output<typeof Config>;
 
@@ -88,7 +77,7 @@ export const twilio = defineConnector({
   config: Config,
   async open(config, context) {
     const { authToken, numbers, templates } = config;
-    const api = createApi({ ...config, http: context.http });
+    const api = openAccount({ ...config, http: context.http });
     return {
       webhook: {
         maxBytes: MAX_BYTES,
@@ -114,33 +103,9 @@ export const twilio = defineConnector({
 /** TwiML that says nothing: anything else would be sent to the customer, or be noted as an error. */
 const NO_ANSWER = '<?xml version="1.0" encoding="UTF-8"?><Response/>';
 
-/**
- * Twilio's own check, over the address that the operator configured: what a request says of its host is a stranger's
- * word. https://www.twilio.com/docs/usage/webhooks/webhooks-security
- */
-async function openVerify(authToken: Secret, webhookUrl: string): Promise<(request: WebhookRequest) => void> {
-  // The rest of the package is 8 MB of calls that we don't make.
-  const { validateRequest, validateRequestWithBody } = await import('twilio/lib/webhooks/webhooks.js');
-  return (request) => {
-    const signature = request.headers['x-twilio-signature'];
-    if (signature === undefined) throw new BadPayloadError('not signed: X-Twilio-Signature is missing');
-    const start = request.url.indexOf('?');
-    const url = start < 0 ? webhookUrl : `${webhookUrl}${request.url.slice(start)}`;
-    // A body that is no form is signed by its hash, which stands in the address.
-    const isValid = queryOf(request).has('bodySHA256')
-      ? validateRequestWithBody(authToken.reveal(), signature, url, request.body.toString('utf8'))
-      : validateRequest(authToken.reveal(), signature, url, parametersOf(request.body));
-    if (isValid) return;
-    throw new BadPayloadError('X-Twilio-Signature does not match', {
-      hint: `The Auth Token differs, or Twilio calls another address than ${webhookUrl}: set PUBLIC_URL to what it calls.`,
-    });
-  };
-}
-
 /** Where Twilio tells what became of an answer. It refuses to send at all with an address that it can't call. */
 function callbackOf({ webhookUrl }: Context): string | undefined {
-  const { hostname } = new URL(webhookUrl);
-  return /^(localhost|127\.|\[|0\.0\.0\.0$)/.test(hostname) ? undefined : webhookUrl;
+  return isPublic(webhookUrl) ? webhookUrl : undefined;
 }
 
 function withinWindow(until: number, now: number): CanReply {
@@ -152,7 +117,7 @@ function withinWindow(until: number, now: number): CanReply {
 }
 
 /** Whether the credentials are right, and where Twilio pushes what comes to our numbers. */
-async function test(api: TwilioApi, { numbers }: Config, { webhookUrl }: Context): Promise<string> {
+async function test(api: Account, { numbers }: Config, { webhookUrl }: Context): Promise<string> {
   const phones = numbers.filter((number) => isPhone(addressOf(number)) && number.startsWith('+'));
   const found: string[] = [];
   for (const phone of phones) {
@@ -162,12 +127,11 @@ async function test(api: TwilioApi, { numbers }: Config, { webhookUrl }: Context
         hint: 'Compare it with Phone Numbers, Manage, Active numbers in the Twilio Console.',
       });
     }
-    const [webhook] = own.webhook.split('#');
+    const [webhook] = (own.sms_url ?? '').split('#');
     found.push(`${phone} pushes ${webhook === webhookUrl ? 'to us' : `elsewhere (${webhook || 'nowhere'})`}`);
   }
   if (found.length > 0) return found.join('; ');
-  await api
-    .messages({ To: numbers[0] ?? '' }, AbortSignal.timeout(30_000))
+  await messages(api, { To: numbers[0] ?? '' }, AbortSignal.timeout(30_000))
     [Symbol.asyncIterator]()
     .next();
   return 'the credentials are right';
