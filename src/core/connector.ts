@@ -22,6 +22,8 @@ export interface ConnectorCapabilities {
   readonly idempotent: boolean;
   /** Files in (`download`) and out (`reply` with attachments). */
   readonly attachments: { readonly in: boolean; readonly out: boolean };
+  /** It can be asked to connect an agent and a customer by phone (`callBack`). */
+  readonly callBack?: boolean;
   /** Works on a machine that nobody can reach from outside. */
   readonly localhost: boolean;
   /**
@@ -153,6 +155,16 @@ export interface Reply {
   open(attachmentId: string): Promise<Readable>;
 }
 
+/** A call that the vendor is asked to make: it rings at the agent's first, then at the customer's. */
+export interface CallBack {
+  /** The same when it is asked for again: the vendor's idempotency key where he has one. */
+  readonly id: string;
+  /** The customer's number, E.164. */
+  readonly to: string;
+  /** Where the agent picks up: his extension, user or number, as this vendor names them. */
+  readonly agent: string;
+}
+
 /** A text that the vendor approved beforehand, with places for values. */
 export interface ReplyTemplate {
   /** What the channel finds it by, unique in the channel: with the language where the vendor's name isn't. */
@@ -227,6 +239,12 @@ export interface Channel {
     /** The customer's last message of the ticket on this channel, where it is known. */
     readonly answers?: Message | undefined;
   }): MaybePromise<CanReply>;
+  /**
+   * Asks the vendor to connect an agent with a customer; resolves once he has taken it on, within 30 s. It is never
+   * repeated by itself. `externalId` is what the events of that call will name it by, if he says so. Throws the errors
+   * of `core/errors.ts`: `PermanentError` for an agent or a number that he refuses, `UncertainError` where it may ring.
+   */
+  callBack?(wish: CallBack, signal: AbortSignal): Promise<{ readonly externalId?: string }>;
   /**
    * What the vendor holds since `since` (milliseconds since the epoch), oldest first, for vendors who don't send again:
    * asked after every start and downtime, and every hour. It goes to `normalize` with the method `RECONCILE`, and must

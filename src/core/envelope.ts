@@ -127,6 +127,7 @@ export type Review = z.output<typeof Review>;
 
 export const callOutcomes = ['ringing', 'answered', 'missed', 'busy', 'failed', 'voicemail'] as const;
 
+/** A call as it is known, put together from everything that was said of it. */
 export const Call = z.strictObject({
   outcome: z.enum(callOutcomes),
   direction: z.enum(['inbound', 'outbound']),
@@ -142,12 +143,31 @@ export const Call = z.strictObject({
 });
 export type Call = z.output<typeof Call>;
 
+/**
+ * What one of the vendor's events says of a call: leave out what it doesn't say. A call is made of all of its events, in
+ * whatever order they come: of each of these, what the highest revision says that says it at all.
+ */
+export const CallProgress = Call.partial().extend({
+  /** When somebody answered, and when it was over: milliseconds since the epoch. `waitedSec` and `talkedSec` follow. */
+  answeredAt: time.optional(),
+  endedAt: time.optional(),
+});
+export type CallProgress = z.output<typeof CallProgress>;
+
+/** The customer of a call. No identifiers: this event doesn't say who, or he withheld his number. */
+const Caller = Party.extend({ identifiers: z.array(Identifier).max(20) });
+
 /** Something that happened between a customer and the business. */
 export const Envelope = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('message'), ...common }),
   z.strictObject({ kind: z.literal('form'), ...common }),
   z.strictObject({ kind: z.literal('review'), ...common, review: Review }),
-  z.strictObject({ kind: z.literal('call'), ...common, call: Call }),
+  z.strictObject({
+    kind: z.literal('call'),
+    ...common,
+    sender: Caller,
+    call: CallProgress,
+  }),
 ]);
 export type Envelope = z.output<typeof Envelope>;
 

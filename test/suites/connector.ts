@@ -90,6 +90,11 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
     }
     assert.equal(has('reply'), reply, 'capabilities.reply and reply() disagree (example.yaml configures all it can)');
     assert.equal(has('download'), attachments.in, 'capabilities.attachments.in and download() disagree');
+    assert.equal(
+      has('callBack'),
+      connector.capabilities.callBack ?? false,
+      'capabilities.callBack and callBack() disagree',
+    );
     for (const { channel } of channels) {
       assert.ok(!channel.poll || !channel.stream, 'a channel that streams is not polled: leave one of them out');
     }
