@@ -10,6 +10,7 @@ import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
 import { instagram } from './meta/instagram/instagram.ts';
 import { messenger } from './meta/messenger/messenger.ts';
+import { ringostat } from './ringostat/ringostat.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
@@ -28,6 +29,7 @@ export const connectors: readonly Connector[] = [
   vk,
   line,
   slack,
+  ringostat,
   discord,
   whatsappCloud,
   teams,
