@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { Channel, Connector, Context, Log, Webhook } from './core/connector.ts';
 import type { Clock } from './core/clock.ts';
 import type { Destination, DestinationType } from './core/destination.ts';
@@ -15,6 +16,8 @@ export interface EndpointsDeps {
   readonly connectors: readonly Connector[];
   readonly destinationTypes: readonly DestinationType[];
   readonly publicUrl: string;
+  /** The data folder, in full. */
+  readonly dataDir: string;
   readonly clock: Clock;
   readonly log: Log;
   readonly vault: Vault;
@@ -65,6 +68,7 @@ export async function createEndpoints(
       id,
       webhookUrl: `${deps.publicUrl}/webhooks/${id}`,
       publicUrl: deps.publicUrl,
+      folder: join(deps.dataDir, 'endpoints', id),
       clock: deps.clock,
       log: {
         debug: (fields, text) => {

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import { liveWithGateway } from './core/child-process.ts';
 import { TributaryError, textOf } from './core/errors.ts';
 import type { ErrorAsData, Job, Report } from './offload.ts';
 
@@ -12,15 +12,12 @@ type Work = (input: unknown) => unknown;
 
 /** A parser's error may quote everything that it read. */
 const LONGEST_TEXT = 2000;
-const WATCH_MS = 2000;
 
 process.on('message', (job: Job) => void work(job));
 process.on('uncaughtException', (error) => {
   report({ kind: 'crashed', text: textOf(error).slice(0, LONGEST_TEXT) });
 });
-process.on('disconnect', () => process.exit());
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
-watchGateway();
+liveWithGateway(() => process.exit());
 
 async function work(job: Job): Promise<void> {
   try {
@@ -43,12 +40,4 @@ function toData(error: unknown): ErrorAsData {
   const name = error instanceof Error ? error.name : 'Error';
   const hint = error instanceof TributaryError ? error.hint : undefined;
   return { name, text: textOf(error).slice(0, LONGEST_TEXT), hint };
-}
-
-/** Work that hangs hears no `disconnect`: after a gateway that was killed, a thread ends its process. */
-function watchGateway(): void {
-  const watch = `setInterval(() => {
-    if (process.ppid !== ${process.ppid}) process.kill(process.pid, 'SIGKILL');
-  }, ${WATCH_MS})`;
-  new Worker(watch, { eval: true }).unref();
 }

@@ -1,9 +1,6 @@
-import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { builtOrSource, startChild } from './core/child-process.ts';
 import type { Context, Log } from './core/connector.ts';
 import {
   AuthExpiredError,
@@ -145,7 +142,7 @@ function closing(): RetryableError {
 }
 
 function startWorker(gone: () => void): Worker {
-  const child = startProcess(existing(new URL('./offload-worker.ts', import.meta.url)));
+  const child = startChild({ module: new URL('./offload-worker.ts', import.meta.url), mostMb: MOST_MB });
   const exit = once(child, 'exit');
   let timer: NodeJS.Timeout | undefined;
   let finish: ((end: End) => void) | undefined;
@@ -187,7 +184,7 @@ function startWorker(gone: () => void): Worker {
         child.channel?.ref();
         timer = setTimeout(() => lose(`took longer than ${START_MS} ms to start`), START_MS);
         try {
-          const job: Job = { module: existing(work.worker).href, input: work.input };
+          const job: Job = { module: builtOrSource(work.worker).href, input: work.input };
           // A failure to send is the end of the process, which is heard of.
           child.send(job, () => undefined);
         } catch (error) {
@@ -201,30 +198,10 @@ function startWorker(gone: () => void): Worker {
   };
 }
 
-function startProcess(entry: URL) {
-  const sources = entry.pathname.endsWith('.ts') ? ['--import', tsx()] : [];
-  return fork(fileURLToPath(entry), [], {
-    execArgv: [`--max-old-space-size=${MOST_MB}`, ...sources],
-    // Without our environment: whoever takes over a parser finds no secret in it.
-    env: {},
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-  });
-}
-
-function tsx(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-}
-
 function whyEnded(code: number | null, signal: NodeJS.Signals | null): string {
   // How V8 ends a process whose memory is full.
   if (signal === 'SIGABRT') return `ran out of memory (${MOST_MB} MB)`;
   return `ended its process (${signal ?? `code ${code}`})`;
-}
-
-/** Modules are named as in the sources; in what was built they end in `.js`. */
-function existing(module: URL): URL {
-  return existsSync(module) ? module : new URL(module.href.replace(/\.ts$/, '.js'));
 }
 
 function toError({ name, text, hint }: ErrorAsData): Error {

@@ -124,6 +124,7 @@ async function start(
       connectors,
       destinationTypes,
       publicUrl,
+      dataDir: config.dataDir,
       clock,
       log,
       vault,

@@ -89,6 +89,7 @@ describe('endpoints', () => {
         connectors: [connector],
         destinationTypes: [destinationType],
         publicUrl: 'https://desk.example.com',
+        dataDir: '/nowhere',
         clock: filing.clock,
         log: fakeLog(),
         vault: createVault(new Secret(given.key ?? 'a key of this installation, 32 letters')),

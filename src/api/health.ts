@@ -32,6 +32,16 @@ export const Health = z
     missed: z.number().int().meta({ description: 'Messages that were found so, since they had never been pushed' }),
     pausedUntil: TimeText.nullable(),
     pauseReason: z.string().nullable(),
+    linking: z
+      .object({
+        text: z.string(),
+        qr: z
+          .string()
+          .nullable()
+          .meta({ description: 'What the QR code to be scanned says; another one soon follows' }),
+      })
+      .nullable()
+      .meta({ description: 'What it waits for a person to do, before it works' }),
   })
   .meta({ id: 'Health' });
 type Health = z.output<typeof Health>;
@@ -59,26 +69,44 @@ const UNKNOWN: Omit<EndpointState, 'endpointId'> = {
 };
 
 /** Reads the evidence once, for as many endpoints as are asked for. */
-export async function readHealth({ store, clock }: Gateway): Promise<(endpoint: Endpoint) => Health> {
-  const [states, backlogs] = await Promise.all([store.read.endpointStates(), store.read.backlog()]);
+export async function readHealth({ store, clock, endpoints }: Gateway): Promise<(endpoint: Endpoint) => Health> {
+  const [states, backlogs, linkings] = await Promise.all([
+    store.read.endpointStates(),
+    store.read.backlog(),
+    readLinkings(endpoints.all('channel')),
+  ]);
   const stateOf = new Map(states.map((state) => [state.endpointId, state]));
   const backlogOf = new Map(backlogs.map((backlog) => [backlog.endpointId, backlog]));
   const now = clock.now();
-  return (endpoint) => healthOf(endpoint, stateOf.get(endpoint.id) ?? UNKNOWN, backlogOf.get(endpoint.id), now);
+  return (endpoint) => {
+    const { id } = endpoint;
+    const linking = linkings.get(id) ?? null;
+    return healthOf(endpoint, stateOf.get(id) ?? UNKNOWN, backlogOf.get(id), { linking, now });
+  };
+}
+
+/** By channel; only those that wait for a person. */
+async function readLinkings(channels: readonly Endpoint[]): Promise<ReadonlyMap<string, Health['linking']>> {
+  const found = new Map<string, Health['linking']>();
+  for (const { id, channel } of channels) {
+    const linking = await channel?.linking?.();
+    if (linking) found.set(id, { text: linking.text, qr: linking.qr ?? null });
+  }
+  return found;
 }
 
 function healthOf(
   endpoint: Endpoint,
   state: Omit<EndpointState, 'endpointId'>,
   backlog: Backlog | undefined,
-  now: number,
+  { linking, now }: Pick<Health, 'linking'> & { readonly now: number },
 ): Health {
   const time = (ms: number | null) => (ms === null ? null : toTime(ms));
   const oldestAt = backlog?.oldestAt ?? null;
   const fetching = (state.inbound.lastErrorAt ?? 0) > (state.lastErrorAt ?? 0);
   const { lastError, lastErrorAt } = fetching ? state.inbound : state;
   return {
-    state: stateOf(endpoint, state, now),
+    state: linking ? 'setting_up' : stateOf(endpoint, state, now),
     problem: endpoint.problem,
     lastInAt: time(state.lastInAt),
     lastOutAt: time(state.lastOutAt),
@@ -93,6 +121,7 @@ function healthOf(
     missed: state.missed,
     pausedUntil: time(state.pausedUntil),
     pauseReason: state.pauseReason,
+    linking,
   };
 }
 

@@ -74,6 +74,11 @@ export interface Context {
   /** Small secrets that a vendor hands out while it runs (rotated refresh tokens), kept encrypted in the store. */
   readonly secrets: Secrets;
   /**
+   * A folder of its own below DATA_DIR, for what can't be anywhere else (a browser's profile): whoever needs it makes it,
+   * for the gateway's user alone (0700). Of this machine only, and not in the store: nothing that can't be made again.
+   */
+  readonly folder: string;
+  /**
    * Runs the default export of a module in a process of its own: for work that strangers' bytes can make slow.
    * `input` and the result are cloned. An error that it throws is passed on; a process that ran out of
    * time or memory, or died, is replaced and the work tried once more, then `BadPayloadError`.
@@ -179,6 +184,13 @@ export interface ReplyTemplate {
   readonly parameters: readonly string[];
 }
 
+/** What a person has to do before a channel works, while it waits for him: shown in its health. */
+export interface Linking {
+  readonly text: string;
+  /** What the code to be scanned says, where one is shown; it is drawn as a QR code. */
+  readonly qr?: string;
+}
+
 export interface CanReply {
   /** Whether any text may go out. */
   readonly allowed: boolean;
@@ -255,6 +267,8 @@ export interface Channel {
   profile?(identifier: Identifier): Promise<{ readonly name?: string; readonly locale?: string } | undefined>;
   /** The bytes of an attachment; `payload` is the one that announced it. */
   download?(attachment: Attachment, payload: Payload): Promise<Readable>;
+  /** What it waits for a person to do (scan a code), whichever process it runs in; undefined: for nothing. */
+  linking?(): Promise<Linking | undefined>;
   /** Tries the credentials; resolves with what the vendor said, throws one of the five errors. */
   test?(): Promise<string>;
   close?(): Promise<void>;

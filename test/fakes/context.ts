@@ -85,6 +85,7 @@ export function fakeContext(given: Partial<Omit<FakeContext, 'webhookUrl'>> = {}
     clock: given.clock ?? fakeClock(),
     log: given.log ?? fakeLog(),
     http: given.http ?? sealedHttp(),
+    folder: given.folder ?? '/nowhere',
     secrets: given.secrets ?? fakeSecrets(),
     offload: given.offload ?? offloadHere,
     key: given.key ?? ((purpose) => createHash('sha256').update(`${id}\n${purpose}`).digest()),
