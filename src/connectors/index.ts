@@ -1,4 +1,5 @@
 import type { Connector } from '../core/connector.ts';
+import { binotel } from './binotel/binotel.ts';
 import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
 import { form } from './form/form.ts';
@@ -30,6 +31,7 @@ export const connectors: readonly Connector[] = [
   line,
   slack,
   ringostat,
+  binotel,
   discord,
   whatsappCloud,
   teams,
