@@ -7,18 +7,20 @@ import { createReply } from './dispatch/reply.ts';
 import { createAnnouncer, type AnnounceDeps } from './normalizer/announce.ts';
 import { cleanLine } from './normalizer/canonical.ts';
 import { settleEarly } from './normalizer/early.ts';
-import { ticketProof } from './normalizer/thread.ts';
+import { createHangUp } from './normalizer/hang-up.ts';
+import { ticketProof, type ThreadPolicy } from './normalizer/thread.ts';
 import type { WorkerDeps } from './queue/worker.ts';
 
 /** What the worker does for each kind of task. */
 export function createCarryOut(
   given: Omit<DeliverDeps, 'openAttachment'> & {
     readonly connectors: readonly Connector[];
-    readonly announcing: AnnounceDeps;
+    readonly announcing: AnnounceDeps & Pick<Parameters<typeof createHangUp>[0], 'announced'>;
+    readonly policy: ThreadPolicy;
     readonly proofKey: Buffer;
   },
 ): WorkerDeps['carryOut'] {
-  const { connectors, announcing, proofKey, store, clock } = given;
+  const { connectors, announcing, policy, proofKey, store, clock } = given;
   const deps = { ...given, openAttachment: (id: string) => openAttachment(store, id) };
   const announcerOf = (tx: Transaction) => createAnnouncer(tx, announcing);
   return {
@@ -33,6 +35,7 @@ export function createCarryOut(
         settleEarly(tx, announcerOf(tx), { endpointId, receivedAt: clock.now() }, externalId),
     }),
     download: createDownload(deps),
+    hang_up: createHangUp({ ...announcing, store, policy, proofKey }),
     profile: createProfile({ ...deps, cleanName: cleanLine, announce: (tx) => announcerOf(tx).change }),
   };
 }

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
-import { logLevels } from './config-types.ts';
+import { callRules, logLevels } from './config-types.ts';
 import { AutoReply } from './core/auto-reply.ts';
 import { messageKinds, priorities } from './core/ticket.ts';
 
@@ -176,6 +176,9 @@ export const ConfigInFile = z.strictObject({
   tickets: z
     .strictObject({
       joinWithin: duration("How long after its last message a customer's open ticket takes new ones.").prefault('24h'),
+      calls: z.enum(callRules).default('missed').meta({
+        description: 'Calls that open a ticket: missed ones; answered ones of customers as well (inbound); all.',
+      }),
       reopenWithin: duration('How long a closed ticket reopens when its customer writes.').prefault('7d'),
     })
     .prefault({}),
@@ -183,6 +186,7 @@ export const ConfigInFile = z.strictObject({
     .strictObject({
       payloads: duration('How long the bytes that were received are kept.').prefault('30d'),
       tasks: duration('How long deliveries that are done are kept.').prefault('14d'),
+      recordings: duration('How long recordings of calls are kept.').prefault('90d'),
     })
     .prefault({}),
   channels: z.array(z.unknown()).max(1000).optional(),

@@ -29,16 +29,19 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format: 'auto' | 'pretty' | 'json' };
   /** Where phone numbers without a country code are from: ISO 3166, two capital letters. */
   readonly country: string | undefined;
-  /** Milliseconds: how long a customer's open ticket takes new messages, how long a closed one reopens. */
-  readonly tickets: { readonly joinWithinMs: number; readonly reopenWithinMs: number };
-  /** Milliseconds that the bytes of payloads and tasks that are done are kept. */
-  readonly retention: { readonly payloadsMs: number; readonly tasksMs: number };
+  /** Milliseconds: how long a customer's open ticket takes new messages, how long a closed one reopens. And which calls open one. */
+  readonly tickets: { readonly joinWithinMs: number; readonly reopenWithinMs: number; readonly calls: CallRule };
+  /** Milliseconds that the bytes of payloads, tasks that are done and recordings of calls are kept. */
+  readonly retention: { readonly payloadsMs: number; readonly tasksMs: number; readonly recordingsMs: number };
   readonly channels: readonly EndpointDefinition[];
   readonly destinations: readonly EndpointDefinition[];
   readonly routes: readonly Route[];
   /** The file that was read, relative to the working folder where it lies below; undefined without one. */
   readonly file: string | undefined;
 }
+
+export const callRules = ['missed', 'inbound', 'all'] as const;
+export type CallRule = (typeof callRules)[number];
 
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];

@@ -16,7 +16,7 @@ export function createRetention(deps: {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
-  readonly limits: { readonly payloadsMs: number; readonly tasksMs: number };
+  readonly limits: { readonly payloadsMs: number; readonly tasksMs: number; readonly recordingsMs: number };
 }): { stop(): Promise<void> } {
   const stopping = new AbortController();
 
@@ -25,6 +25,7 @@ export function createRetention(deps: {
     const limits = {
       payloadsBefore: now - deps.limits.payloadsMs,
       tasksBefore: now - deps.limits.tasksMs,
+      recordingsBefore: now - deps.limits.recordingsMs,
       idempotentBefore: now - IDEMPOTENT_MS,
       earlyBefore: now - EARLY_MS,
       batch: BATCH,

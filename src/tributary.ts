@@ -202,6 +202,7 @@ async function start(
       destinationTypeOf,
       connectors,
       announcing,
+      policy,
       proofKey,
     }),
     settled: async (tx, ending) => {

@@ -17,8 +17,12 @@ describe('configuration', () => {
     assert.deepEqual([destinations, routes, file], [[], [], undefined]);
     assert.deepEqual(server, { port: 8080, host: '127.0.0.1', publicUrl: undefined, trustProxy: [] });
     assert.deepEqual([dataDir, store.path], ['/app/data', '/app/data/tributary.db']);
-    assert.deepEqual(tickets, { joinWithinMs: 86_400_000, reopenWithinMs: 7 * 86_400_000 });
-    assert.deepEqual(retention, { payloadsMs: 30 * 86_400_000, tasksMs: 14 * 86_400_000 });
+    assert.deepEqual(tickets, { joinWithinMs: 86_400_000, reopenWithinMs: 7 * 86_400_000, calls: 'missed' });
+    assert.deepEqual(retention, {
+      payloadsMs: 30 * 86_400_000,
+      tasksMs: 14 * 86_400_000,
+      recordingsMs: 90 * 86_400_000,
+    });
   });
 
   it('knows where phone numbers without a country code are from, if it is told', () => {

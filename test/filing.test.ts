@@ -136,6 +136,7 @@ describe('filing what arrives', () => {
       tx.sweepRetention({
         payloadsBefore: filing.clock.now(),
         tasksBefore: filing.clock.now(),
+        recordingsBefore: filing.clock.now(),
         idempotentBefore: 0,
         earlyBefore: 0,
         batch: 100,
@@ -167,9 +168,9 @@ describe('filing what arrives', () => {
       kind: 'call' as const,
       call: { outcome: 'ringing' as const, direction: 'inbound' as const, from: '1', to: '2' },
     };
-    const [a] = await filing.file(ringing);
+    await filing.file(ringing);
     const recording = [{ id: 'rec', name: 'voicemail.mp3', mediaType: 'audio/mpeg' }];
-    await filing.file({
+    const [a] = await filing.file({
       ...ringing,
       revision: 1,
       call: { ...ringing.call, outcome: 'voicemail', recording: 'rec' },

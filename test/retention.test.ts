@@ -30,7 +30,7 @@ describe('retention', () => {
 
   /** Lets the hourly sweep come once. */
   async function sweepOnce(): Promise<void> {
-    const limits = { payloadsMs: 30 * DAY, tasksMs: 14 * DAY };
+    const limits = { payloadsMs: 30 * DAY, tasksMs: 14 * DAY, recordingsMs: 90 * DAY };
     const retention = createRetention({ store, clock, log: fakeLog(), limits });
     await clock.advance(HOUR);
     await retention.stop();
@@ -143,7 +143,13 @@ describe('retention', () => {
         units: 1,
       });
       const at = time.now();
-      const times = { payloadsBefore: at, tasksBefore: at, idempotentBefore: at, earlyBefore: at };
+      const times = {
+        payloadsBefore: at,
+        tasksBefore: at,
+        idempotentBefore: at,
+        earlyBefore: at,
+        recordingsBefore: at,
+      };
       assert.deepEqual(await sweep(spy, { ...times, batch: 10 }), { rows: 1, blobs: ['ab'] });
       const plans = texts.flatMap((text) => base.planOf(text));
       assert.deepEqual(

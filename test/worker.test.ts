@@ -61,6 +61,7 @@ describe('a worker', () => {
         reply: carryOut,
         download: carryOut,
         profile: carryOut,
+        hang_up: carryOut,
       },
       settled: async (_tx, ending) => {
         endings.push(ending);

@@ -74,12 +74,13 @@ const ticketRoom = (id: string) => `ticket ${id}`;
 async function joinTicket(socket: Socket, { store }: Gateway): Promise<void> {
   const { channel, thread } = socket.data as Visitor;
   const { data } = await store.read.said(channel, thread, { limit: 1 });
-  if (data[0]) await socket.join(ticketRoom(data[0].message.ticketId));
+  const ticketId = data[0]?.message.ticketId;
+  if (ticketId) await socket.join(ticketRoom(ticketId));
 }
 
 function signal(namespace: Namespace, gateway: Gateway, { data: { message } }: Change): void {
   const channel = message?.channel?.id;
-  if (!message || !visitsOf(gateway, channel)) return;
+  if (!message?.ticketId || !visitsOf(gateway, channel)) return;
   const room = ticketRoom(message.ticketId);
   if (message.direction === 'inbound' && channel !== undefined) {
     const visitor = roomOf({ channel, thread: message.externalId?.split('/', 1)[0] ?? '' });

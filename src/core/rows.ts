@@ -1,5 +1,5 @@
 import type { AutoReply } from './auto-reply.ts';
-import type { Attachment, Envelope, Identifier, Trust } from './envelope.ts';
+import type { Attachment, Call, Envelope, Identifier, Trust } from './envelope.ts';
 import type {
   Attempt,
   ChangeType,
@@ -122,6 +122,12 @@ export interface MessageRow extends MessageContent {
   readonly template?: TemplateUse;
 }
 
+/** A call as it is known; without a ticket, it stands on its customer's timeline only. */
+export type CallRow = Omit<MessageRow, 'ticketId' | 'call'> & {
+  readonly ticketId: string | null;
+  readonly call?: Call;
+};
+
 export interface AttachmentRow extends Attachment {
   /** Our own id; `id` is the channel's. */
   readonly rowId: string;
@@ -132,6 +138,8 @@ export interface AttachmentRow extends Attachment {
   readonly payloadId?: string | null;
   /** Why it can't be had. */
   readonly error?: string;
+  /** When it was recorded, for what has a retention of its own. */
+  readonly recordedAt?: number;
 }
 
 /** A part of an album as it is now; without content, its sender took it back. */
@@ -163,7 +171,7 @@ export interface IdentifierRow {
   readonly customerId: string;
 }
 
-export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile';
+export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile' | 'hang_up';
 
 /** An entry of the outbox. Its line is (endpoint, ticket): one at a time, in order. */
 export interface Task {

@@ -5,6 +5,7 @@ import type {
   AlbumPart,
   AttachmentRow,
   AttemptRow,
+  CallRow,
   ChangeRow,
   CustomerRow,
   EndpointRow,
@@ -22,6 +23,7 @@ import type {
   TicketPatch,
   TicketRow,
 } from './rows.ts';
+import type { Call } from './envelope.ts';
 import type { Link, TaskState } from './ticket.ts';
 
 /**
@@ -72,6 +74,8 @@ export interface RetentionLimits {
   readonly idempotentBefore: number;
   /** Items whose message never came. */
   readonly earlyBefore: number;
+  /** Recordings of calls lose their bytes. */
+  readonly recordingsBefore: number;
   readonly batch: number;
 }
 
@@ -101,7 +105,10 @@ export interface Transaction {
   // Messages
   findMessage(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
   message(id: string): Promise<MessageRow | undefined>;
-  insertMessage(row: Omit<MessageRow, keyof MessageContent>, content: MessageContent): Promise<void>;
+  insertMessage(
+    row: Omit<MessageRow, keyof MessageContent | 'ticketId'> & { readonly ticketId: string | null },
+    content: MessageContent,
+  ): Promise<void>;
   /** Replaces the content; what was there stays as history. */
   reviseMessage(message: MessageRow, content: MessageContent, at: number): Promise<void>;
   /** Keeps a revision that came late, as history only. */
@@ -129,6 +136,23 @@ export interface Transaction {
   parts(messageId: string): Promise<readonly { externalId: string }[]>;
   /** The answer that a part belongs to. */
   messageOfPart(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
+
+  // Calls
+  /** A call that is in no ticket; `findMessage` and `message` give those that are in one. */
+  looseCall(endpointId: string, externalId: string): Promise<CallRow | undefined>;
+  looseCallById(id: string): Promise<CallRow | undefined>;
+  /** Everything that `saveRevision` kept of a message, as JSON. */
+  saidOf(messageId: string): Promise<readonly string[]>;
+  /** Replaces what is known of a call, keeping no history, and puts it into a ticket. */
+  updateCall(
+    id: string,
+    row: Pick<CallRow, 'author' | 'verified' | 'customerId' | 'direction'> & { readonly content: MessageContent },
+    place?: { readonly ticketId: string } & Pick<MessageRow, 'seq' | 'rule' | 'evidence'>,
+  ): Promise<void>;
+  /** The last calls with a customer, both ways. */
+  callsWith(
+    customerId: string,
+  ): Promise<readonly { readonly ticketId: string | null; readonly occurredAt: number; readonly call: Call }[]>;
 
   // Customers
   customer(id: string): Promise<CustomerRow | undefined>;

@@ -79,7 +79,8 @@ export type TemplateUse = z.output<typeof TemplateUse>;
 export const Message = z
   .object({
     id,
-    ticketId: id,
+    /** Null on a call that opened no ticket and joined none. */
+    ticketId: id.nullable(),
     kind: z.enum(messageKinds),
     direction: z.enum(['inbound', 'outbound']),
     channel: ChannelRef.nullable(),

@@ -42,7 +42,7 @@ export function createDeliver(deps: DeliverDeps) {
     const to = target(deps, task);
     const message = await deps.store.read.message(task.messageId ?? '');
     // It may have been moved to another ticket since the task was made.
-    const ticket = message && (await deps.store.read.ticket(message.ticketId));
+    const ticket = message && (await deps.store.read.ticket(message.ticketId ?? ''));
     if (!ticket || !message) throw new PermanentError('the ticket or the message is gone');
     const link = linkOf(ticket, task.endpointId);
     const about = { id: task.id, ticket, open: deps.openAttachment };
@@ -189,7 +189,7 @@ async function fileOf(
   message: Message,
 ): Promise<Message | undefined> {
   const attachment = message.attachments.find(({ id }) => id === attachmentId);
-  const deliveries = await store.write([], (tx) => tx.deliveriesOf(message.ticketId, message.id));
+  const deliveries = await store.write([], (tx) => tx.deliveriesOf(message.ticketId ?? '', message.id));
   const main = deliveries.find((each) => each.endpointId === endpointId);
   if (!attachment || (main && main.state !== 'delivered')) return undefined;
   const nothing = { externalId: null, subject: null, text: '', textFull: null, html: null, call: null, review: null };

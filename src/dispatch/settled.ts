@@ -63,14 +63,16 @@ async function downloadEnded(tx: Transaction, announcer: Announcer, { task, stat
   const attachment = attachmentId === null ? undefined : await tx.attachment(attachmentId);
   const message = messageId === null ? undefined : await tx.message(messageId);
   // Taken back by its sender meanwhile.
-  if (!attachment || !message) return;
+  if (!attachment) return;
   const { rowId } = attachment;
   if (state !== 'delivered') {
     await tx.updateAttachment(rowId, { state: 'failed', error: textOf(error).slice(0, 1000) });
   } else if (attachment.error !== undefined) {
     await tx.updateAttachment(rowId, { state: 'stored', error: null });
-    await sendAfterAll(tx, announcer, message, rowId);
+    if (message) await sendAfterAll(tx, announcer, message, rowId);
   }
+  // A call in no ticket: nothing waits for its recording.
+  if (!message) return;
   await messageChanged(tx, announcer.change, message.id, 'message.updated');
   announcer.due.push(...(await tx.releaseFile(rowId, message.ticketId, at)));
   announcer.due.push(...(await tx.wakeDeliveries(message.ticketId, message.id, at)));

@@ -7,13 +7,14 @@ import type { Transaction } from '../core/store.ts';
 import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
 import { replyAutomatically } from './auto-reply.ts';
-import { cleanLine, languageOf } from './canonical.ts';
 import { acceptPart, beginAlbum } from './album.ts';
 import { fileAttachments } from './attach.ts';
+import { acceptCall } from './call.ts';
 import { askProfile } from './profile.ts';
 import { settleEarly, settleItem } from './early.ts';
 import { acceptAgain, changeTypeOf, contentOf, isAnother } from './revise.ts';
 import { resolveCustomer, type Recognised } from './identity.ts';
+import { createTicket } from './open-ticket.ts';
 import { passedOver } from './passed.ts';
 import { resolveTicket, type Answer, type ThreadPolicy } from './thread.ts';
 
@@ -56,6 +57,7 @@ export async function accept(
   source: Source,
   deps: AcceptDeps,
 ): Promise<Accepted> {
+  if (isEnvelope(item) && item.kind === 'call') return acceptCall(tx, announcer, item, source, deps);
   if (isEnvelope(item)) return acceptEnvelope(tx, announcer, item, source, deps);
   switch (item.kind) {
     case 'receipt':
@@ -153,7 +155,8 @@ async function file(
 ): Promise<Accepted> {
   const { receivedAt, endpointId } = source;
   const created = !where.ticket;
-  const ticket = where.ticket ?? (await createTicket(tx, envelope, source, deps, who));
+  // Undefined without a customer: an answer given elsewhere begins no ticket.
+  const ticket = where.ticket ?? (who && (await createTicket(tx, envelope, source, deps, who.customerId)));
   if (!ticket) {
     return {
       outcome: 'ignored',
@@ -221,43 +224,6 @@ function deliveryOf({ direction }: Envelope): MessageRow['delivery'] {
   return direction === 'outbound' ? { state: 'sent' } : null;
 }
 
-/** Undefined without a customer: an answer given elsewhere begins no ticket. */
-async function createTicket(
-  tx: Transaction,
-  envelope: Envelope,
-  source: Source,
-  deps: AcceptDeps,
-  who: Recognised | undefined,
-): Promise<TicketRow | undefined> {
-  if (!who) return undefined;
-  const missed = envelope.kind === 'call' && changeTypeOf(envelope) === 'call.missed';
-  const row = {
-    id: deps.newId('tkt'),
-    subject: subjectOf(envelope),
-    status: 'new',
-    priority: missed ? 'high' : 'normal',
-    channelId: source.endpointId,
-    customerId: who.customerId,
-    assignee: null,
-    team: null,
-    tags: [],
-    fields: {},
-    language: languageOf(envelope.text) ?? envelope.sender.locale?.slice(0, 2) ?? null,
-    createdAt: source.receivedAt,
-  } as const;
-  const number = await tx.insertTicket(row);
-  return {
-    ...row,
-    number,
-    lastSeq: 0,
-    version: 0,
-    updatedAt: source.receivedAt,
-    lastInboundAt: null,
-    closedAt: null,
-    mergedInto: null,
-  };
-}
-
 /** A customer's message opens a closed or waiting ticket again. */
 async function wakeTicket(
   tx: Transaction,
@@ -276,12 +242,4 @@ async function wakeTicket(
     { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: ticket.status, to } },
     { ...about, ticket: { ...ticket, status: to } },
   );
-}
-
-function subjectOf(envelope: Envelope): string {
-  if (envelope.subject) return envelope.subject;
-  const first = cleanLine(envelope.text.slice(0, 400));
-  if (first === '') return envelope.sender.name ?? envelope.kind;
-  // Cut at a space where there is one, so that no word is halved.
-  return first.length <= 80 ? first : `${first.slice(0, 80).replace(/\s\S*$/, '')}…`;
 }

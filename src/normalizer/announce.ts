@@ -88,7 +88,7 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
       };
       for (const target of deps.targetsOf(facts)) {
         if (target.id === about?.origin) continue;
-        const kind = taskKindOf(target, row.type);
+        const kind = taskKindOf(target, row.type, about?.kind);
         if (!kind) continue;
         await task({
           kind,
@@ -104,8 +104,10 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
   };
 }
 
-function taskKindOf(target: Target, type: ChangeType): TaskKind | undefined {
+function taskKindOf(target: Target, type: ChangeType, about: string | undefined): TaskKind | undefined {
   if (target.carries === 'events') return 'notify';
+  // A help desk hears of a call once, when it is over.
+  if (about === 'call' && (type === 'message.received' || type === 'message.sent')) return undefined;
   if (DELIVERED.has(type)) return 'deliver';
   return UPDATED.has(type) ? 'update' : undefined;
 }

@@ -25,7 +25,8 @@ export async function fileAttachments(
     if (message.known.includes(attachment.id)) continue;
     const rowId = message.newId('att');
     const { id: messageId, payloadId } = message;
-    await tx.insertAttachment({ ...attachment, rowId, messageId, payloadId, state: 'waiting' });
+    const recordedAt = envelope.kind === 'call' ? envelope.occurredAt : undefined;
+    await tx.insertAttachment({ ...attachment, rowId, messageId, payloadId, state: 'waiting', recordedAt });
     // No ticket: downloads have a lane of their own and hold nothing up.
     await announcer.task({
       kind: 'download',

@@ -31,10 +31,9 @@ export async function acceptAgain(
     await fileAttachments(tx, announcer, envelope, files);
     const ticket = await tx.ticket(known.ticketId);
     const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
-    const progressed = known.kind === 'call' && changeTypeOf(envelope) !== 'message.received';
     await announcer.change(
       {
-        type: progressed ? changeTypeOf(envelope) : 'message.updated',
+        type: 'message.updated',
         version,
         ticketId: known.ticketId,
         messageId: known.id,
@@ -82,30 +81,18 @@ export function contentOf(envelope: Envelope): MessageContent {
     fields: envelope.fields,
     automatic: envelope.automatic,
     review: envelope.kind === 'review' ? envelope.review : undefined,
-    call: envelope.kind === 'call' ? envelope.call : undefined,
   };
 }
 
 /** Times are left out: some vendors stamp each delivery anew. */
 export function sameContent(known: MessageContent, content: MessageContent): boolean {
   const words = (each: MessageContent) =>
-    JSON.stringify([
-      each.subject,
-      each.text,
-      each.textFull,
-      each.html,
-      Object.entries(each.fields),
-      each.review,
-      each.call,
-    ]);
+    JSON.stringify([each.subject, each.text, each.textFull, each.html, Object.entries(each.fields), each.review]);
   return words(known) === words(content);
 }
 
 /** The event that a new envelope is, outward. */
 export function changeTypeOf(envelope: Envelope): ChangeType {
   if (envelope.kind === 'review') return 'review.received';
-  if (envelope.direction === 'outbound') return 'message.sent';
-  if (envelope.kind !== 'call' || envelope.call.outcome === 'ringing') return 'message.received';
-  const { outcome } = envelope.call;
-  return outcome === 'missed' || outcome === 'voicemail' || outcome === 'busy' ? 'call.missed' : 'call.ended';
+  return envelope.direction === 'outbound' ? 'message.sent' : 'message.received';
 }

@@ -11,6 +11,8 @@ export interface ThreadPolicy {
   readonly joinWithinMs: number;
   /** How long after it was closed a ticket is opened again, milliseconds. */
   readonly reopenWithinMs: number;
+  /** Calls that open a ticket: missed ones, those of customers that were answered too, all. */
+  readonly calls: 'missed' | 'inbound' | 'all';
 }
 
 export interface Question {

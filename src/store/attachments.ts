@@ -21,8 +21,8 @@ export function attachmentsOf(
     async insertAttachment(row) {
       await sql.run(
         `INSERT INTO attachments (id, message_id, external_id, name, media_type, size, inline, cid, state, sha256,
-           payload_id)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           payload_id, recorded_at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
         row.rowId,
         row.messageId,
         row.id,
@@ -34,6 +34,7 @@ export function attachmentsOf(
         row.state,
         row.sha256 ?? null,
         row.payloadId ?? null,
+        row.recordedAt ?? null,
       );
     },
     async attachmentIds(messageId) {

@@ -174,7 +174,7 @@ function contentOf(message: MessageRow): MessageContent {
   return { revision, occurredAt, subject, text, textFull, html, fields, automatic, review, call };
 }
 
-function contentValues(content: MessageContent): Value[] {
+export function contentValues(content: MessageContent): Value[] {
   return [
     content.revision,
     content.occurredAt,

@@ -227,7 +227,7 @@ export function outboxOf(
 
 /** What a task of a kind is worked on beside. */
 export function laneOf(kind: string): { readonly lane?: 'files' } {
-  return kind === 'download' || kind === 'profile' ? { lane: 'files' } : {};
+  return kind === 'download' || kind === 'profile' || kind === 'hang_up' ? { lane: 'files' } : {};
 }
 
 /**

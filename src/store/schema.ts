@@ -35,9 +35,9 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX early_by_message ON early (endpoint_id, external_id)`,
       `CREATE INDEX early_by_time ON early (at)`,
 
-      // Messages. (endpoint_id, external_id) is the dedupe key and outlives everything.
+      // Messages. (endpoint_id, external_id) is the dedupe key and outlives everything. Only a call may be in no ticket.
       `CREATE TABLE messages (
-        id TEXT PRIMARY KEY, ticket_id TEXT NOT NULL, seq BIGINT NOT NULL, endpoint_id TEXT, external_id TEXT,
+        id TEXT PRIMARY KEY, ticket_id TEXT, seq BIGINT NOT NULL, endpoint_id TEXT, external_id TEXT,
         customer_id TEXT, kind TEXT NOT NULL, direction TEXT NOT NULL, author TEXT NOT NULL, verified BIGINT NOT NULL,
         revision BIGINT NOT NULL, occurred_at BIGINT NOT NULL, received_at BIGINT NOT NULL, subject TEXT, text TEXT NOT NULL,
         text_full TEXT, html TEXT, fields TEXT, automatic TEXT, review TEXT, call TEXT, deleted_at BIGINT,
@@ -52,7 +52,8 @@ export const migrations: readonly Migration[] = [
       `CREATE TABLE attachments (
         id TEXT PRIMARY KEY, message_id TEXT NOT NULL, external_id TEXT NOT NULL, name TEXT NOT NULL,
         media_type TEXT NOT NULL, size BIGINT, inline BIGINT NOT NULL, cid TEXT, state TEXT NOT NULL, sha256 TEXT,
-        payload_id TEXT, error TEXT)`,
+        payload_id TEXT, error TEXT, recorded_at BIGINT)`,
+      `CREATE INDEX attachments_recorded ON attachments (recorded_at) WHERE recorded_at IS NOT NULL`,
       `CREATE INDEX attachments_by_message ON attachments (message_id)`,
       `CREATE INDEX attachments_by_blob ON attachments (sha256) WHERE sha256 IS NOT NULL`,
       // Of an answer that went out in several, or of an album that came in several: those have a group and a content.

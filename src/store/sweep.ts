@@ -21,7 +21,8 @@ export async function sweep(sql: Sql, limits: RetentionLimits): Promise<Swept> {
     limits.earlyBefore,
     batch,
   );
-  return { rows: payloads.rows + tasks + answers + early, blobs: payloads.blobs };
+  const recordings = await clearRecordings(sql, limits.recordingsBefore, batch);
+  return { rows: recordings.rows + payloads.rows + tasks + answers + early, blobs: [...payloads.blobs, ...recordings.blobs] };
 }
 
 /**
@@ -42,6 +43,27 @@ async function clearPayloads(sql: Sql, before: number, batch: number): Promise<S
   }
   const blobs: string[] = [];
   for (const blob of new Set(old.flatMap((row) => row.blob ?? []))) {
+    if (!(await isNamed(sql, blob))) blobs.push(blob);
+  }
+  return { rows: old.length, blobs };
+}
+
+/** The bytes of a recording go, and its message says so. */
+async function clearRecordings(sql: Sql, before: number, batch: number): Promise<Swept> {
+  const old = await sql.all<{ id: string; sha256: string | null }>(
+    'SELECT id, sha256 FROM attachments WHERE recorded_at < ? ORDER BY recorded_at LIMIT ?',
+    before,
+    batch,
+  );
+  for (const { id } of old) {
+    await sql.run(
+      `UPDATE attachments SET recorded_at = NULL, sha256 = NULL, state = 'failed', error = ? WHERE id = ?`,
+      'kept as long as retention.recordings says',
+      id,
+    );
+  }
+  const blobs: string[] = [];
+  for (const blob of new Set(old.flatMap((row) => row.sha256 ?? []))) {
     if (!(await isNamed(sql, blob))) blobs.push(blob);
   }
   return { rows: old.length, blobs };

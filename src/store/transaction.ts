@@ -3,6 +3,7 @@ import { accessOf } from './access.ts';
 import { albumsOf } from './albums.ts';
 import { attachmentsOf } from './attachments.ts';
 import { endpointStatesOf } from './endpoint-states.ts';
+import { callsOf } from './calls.ts';
 import { filingOf } from './filing.ts';
 import { followingOf } from './following.ts';
 import { outboxOf } from './outbox.ts';
@@ -16,6 +17,7 @@ import { ticketsOf } from './tickets.ts';
 export function transactionOf(sql: Sql, recent: Recent): Transaction {
   return {
     ...filingOf(sql),
+    ...callsOf(sql),
     ...attachmentsOf(sql),
     ...albumsOf(sql),
     ...peopleOf(sql, recent),

@@ -39,6 +39,8 @@ export async function openFiling(
     readonly targets?: readonly Target[];
     readonly threads?: 'person' | 'topic';
     readonly autoReply?: AutoReply;
+    /** Which calls open a ticket; `missed` when left out. */
+    readonly calls?: 'missed' | 'inbound' | 'all';
     /** One that is open already. */
     readonly store?: Store;
     readonly log?: Log;
@@ -80,7 +82,7 @@ export async function openFiling(
   const intake = createIntake({
     ...announcing,
     log: options.log ?? silent,
-    policy: { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR },
+    policy: { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR, calls: options.calls ?? 'missed' },
     proofKey: PROOF_KEY,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',

@@ -87,6 +87,7 @@ export async function openOutgoing(
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
       }),
       download: createDownload(deps),
+      hang_up: () => Promise.reject(new Error('no calls here')),
       profile: createProfile({
         ...deps,
         cleanName: cleanLine,

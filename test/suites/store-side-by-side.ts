@@ -223,7 +223,14 @@ export function describeSideBySide(open: OpenStore): void {
       'tasks move to another ticket': (tx) => tx.moveTasks('tkt_1', 'tkt_2', 1),
       'threads move to another ticket': (tx) => tx.repointThreads('tkt_1', 'tkt_2'),
       'what is old is let go': (tx) =>
-        tx.sweepRetention({ payloadsBefore: 1, tasksBefore: 1, idempotentBefore: 1, earlyBefore: 1, batch: 1 }),
+        tx.sweepRetention({
+          payloadsBefore: 1,
+          tasksBefore: 1,
+          idempotentBefore: 1,
+          earlyBefore: 1,
+          recordingsBefore: 1,
+          batch: 1,
+        }),
     };
     for (const [what, work] of Object.entries(structural)) {
       it(`is waited for when ${what}, so that nothing is left behind`, () =>

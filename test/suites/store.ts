@@ -231,7 +231,13 @@ export function describeStore(name: string, open: OpenStore): void {
 
     describe('retention', () => {
       const sweep = async (before: number, batch = 100) => {
-        const times = { payloadsBefore: before, tasksBefore: before, idempotentBefore: before, earlyBefore: before };
+        const times = {
+          payloadsBefore: before,
+          tasksBefore: before,
+          idempotentBefore: before,
+          earlyBefore: before,
+          recordingsBefore: before,
+        };
         const swept = await store.write(['retention'], (tx) => tx.sweepRetention({ ...times, batch }));
         return swept.rows;
       };

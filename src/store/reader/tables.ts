@@ -36,7 +36,7 @@ export interface EventColumns {
 
 export interface MessageColumns {
   id: string;
-  ticket_id: string;
+  ticket_id: Text;
   seq: number;
   endpoint_id: Text;
   external_id: Text;

@@ -1,0 +1,115 @@
+import type { Envelope } from '../core/envelope.ts';
+import type { TicketPatch, TicketRow } from '../core/rows.ts';
+import type { Transaction } from '../core/store.ts';
+import type { AcceptDeps, Source } from './accept.ts';
+import type { Announcer } from './announce.ts';
+import { awaitsCall, isMissed, type CallState } from './call-state.ts';
+import { createTicket } from './open-ticket.ts';
+import { resolveTicket, type Answer, type ThreadPolicy } from './thread.ts';
+
+/** The tag of a ticket whose customer waits to be called back. */
+const CALL_BACK = 'callback';
+
+export interface Place {
+  readonly ticket: TicketRow;
+  readonly rule: Answer['rule'];
+  readonly evidence: string;
+  readonly created: boolean;
+}
+
+/**
+ * The ticket that a call comes into: its customer's open one when it begins, and one of its own when it is to open one.
+ * Undefined: none.
+ */
+export async function openFor(
+  tx: Transaction,
+  envelope: Envelope,
+  customerId: string,
+  source: Source,
+  deps: AcceptDeps,
+  before?: CallState,
+): Promise<Place | undefined> {
+  const opens = envelope.kind === 'call' && opensTicket(envelope, deps.policy.calls);
+  if (before && !opens) return undefined;
+  const { endpointId, threads, receivedAt: now } = source;
+  const { ticket, rule, evidence, reopens } = await resolveTicket(
+    tx,
+    { endpointId, envelope, customerId, threads, now },
+    deps,
+  );
+  if (ticket && (opens || !reopens)) return { ticket, rule, evidence, created: false };
+  if (!opens) return undefined;
+  return { ticket: await createTicket(tx, envelope, source, deps, customerId), rule, evidence, created: true };
+}
+
+function opensTicket({ call }: Extract<Envelope, { kind: 'call' }>, rule: ThreadPolicy['calls']): boolean {
+  const { outcome = 'ringing', direction = 'inbound', from = '', to = '' } = call;
+  if (isMissed({ outcome, direction, from, to })) return true;
+  if (outcome === 'ringing' || rule === 'missed') return false;
+  return rule === 'all' || direction === 'inbound';
+}
+
+/** A missed call is urgent to somebody: its ticket is open, and of high priority at least. Returns it as it is then. */
+export async function wakeFor(
+  tx: Transaction,
+  announcer: Announcer,
+  ticket: TicketRow,
+  { at, origin, place }: { at: number; origin: string | undefined; place: { readonly created: boolean } | undefined },
+): Promise<TicketRow> {
+  const isNew = place?.created === true;
+  const asleep = !isNew && ticket.status !== 'new' && ticket.status !== 'open';
+  const rises = ticket.priority === 'low' || ticket.priority === 'normal';
+  if (!asleep && !rises) return ticket;
+  const patch: TicketPatch = {
+    ...(asleep && { status: 'open', closedAt: null }),
+    ...(rises && { priority: 'high' }),
+  };
+  const version = await tx.updateTicket(ticket.id, patch, at);
+  const woken = { ...ticket, ...patch, version };
+  if (isNew) return woken;
+  const about = { ticket: woken, kind: 'call', ...(origin !== undefined && { origin }) };
+  const change = asleep
+    ? ({ type: 'ticket.status_changed', extra: { from: ticket.status, to: 'open' } } as const)
+    : ({ type: 'ticket.updated' } as const);
+  await announcer.change({ ...change, version, ticketId: ticket.id }, about);
+  return woken;
+}
+
+/**
+ * Keeps the to-do up to date when a call becomes missed or turns out not to be, and when its customer is reached. In
+ * between it is the agents', who may take it away.
+ */
+export async function settleCallBack(
+  tx: Transaction,
+  announcer: Announcer,
+  progress: {
+    readonly row: { readonly customerId: string | null; readonly ticketId: string | null };
+    readonly state: CallState;
+    readonly before: CallState | undefined;
+    readonly at: number;
+  },
+): Promise<void> {
+  const { row, state, before, at } = progress;
+  if (row.customerId === null) return;
+  const missed = isMissed(state.content.call);
+  const wasMissed = before !== undefined && isMissed(before.content.call);
+  const reached = isReached(state) && !(before && isReached(before));
+  if (missed === wasMissed && !reached) return;
+  const calls = await tx.callsWith(row.customerId);
+  const tickets = reached ? calls.map(({ ticketId }) => ticketId) : [row.ticketId];
+  for (const id of new Set(tickets)) {
+    const ticket = id === null ? undefined : await tx.ticket(id);
+    if (!ticket) continue;
+    const isTagged = ticket.tags.includes(CALL_BACK);
+    const awaits = awaitsCall(ticket.id, calls);
+    if (awaits === isTagged || (awaits && reached)) continue;
+    const tags = awaits ? [...ticket.tags, CALL_BACK] : ticket.tags.filter((tag) => tag !== CALL_BACK);
+    const version = await tx.updateTicket(ticket.id, { tags }, at);
+    const change = { type: 'ticket.updated', version, ticketId: ticket.id } as const;
+    await announcer.change(change, { ticket: { ...ticket, tags }, kind: 'call' });
+  }
+}
+
+function isReached({ content: { call } }: CallState): boolean {
+  return call.direction === 'outbound' && call.outcome === 'answered';
+}
