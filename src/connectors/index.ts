@@ -9,6 +9,7 @@ import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio/twilio.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { max } from './max/max.ts';
 import { instagram } from './meta/instagram/instagram.ts';
 import { messenger } from './meta/messenger/messenger.ts';
 import { ringostat } from './ringostat/ringostat.ts';
@@ -28,6 +29,7 @@ export const connectors: readonly Connector[] = [
   twilio,
   smsGateway,
   vk,
+  max,
   line,
   slack,
   ringostat,
