@@ -95,6 +95,19 @@ describe('A call at Binotel', () => {
     }
   });
 
+  it('that is neither incoming nor outgoing is named, whoever tells of it', async () => {
+    for (const name of ['completed', 'received', 'listed'] as const) {
+      const payload = recorded(name);
+      const text = payload.body
+        .toString()
+        .replace('callType%5D=0', 'callType%5D=2')
+        .replace('callType=0', 'callType=2');
+      const body = Buffer.from(text.replace('"callType": "0"', '"callType": "2"'));
+      const [item] = await openWith().normalize({ ...payload, body });
+      assert.deepEqual([item?.kind, item?.kind === 'ignored' && item.name], ['ignored', 'callType=2'], name);
+    }
+  });
+
   it('has a customer by his number, in the country where numbers have none, and nobody who hides his', () => {
     for (const [text, country, number] of [
       ['0671234567', 'UA', '+380671234567'],
@@ -276,7 +289,7 @@ describe("Binotel's channel, against a stand-in that is a closed world", () => {
   }
 
   it('takes a page in place of an answer for a failure of Binotel', async () => {
-    for (const body of ['Something went wrong (exception)', '{"status":"success"}', '[]', '']) {
+    for (const body of ['Something went wrong (exception)', '{"status":"success"}', '{"callDetails":[]}', '[]', '']) {
       api.endings.push({ body });
       assert.ok((await failure(missedSince(NOW))) instanceof RetryableError, body);
     }
@@ -327,6 +340,8 @@ describe("Binotel's channel, against a stand-in that is a closed world", () => {
     it('that is not there yet is asked for again for half an hour', async () => {
       assert.ok((await failure(fetched())) instanceof RetryableError);
       assert.ok((await failure(fetched(NOW - HOUR))) instanceof PermanentError);
+      api.endings.push({ body: binotelRefusal(103, 'Not enough data') });
+      assert.ok((await failure(fetched())) instanceof PermanentError, 'nothing that time heals');
       api.links.set('6536020001', `${api.root}/store/1.mp3`);
       assert.ok((await failure(fetched())) instanceof RetryableError, 'the store has not got it');
       assert.ok((await failure(fetched(NOW - HOUR))) instanceof PermanentError);

@@ -137,13 +137,31 @@ describe('A call at Ringostat', () => {
       ['FAILED FORBIDDEN DESTINATION', 'failed'],
       [undefined, 'missed'],
     ] as const) {
-      assert.equal(outcomeOf(status, 0), outcome, status);
+      assert.equal(outcomeOf(status, status === undefined ? 0 : 5), outcome, status);
     }
     assert.deepEqual(
       [outcomeOf('NEW', 12), outcomeOf('NEW', 0), outcomeOf('constructor', 0)],
       ['answered', 'missed', 'missed'],
     );
-    assert.equal(outcomeOf('VOICEMAIL', 14), 'voicemail', 'a talk with a machine is none');
+  });
+
+  it('goes the way that it says itself, else that of its event, and is none where the address names no event', () => {
+    for (const [event, call_type, direction] of [
+      ['after', undefined, 'inbound'],
+      ['out_after', undefined, 'outbound'],
+      ['after', 'callback', 'inbound'],
+      ['after', 'transitin', 'inbound'],
+      ['after', 'transitout', 'outbound'],
+      ['out_after', 'in', 'inbound'],
+    ] as const) {
+      const [item] = itemsOf({ uniqueid: '1', caller: '380671234567', dst: '380441112233', call_type }, event);
+      assert.ok(item?.kind === 'call');
+      const customer = direction === 'inbound' ? '+380671234567' : '+380441112233';
+      assert.deepEqual([item.direction, item.call.direction], [direction, direction], `${event} ${call_type}`);
+      assert.equal(item.sender.identifiers[0]?.value, customer);
+    }
+    for (const event of ['constructor', 'after2', ''])
+      assert.equal(itemsOf({ uniqueid: '1' }, event)[0]?.kind, 'ignored');
   });
 
   it('has a customer where there is a number of his, and none where he hides it or an extension calls', () => {
@@ -203,7 +221,14 @@ describe('A call at Ringostat', () => {
       assert.equal(momentOf(words, 'Europe/Kyiv'), undefined, words);
     }
     assert.equal(wordsOf(Date.parse('2026-07-23T22:30:00Z'), 'Europe/Kyiv'), '2026-07-24 01:30:00');
-    assert.equal(ringostat.config.safeParse({ ...config, timeZone: 'Kyiv' }).success, false);
+    for (const [timeZone, isOne] of [
+      ['Europe/Kyiv', true],
+      ['Kyiv', false],
+      ['', false],
+    ] as const) {
+      const settings = { token: 'a'.repeat(32), authKey: AUTH_KEY, timeZone };
+      assert.equal(ringostat.config.safeParse(settings).success, isOne, timeZone);
+    }
   });
 });
 

@@ -31,6 +31,5 @@ const OTHERS: ReadonlySet<string> = new Set(['SMS-SENDING', 'SMS-SUCCESS', 'SMS-
 export function endOf(disposition: string, talkedSec: number | undefined): End | undefined {
   const state = disposition.toUpperCase();
   if (OTHERS.has(state)) return undefined;
-  const known = Object.hasOwn(ENDS, state) ? ENDS[state] : undefined;
-  return known ?? ended((talkedSec ?? 0) > 0 ? 'answered' : 'missed');
+  return ENDS[state] ?? ended((talkedSec ?? 0) > 0 ? 'answered' : 'missed');
 }

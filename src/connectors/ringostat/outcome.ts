@@ -22,6 +22,5 @@ const OUTCOMES: Readonly<Record<string, Outcome>> = {
 /** What became of a call that has ended; a status that nobody has described yet counts by whether anybody talked. */
 export function outcomeOf(disposition: string | undefined, talkedSec: number | undefined): Outcome {
   const status = (disposition ?? '').toUpperCase().replace(/[\s_+-]+/g, ' ');
-  if (Object.hasOwn(OUTCOMES, status)) return OUTCOMES[status] ?? 'missed';
-  return (talkedSec ?? 0) > 0 ? 'answered' : 'missed';
+  return OUTCOMES[status] ?? ((talkedSec ?? 0) > 0 ? 'answered' : 'missed');
 }
