@@ -18,6 +18,7 @@ import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
 import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
+import { whatsappWeb } from './whatsapp-web/whatsapp-web.ts';
 
 /** Every kind of channel, one line each. */
 export const connectors: readonly Connector[] = [
@@ -36,6 +37,7 @@ export const connectors: readonly Connector[] = [
   binotel,
   discord,
   whatsappCloud,
+  whatsappWeb,
   teams,
   webChat,
   messenger,
