@@ -7,6 +7,7 @@ import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
 import { twilio } from './twilio/twilio/twilio.ts';
+import { twilioVoice } from './twilio/twilio-voice/twilio-voice.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
 import { max } from './max/max.ts';
@@ -28,6 +29,7 @@ export const connectors: readonly Connector[] = [
   email,
   viber,
   twilio,
+  twilioVoice,
   smsGateway,
   vk,
   max,

@@ -32,8 +32,13 @@ export interface FakeTwilio {
   readonly violations: string[];
   /** What the account has, newest first; two to a page. */
   messages: Resource[];
-  /** Own numbers with the address of their webhook. */
-  numbers: Readonly<Record<string, string>>;
+  /** Calls and their legs, newest first; two to a page. */
+  calls: Resource[];
+  /** What was recorded, by call, and written down, by recording. */
+  readonly recordings: Map<string, object[]>;
+  readonly transcriptions: Map<string, object[]>;
+  /** Own numbers with the address that messages are pushed to, or with all of their addresses. */
+  numbers: Readonly<Record<string, string | object>>;
   /** Bytes by the path of the file; `to`: where the file's address redirects. */
   readonly files: Map<string, { readonly bytes: Buffer; readonly to?: string }>;
   /** The next calls end so instead of being carried out. */
@@ -71,6 +76,34 @@ export function listed(given: Partial<Resource> & { readonly sid: string }): Res
   };
 }
 
+/** A call as Twilio lists it. */
+export function listedCall(given: Partial<Resource> & { readonly sid: string }): Resource {
+  return {
+    account_sid: ACCOUNT,
+    answered_by: null,
+    api_version: '2010-04-01',
+    caller_name: null,
+    date_created: 'Sun, 22 Nov 2026 08:35:29 +0000',
+    date_updated: 'Sun, 22 Nov 2026 08:36:47 +0000',
+    direction: 'inbound',
+    duration: '77',
+    end_time: 'Sun, 22 Nov 2026 08:36:47 +0000',
+    forwarded_from: null,
+    from: '+380671234567',
+    parent_call_sid: null,
+    start_time: 'Sun, 22 Nov 2026 08:35:30 +0000',
+    status: 'completed',
+    to: '+14155550100',
+    uri: `${BASE}/Calls/${given.sid}.json`,
+    ...given,
+  };
+}
+
+/** A recording as Twilio lists it. */
+export function listedRecording(given: object): object {
+  return { account_sid: ACCOUNT, channels: 1, duration: '9', source: 'RecordVerb', status: 'completed', ...given };
+}
+
 /** Twilio's description, where it is beside the repository; without it everything counts as right. */
 export function describedTwilio(): Description | undefined {
   return isDescribed(DESCRIPTION) ? readDescription(DESCRIPTION) : undefined;
@@ -88,6 +121,9 @@ export async function startTwilio(description = describedTwilio()): Promise<Fake
     asked: [],
     violations: [],
     messages: [],
+    calls: [],
+    recordings: new Map(),
+    transcriptions: new Map(),
     numbers: {},
     files: new Map(),
     end(...next) {
@@ -108,6 +144,8 @@ export async function startTwilio(description = describedTwilio()): Promise<Fake
     fake.asked.push(`${request.method} ${request.url}`);
     const file = fake.files.get(path);
     if (file) return redirect(request, file);
+    // How files are had stands in pages only: https://www.twilio.com/docs/voice/api/recording#fetch-a-recordings-media-file
+    if (/\/Recordings\/RE\w+\.mp3$/.test(path)) return refusal(404, 20404, 'not found');
     check(request);
     const ending = endings.shift();
     if (ending && ending !== 'drop') return ending;
@@ -135,39 +173,56 @@ export async function startTwilio(description = describedTwilio()): Promise<Fake
   }
 
   function carryOut({ method, body }: Received, path: string, query: URLSearchParams) {
-    if (method === 'POST' && path === `${BASE}/Messages.json`) {
-      const fields = Object.fromEntries(new URLSearchParams(body.toString()));
-      fake.sent.push(fields);
-      const { To: to = '', From: from = '', Body: text } = fields;
-      const made = { sid: sid('SM', 900 + fake.sent.length - 1), to, from, body: text, direction: 'outbound-api' };
-      return { status: 201, body: listed({ ...made, status: 'queued' }) };
-    }
-    if (path === `${BASE}/Messages.json`) return { status: 200, body: pageOf(query) };
-    const [, parent] = /\/Messages\/(\w+)\/Media\.json$/.exec(path) ?? [];
-    if (parent) return { status: 200, body: mediaOf(parent) };
-    if (path !== `${BASE}/IncomingPhoneNumbers.json`) return undefined;
-    const numbers = Object.entries(fake.numbers).filter(([number]) => number === query.get('PhoneNumber'));
-    return {
-      status: 200,
-      body: { incoming_phone_numbers: numbers.map(([phone_number, sms_url]) => ({ phone_number, sms_url })) },
-    };
+    const own = path.slice(BASE.length);
+    if (method === 'POST')
+      return { status: 201, body: madeOf(own, Object.fromEntries(new URLSearchParams(body.toString()))) };
+    const list = (key: string, found: readonly unknown[]) => ({ status: 200, body: pageOf(path, key, found, query) });
+    if (own === '/Messages.json')
+      return list('messages', since(fake.messages, 'date_sent', query.get('DateSent>'), query));
+    if (own === '/Calls.json') return list('calls', since(fake.calls, 'start_time', query.get('StartTime>'), query));
+    const [, kind, parent = ''] =
+      /\/(Messages|Calls|Recordings)\/(\w+)\/(?:Media|Recordings|Transcriptions)\.json$/.exec(own) ?? [];
+    if (kind === 'Messages') return { status: 200, body: mediaOf(parent) };
+    if (kind === 'Calls') return list('recordings', fake.recordings.get(parent) ?? []);
+    if (kind === 'Recordings') return list('transcriptions', fake.transcriptions.get(parent) ?? []);
+    return own === '/IncomingPhoneNumbers.json' ? { status: 200, body: numbersOf(query) } : undefined;
   }
 
-  function pageOf(query: URLSearchParams): object {
-    const start = Number(query.get('Page') ?? 0) * PAGE;
-    const since = Date.parse(query.get('DateSent>') ?? '1970-01-01T00:00:00Z');
-    const found = fake.messages.filter(
-      ({ to, from, date_sent }) =>
-        (query.get('To') ?? to) === to &&
-        (query.get('From') ?? from) === from &&
-        Date.parse(String(date_sent)) >= since,
+  function madeOf(own: string, fields: Record<string, string>): object {
+    fake.sent.push(fields);
+    const { To: to = '', From: from = '', Body: text } = fields;
+    const number = 900 + fake.sent.length - 1;
+    const made = { to, from, direction: 'outbound-api', status: 'queued' };
+    if (own === '/Calls.json') return listedCall({ ...made, sid: sid('CA', number), start_time: null, end_time: null });
+    return listed({ ...made, sid: sid('SM', number), body: text });
+  }
+
+  function numbersOf(query: URLSearchParams): object {
+    const numbers = Object.entries(fake.numbers).filter(([number]) => number === query.get('PhoneNumber'));
+    const addresses = (given: string | object) => (typeof given === 'string' ? { sms_url: given } : given);
+    return { incoming_phone_numbers: numbers.map(([phone_number, given]) => ({ phone_number, ...addresses(given) })) };
+  }
+
+  function since(all: readonly Resource[], field: string, from: string | null, query: URLSearchParams): Resource[] {
+    const least = Date.parse(from ?? '1970-01-01T00:00:00Z');
+    const is = (name: string, value: unknown) => (query.get(name) ?? value) === value;
+    return all.filter(
+      (one) =>
+        is('To', one.to) &&
+        is('From', one.from) &&
+        is('ParentCallSid', one.parent_call_sid) &&
+        Date.parse(String(one[field])) >= least,
     );
+  }
+
+  function pageOf(path: string, key: string, found: readonly unknown[], query: URLSearchParams): object {
+    const start = Number(query.get('Page') ?? 0) * PAGE;
     const next = new URLSearchParams(query);
     next.set('Page', String(start / PAGE + 1));
     const hasMore = found.length > start + PAGE;
     return {
-      messages: found.slice(start, start + PAGE),
-      next_page_uri: hasMore ? `${BASE}/Messages.json?${next.toString()}` : null,
+      [key]: found.slice(start, start + PAGE),
+      next_page_uri: hasMore ? `${path}?${next.toString()}` : null,
     };
   }
 

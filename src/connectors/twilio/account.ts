@@ -85,9 +85,9 @@ export function openAccount(deps: {
         return (await call(Created, `${base}${path}`, { method: 'POST', headers: type, body })).sid;
       } catch (error) {
         if (!(error instanceof RetryableError) || !error.outcomeUnknown) throw error;
-        throw new UncertainError(`${error.message}; Twilio may have sent it all the same`, {
+        throw new UncertainError(`${error.message}; Twilio may have done it all the same`, {
           cause: error,
-          hint: 'Look into the log of messages in the Twilio Console: if it is not there, replay the delivery.',
+          hint: 'Look into the logs in the Twilio Console: if it is not there, it can be repeated.',
         });
       }
     },

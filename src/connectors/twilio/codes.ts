@@ -6,7 +6,18 @@ interface Code {
 }
 
 const CODES: Readonly<Record<number, Code>> = {
+  21205: { text: 'Twilio cannot call us back', hint: 'Set PUBLIC_URL to an address that Twilio reaches.' },
+  21210: { text: 'our number is none that this account may call from' },
   21211: { text: 'not a number that can be written to' },
+  21215: {
+    text: 'calls to this country are not switched on',
+    hint: 'Switch it on in the Twilio Console: Voice, Settings, Geo permissions.',
+  },
+  21216: { text: 'calls to this number are blocked by Twilio' },
+  21219: {
+    text: 'a trial account calls verified numbers only',
+    hint: 'Verify the number in the Twilio Console, or upgrade the account.',
+  },
   21408: {
     text: 'this country is not switched on',
     hint: 'Switch it on in the Twilio Console: Messaging, Settings, Geo permissions.',
