@@ -20,6 +20,7 @@ import { teams } from './teams/teams.ts';
 import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 import { whatsappWeb } from './whatsapp-web/whatsapp-web.ts';
+import { zadarma } from './zadarma/zadarma.ts';
 
 /** Every kind of channel, one line each. */
 export const connectors: readonly Connector[] = [
@@ -37,6 +38,7 @@ export const connectors: readonly Connector[] = [
   slack,
   ringostat,
   binotel,
+  zadarma,
   discord,
   whatsappCloud,
   whatsappWeb,
