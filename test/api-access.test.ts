@@ -22,6 +22,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'GET /customers/{id}': 'customers:read',
   'GET /customers/{id}/timeline': 'customers:read',
   'GET /customers/{id}/merges': 'customers:read',
+  'POST /customers/{id}/call': 'tickets:write',
   'POST /customers/{id}/merge': 'customers:write',
   'POST /customers/{id}/split': 'customers:write',
   'POST /merges/{id}/undo': 'customers:write',

@@ -14,6 +14,7 @@ import { catalogueOperations } from './catalogue.ts';
 import { changeOperations } from './changes.ts';
 import { mountChat } from './chat.ts';
 import { mountConsole } from './console.ts';
+import { callBackOperation } from './call-back.ts';
 import { customerOperations } from './customers.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { mountDocs } from './docs.ts';
@@ -122,6 +123,7 @@ function operationsOf(
     ...ticketOperations(gateway),
     ...attachmentOperations(gateway),
     ...customerOperations(gateway),
+    callBackOperation(gateway),
     ...ledgerOperations(gateway),
     ...deliveryOperations(gateway),
     ...catalogueOperations(gateway),

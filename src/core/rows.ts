@@ -128,6 +128,8 @@ export type CallRow = Omit<MessageRow, 'ticketId' | 'call'> & {
   readonly call?: Call;
 };
 
+export type KnownCall = Pick<CallRow, 'ticketId' | 'occurredAt'> & { readonly call: Call };
+
 export interface AttachmentRow extends Attachment {
   /** Our own id; `id` is the channel's. */
   readonly rowId: string;

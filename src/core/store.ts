@@ -12,6 +12,7 @@ import type {
   EndpointState,
   EventRow,
   IdentifierRow,
+  KnownCall,
   Lease,
   MessageContent,
   MessageRow,
@@ -23,7 +24,6 @@ import type {
   TicketPatch,
   TicketRow,
 } from './rows.ts';
-import type { Call } from './envelope.ts';
 import type { Link, TaskState } from './ticket.ts';
 
 /**
@@ -138,21 +138,19 @@ export interface Transaction {
   messageOfPart(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
 
   // Calls
-  /** A call that is in no ticket; `findMessage` and `message` give those that are in one. */
+  /** Of those in no ticket; `findMessage` and `message` give the others. */
   looseCall(endpointId: string, externalId: string): Promise<CallRow | undefined>;
   looseCallById(id: string): Promise<CallRow | undefined>;
-  /** Everything that `saveRevision` kept of a message, as JSON. */
+  /** All that `saveRevision` kept, as JSON. */
   saidOf(messageId: string): Promise<readonly string[]>;
   /** Replaces what is known of a call, keeping no history, and puts it into a ticket. */
   updateCall(
     id: string,
     row: Pick<CallRow, 'author' | 'verified' | 'customerId' | 'direction'> & { readonly content: MessageContent },
-    place?: { readonly ticketId: string } & Pick<MessageRow, 'seq' | 'rule' | 'evidence'>,
+    place?: Pick<MessageRow, 'ticketId' | 'seq' | 'rule' | 'evidence'>,
   ): Promise<void>;
-  /** The last calls with a customer, both ways. */
-  callsWith(
-    customerId: string,
-  ): Promise<readonly { readonly ticketId: string | null; readonly occurredAt: number; readonly call: Call }[]>;
+  /** Both ways, the last ones. */
+  callsWith(customerId: string): Promise<readonly KnownCall[]>;
 
   // Customers
   customer(id: string): Promise<CustomerRow | undefined>;
@@ -297,7 +295,6 @@ export interface Transaction {
   idempotent(key: string): Promise<IdempotentRow | undefined>;
   saveIdempotent(row: IdempotentRow): Promise<void>;
   audit(row: { at: number; actor: string; action: string; target: string; detail?: string }): Promise<void>;
-
   /** Deletes what is older than the retention, a batch at a time. */
   sweepRetention(limits: RetentionLimits): Promise<Swept>;
 }

@@ -57,7 +57,6 @@ export async function accept(
   source: Source,
   deps: AcceptDeps,
 ): Promise<Accepted> {
-  if (isEnvelope(item) && item.kind === 'call') return acceptCall(tx, announcer, item, source, deps);
   if (isEnvelope(item)) return acceptEnvelope(tx, announcer, item, source, deps);
   switch (item.kind) {
     case 'receipt':
@@ -109,6 +108,7 @@ async function acceptEnvelope(
   source: Source,
   deps: AcceptDeps,
 ): Promise<Accepted> {
+  if (envelope.kind === 'call') return acceptCall(tx, announcer, envelope, source, deps);
   // Parts of albums are edited too, some without a word about their album.
   const isPart = envelope.group !== undefined || envelope.revision > 0;
   const part = isPart ? await acceptPart(tx, announcer, envelope, { ...source, newId: deps.newId }) : undefined;

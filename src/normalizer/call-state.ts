@@ -1,5 +1,5 @@
 import type { Call, CallProgress, Envelope, Party } from '../core/envelope.ts';
-import type { MessageContent } from '../core/rows.ts';
+import type { KnownCall, MessageContent } from '../core/rows.ts';
 
 /** What one item says of a call, as it is kept. */
 export interface Said extends Omit<MessageContent, 'call' | 'review'> {
@@ -99,10 +99,7 @@ export function isMissed({ direction, outcome }: Call): boolean {
 }
 
 /** Whether a customer waits to be called back for a call of this ticket: nobody has reached him since. */
-export function awaitsCall(
-  ticketId: string,
-  calls: readonly { readonly ticketId: string | null; readonly occurredAt: number; readonly call: Call }[],
-): boolean {
+export function awaitsCall(ticketId: string, calls: readonly KnownCall[]): boolean {
   const reached = calls.filter(({ call }) => call.direction === 'outbound' && call.outcome === 'answered');
   const since = Math.max(0, ...reached.map((each) => each.occurredAt));
   return calls.some((each) => each.ticketId === ticketId && isMissed(each.call) && each.occurredAt > since);

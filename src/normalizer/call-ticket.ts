@@ -90,26 +90,37 @@ export async function settleCallBack(
   },
 ): Promise<void> {
   const { row, state, before, at } = progress;
-  if (row.customerId === null) return;
-  const missed = isMissed(state.content.call);
-  const wasMissed = before !== undefined && isMissed(before.content.call);
-  const reached = isReached(state) && !(before && isReached(before));
-  if (missed === wasMissed && !reached) return;
+  const reached = isReached(state) && !isReached(before);
+  const turned = wasMissed(state) !== wasMissed(before);
+  if (row.customerId === null || !(turned || reached)) return;
   const calls = await tx.callsWith(row.customerId);
-  const tickets = reached ? calls.map(({ ticketId }) => ticketId) : [row.ticketId];
-  for (const id of new Set(tickets)) {
+  for (const id of new Set(reached ? calls.map(({ ticketId }) => ticketId) : [row.ticketId])) {
     const ticket = id === null ? undefined : await tx.ticket(id);
     if (!ticket) continue;
-    const isTagged = ticket.tags.includes(CALL_BACK);
     const awaits = awaitsCall(ticket.id, calls);
-    if (awaits === isTagged || (awaits && reached)) continue;
-    const tags = awaits ? [...ticket.tags, CALL_BACK] : ticket.tags.filter((tag) => tag !== CALL_BACK);
-    const version = await tx.updateTicket(ticket.id, { tags }, at);
-    const change = { type: 'ticket.updated', version, ticketId: ticket.id } as const;
-    await announcer.change(change, { ticket: { ...ticket, tags }, kind: 'call' });
+    // Reaching him only takes it away.
+    if (!awaits || !reached) await tagFor(tx, announcer, ticket, awaits ? CALL_BACK : '', at);
   }
 }
 
-function isReached({ content: { call } }: CallState): boolean {
-  return call.direction === 'outbound' && call.outcome === 'answered';
+/** Gives a ticket the tag, or takes it away. */
+async function tagFor(
+  tx: Transaction,
+  announcer: Announcer,
+  ticket: TicketRow,
+  tag: string,
+  at: number,
+): Promise<void> {
+  if (ticket.tags.includes(CALL_BACK) === (tag !== '')) return;
+  const others = ticket.tags.filter((each) => each !== CALL_BACK);
+  const tags = tag === '' ? others : [...others, tag];
+  const version = await tx.updateTicket(ticket.id, { tags }, at);
+  const change = { type: 'ticket.updated', version, ticketId: ticket.id } as const;
+  await announcer.change(change, { ticket: { ...ticket, tags }, kind: 'call' });
+}
+
+const wasMissed = (state: CallState | undefined) => state !== undefined && isMissed(state.content.call);
+
+function isReached(state: CallState | undefined): boolean {
+  return state?.direction === 'outbound' && state.content.call.outcome === 'answered';
 }

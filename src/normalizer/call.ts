@@ -1,12 +1,13 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { CallRow, MessageRow, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
+import type { ChangeType } from '../core/ticket.ts';
 import type { Accepted, AcceptDeps, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
 import { callerOf, learnCaller } from './caller.ts';
 import { callOf, isMissed, saidIn, type CallState, type Said } from './call-state.ts';
-import { openFor, settleCallBack, wakeFor } from './call-ticket.ts';
+import { openFor, settleCallBack, wakeFor, type Place } from './call-ticket.ts';
 import { settleEarly } from './early.ts';
 
 type CallEnvelope = Extract<Envelope, { kind: 'call' }>;
@@ -65,11 +66,9 @@ async function begin(
   const who = await callerOf(tx, announcer, state.sender, { ...source, externalId, newId: deps.newId });
   const place = await openFor(tx, whole(envelope, state), who.customerId, source, deps);
   const id = deps.newId('msg');
-  const at = place && (await tx.nextSeq(place.ticket.id, receivedAt, state.direction));
   const row = {
     id,
-    ticketId: place?.ticket.id ?? null,
-    seq: at?.seq ?? 0,
+    ...(await seatIn(tx, place, state, receivedAt)),
     endpointId,
     externalId,
     customerId: who.customerId,
@@ -79,29 +78,30 @@ async function begin(
     verified: who.verified,
     receivedAt,
     deletedAt: null,
-    rule: place?.rule ?? 'new',
-    evidence: place?.evidence ?? 'it opens no ticket',
     delivery: null,
     payloadId,
   } as const;
   await tx.insertMessage(row, state.content);
   await tx.saveRevision(id, text, receivedAt);
   await fileAttachments(tx, announcer, envelope, { id, endpointId, payloadId, newId: deps.newId, known: [] });
-  if (state.content.call.outcome === 'ringing' && !state.ended) {
+  if (isOpen(state)) {
     const dueAt = receivedAt + ENDS_WITHIN_MS;
     await announcer.task({ kind: 'hang_up', type: 'hang_up', endpointId, messageId: id, dueAt });
   }
-  await announce(tx, announcer, { row, state, before: undefined, place, source });
+  const ticket = await announce(tx, announcer, { row, state, before: undefined, place, source });
   await settleEarly(tx, announcer, source, externalId);
-  return {
-    outcome: place?.created ? 'ticket_created' : 'appended',
-    reason: place ? `${place.rule}: ${place.evidence}` : "on the customer's timeline: it opens no ticket",
-    externalId,
-    ticketId: place?.ticket.id,
-    ticketNumber: place?.ticket.number,
-    messageId: id,
-  };
+  const outcome = place?.created ? 'ticket_created' : 'appended';
+  return { outcome, reason: `${row.rule}: ${row.evidence}`, externalId, messageId: id, ...named(ticket) };
 }
+
+/** Where a call stands: in a ticket, at its end, or in none. */
+async function seatIn(tx: Transaction, place: Place | undefined, { direction }: CallState, at: number) {
+  if (!place) return { ticketId: null, seq: 0, rule: 'new', evidence: "the customer's timeline, no ticket" } as const;
+  const { ticket, rule, evidence } = place;
+  return { ticketId: ticket.id, seq: (await tx.nextSeq(ticket.id, at, direction)).seq, rule, evidence };
+}
+
+const named = (ticket: TicketRow | undefined) => ({ ticketId: ticket?.id, ticketNumber: ticket?.number });
 
 async function goOn(
   tx: Transaction,
@@ -111,34 +111,54 @@ async function goOn(
   source: Source,
   deps: AcceptDeps,
 ): Promise<Accepted> {
-  const externalId = known.externalId ?? '';
   const texts = await tx.saidOf(known.id);
   const before = callOf(texts);
   const now = callOf([...texts, JSON.stringify(text)]);
-  const ids = { externalId, messageId: known.id, firstPayload: known.payloadId ?? undefined };
+  const ids = {
+    externalId: known.externalId ?? undefined,
+    messageId: known.id,
+    firstPayload: known.payloadId ?? undefined,
+  };
   await tx.saveRevision(known.id, text, source.receivedAt);
   const files = envelope && (await newFiles(tx, announcer, known, envelope, source, deps));
   if (JSON.stringify(before) === JSON.stringify(now) && !files) {
     const reason = text.revision < now.content.revision ? 'an older revision, kept as history' : 'received before';
-    const ticket = known.ticketId === null ? undefined : await tx.ticket(known.ticketId);
-    return { ...ids, outcome: 'duplicate', reason, ticketId: ticket?.id, ticketNumber: ticket?.number };
+    return { ...ids, outcome: 'duplicate', reason, ...named(await ticketOf(tx, known)) };
   }
   const row = { ...known, ...(await learnCaller(tx, announcer, known, before.sender, now.sender, source, deps)) };
-  const place =
-    known.ticketId === null && row.customerId !== null
-      ? await openFor(tx, whole(envelope, now), row.customerId, source, deps, before)
-      : undefined;
-  const at = place && (await tx.nextSeq(place.ticket.id, source.receivedAt, now.direction));
+  const place = await placeFor(tx, row, whole(envelope, now), { source, deps, before });
   const { direction, sender: author, content } = now;
+  const seat = await seatIn(tx, place, now, source.receivedAt);
+  const { verified, customerId } = row;
   await tx.updateCall(
     known.id,
-    { content, author, direction, verified: row.verified, customerId: row.customerId },
-    place && at && { ticketId: place.ticket.id, seq: at.seq, rule: place.rule, evidence: place.evidence },
+    { content, author, direction, verified, customerId },
+    seat.ticketId === null ? undefined : seat,
   );
-  const ticketId = place?.ticket.id ?? known.ticketId;
+  const ticketId = seat.ticketId ?? known.ticketId;
   const ticket = await announce(tx, announcer, { row: { ...row, ticketId }, state: now, before, place, source });
   const outcome = place?.created ? 'ticket_created' : 'revised';
-  return { ...ids, outcome, reason: `revision ${text.revision}`, ticketId: ticket?.id, ticketNumber: ticket?.number };
+  return { ...ids, outcome, reason: `revision ${text.revision}`, ...named(ticket) };
+}
+
+/** A ticket for a call that is in none yet. */
+async function placeFor(
+  tx: Transaction,
+  { ticketId, customerId }: Pick<CallRow, 'ticketId' | 'customerId'>,
+  envelope: Envelope,
+  { source, deps, before }: { readonly source: Source; readonly deps: AcceptDeps; readonly before: CallState },
+): Promise<Place | undefined> {
+  if (ticketId !== null || customerId === null) return undefined;
+  return openFor(tx, envelope, customerId, source, deps, before);
+}
+
+async function ticketOf(tx: Transaction, { ticketId }: { readonly ticketId: string | null }) {
+  return ticketId === null ? undefined : tx.ticket(ticketId);
+}
+
+/** Nobody has answered, and nobody has hung up. */
+function isOpen({ content, ended }: CallState): boolean {
+  return content.call.outcome === 'ringing' && !ended;
 }
 
 /** Files what is new; false without any. */
@@ -167,7 +187,7 @@ interface Progress {
   readonly state: CallState;
   readonly before: CallState | undefined;
   /** The ticket that it has just come into. */
-  readonly place: { readonly ticket: TicketRow; readonly created: boolean } | undefined;
+  readonly place: Place | undefined;
   readonly source: Source;
 }
 
@@ -178,25 +198,28 @@ async function announce(
   { row, state, before, place, source }: Progress,
 ): Promise<TicketRow | undefined> {
   const { receivedAt: at, origin } = source;
-  const missed = isMissed(state.content.call);
-  const isOver = state.ended && (!before?.ended || place !== undefined);
-  const type = isOver ? (missed ? 'call.missed' : 'call.ended') : before ? 'message.updated' : started(state);
-  const found = row.ticketId === null ? undefined : await tx.ticket(row.ticketId);
+  const found = await ticketOf(tx, row);
+  const becameMissed = isMissed(state.content.call) && !(before && isMissed(before.content.call));
   // What a missed call makes of its ticket comes first: whoever hears of it sees the ticket as it is.
-  const becameMissed = missed && !(before && isMissed(before.content.call));
   const ticket = found && becameMissed ? await wakeFor(tx, announcer, found, { at, origin, place }) : found;
-  const about = ticket && { ticket, kind: 'call', ...(origin !== undefined && { origin }) };
-  if (ticket && place?.created) {
-    await announcer.change({ type: 'ticket.created', version: ticket.version, ticketId: ticket.id }, about);
+  const change = { type: typeOf(state, before, place), messageId: row.id };
+  if (ticket) {
+    const about = { ticket, kind: 'call', ...(origin !== undefined && { origin }) };
+    const ticketId = ticket.id;
+    if (place?.created) await announcer.change({ type: 'ticket.created', version: ticket.version, ticketId }, about);
+    await announcer.change({ ...change, version: await tx.updateTicket(ticketId, {}, at), ticketId }, about);
+  } else {
+    await announcer.change({ ...change, version: 0, customerId: row.customerId ?? undefined });
   }
-  const version = ticket ? await tx.updateTicket(ticket.id, {}, at) : 0;
-  const ticketId = ticket?.id;
-  const customerId = row.customerId ?? undefined;
-  await announcer.change({ type, version, ticketId, messageId: row.id, ...(!ticket && { customerId }) }, about);
   await settleCallBack(tx, announcer, { row, state, before, at });
   return ticket;
 }
 
-function started({ direction }: CallState): 'message.received' | 'message.sent' {
-  return direction === 'inbound' ? 'message.received' : 'message.sent';
+/** That it is over is told once, and when it comes into a ticket after that. */
+function typeOf(state: CallState, before: CallState | undefined, place: Place | undefined): ChangeType {
+  if (state.ended && (!before?.ended || place !== undefined)) {
+    return isMissed(state.content.call) ? 'call.missed' : 'call.ended';
+  }
+  if (before) return 'message.updated';
+  return state.direction === 'inbound' ? 'message.received' : 'message.sent';
 }

@@ -45,19 +45,22 @@ export async function learnCaller(
   // An agent has joined him with somebody meanwhile: he knows better.
   if ((await tx.identifiersOf(customerId)).some(({ kind }) => !kind.startsWith('call:'))) return same;
   const him = await knownCustomer(tx, now);
-  const { receivedAt: at } = source;
-  if (him === undefined) {
-    for (const { kind, value, trust } of now.identifiers) {
-      if (trust === 'claimed') await tx.saveClaim(customerId, kind, value, at);
-      else await tx.saveIdentifier({ kind, value, trust, customerId }, at);
-    }
-    if (now.name ?? now.locale) await tx.completeCustomer(customerId, now, at);
-  } else if (him !== customerId) {
+  if (him === undefined) await name(tx, customerId, now, source.receivedAt);
+  else if (him !== customerId) {
     const evidence = `call ${known.externalId ?? ''} says who called`;
-    await tx.moveCustomer(customerId, him, evidence, newId('mrg'), at);
+    await tx.moveCustomer(customerId, him, evidence, newId('mrg'), source.receivedAt);
     const version = (await tx.customer(him))?.version ?? 0;
     const extra = { from: customerId, evidence };
     await announcer.change({ type: 'customer.merged', version, customerId: him, extra });
   }
   return { customerId: him ?? customerId, verified: now.identifiers.some(({ trust }) => trust === 'verified') };
+}
+
+/** Writes down for a customer what nobody else is known by. */
+async function name(tx: Transaction, customerId: string, sender: Party, at: number): Promise<void> {
+  for (const { kind, value, trust } of sender.identifiers) {
+    if (trust === 'claimed') await tx.saveClaim(customerId, kind, value, at);
+    else await tx.saveIdentifier({ kind, value, trust, customerId }, at);
+  }
+  if (sender.name ?? sender.locale) await tx.completeCustomer(customerId, sender, at);
 }
