@@ -202,6 +202,14 @@ describe('What Twilio is told to do with a call', () => {
     assert.match(twimlOf(await open({ voicemail: VOICEMAIL }), ringing), /^<Say .*<Record [^>]*><\/Record>$/);
   });
 
+  it('is to call back whom the address names, and whatever stands there is no command', async () => {
+    const agent = { CallSid: CALL, From: '+14155550100', To: '+14155550111', Digits: '1' };
+    const address = (customer: string) => `${ADDRESS}?step=connect&customer=${encodeURIComponent(customer)}`;
+    const channel = await open();
+    assert.match(twimlOf(channel, agent, address('+380671234567')), /<Number>\+380671234567<\/Number>/);
+    assert.match(twimlOf(channel, agent, address('<Sip>')), /<Number>&lt;Sip&gt;<\/Number>/);
+  });
+
   it('is to record talks only where that is wished', async () => {
     const channel = await open({ forward: FORWARD, recordCalls: true });
     const twiml = twimlOf(channel, ringing);
