@@ -37,7 +37,7 @@ export function createWhatsAppWeb(library: string) {
     title: 'WhatsApp Web (unofficial)',
     summary: 'Takes what people write to a WhatsApp number, by its WhatsApp Web in a browser of ours, and answers.',
     docs: 'channels/whatsapp-web.md',
-    stability: 'alpha',
+    stability: 'beta',
     capabilities: {
       receive: ['stream'],
       reply: true,
@@ -45,7 +45,7 @@ export function createWhatsAppWeb(library: string) {
       attachments: { in: true, out: true },
       localhost: true,
       threads: 'person',
-      proven: ['prose'],
+      proven: ['prose', 'Chromium'],
     },
     config: Config,
     open({ browser, sandbox }, context) {
