@@ -1,4 +1,5 @@
 import type { Connector } from '../core/connector.ts';
+import { asterisk } from './asterisk/asterisk.ts';
 import { binotel } from './binotel/binotel.ts';
 import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
@@ -39,6 +40,7 @@ export const connectors: readonly Connector[] = [
   ringostat,
   binotel,
   zadarma,
+  asterisk,
   discord,
   whatsappCloud,
   whatsappWeb,
