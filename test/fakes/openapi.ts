@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import type { ValidateFunction } from 'ajv/dist/2020.js';
@@ -53,11 +53,14 @@ export function readDescription(source: string | Json, amend: Readonly<Record<st
   }
 
   return {
-    request: (asked) =>
-      best(asked, (found) => [
+    request(asked) {
+      const problems = best(asked, (found) => [
         ...parameterProblems(root, found, asked, check),
         ...bodyProblems(root, found, asked, check),
-      ]),
+      ]);
+      record({ description: nameOf(root, source), asked, problems });
+      return problems;
+    },
     response: (asked, status, body) =>
       best(asked, ({ operation }) => {
         const responses = (operation.responses ?? {}) as Record<string, unknown>;
@@ -68,6 +71,25 @@ export function readDescription(source: string | Json, amend: Readonly<Record<st
       }),
     value: (component, value) => check({ $ref: `#/components/schemas/${component}` }, value, { path: component }),
   };
+}
+
+/** A request that a test made, and what is wrong with it by our reading. */
+export interface Recorded {
+  /** The file that describes it, below `../shared/specs`. */
+  readonly description: string;
+  readonly asked: Asked;
+  readonly problems: readonly string[];
+}
+
+/** Where a file is named, every request is written down there, one to a line: see `independent-mock.test.ts`. */
+function record(recorded: Recorded): void {
+  const file = process.env.RECORD_REQUESTS;
+  if (file) appendFileSync(file, `${JSON.stringify(recorded)}\n`);
+}
+
+function nameOf(root: Json, source: string | Json): string {
+  const { title = '' } = (root.info ?? {}) as { title?: string };
+  return typeof source === 'string' ? source : title;
 }
 
 interface Operation {

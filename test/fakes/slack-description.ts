@@ -54,7 +54,7 @@ export function readSlack(): Description | undefined {
       ]),
     ),
   ]);
-  return readDescription({ openapi: '3.1.0', paths: Object.fromEntries(converted) as Json });
+  return readDescription({ openapi: '3.1.0', info: { title: FILE }, paths: Object.fromEntries(converted) as Json });
 }
 
 function operationOf(all: readonly Parameter[]): Json {
