@@ -193,6 +193,7 @@ describe("Twilio's calls, against a stand-in that is checked against Twilio's ow
       api.calls = [
         legOf(answered, { sid: sid('CA', 11) }),
         legOf(nobody, { sid: sid('CA', 13), status: 'no-answer' }),
+        legOf(sid('CA', 9), { sid: sid('CA', 19), to: '+14155550100' }),
         listedCall({ sid: nobody, ...times('08:50:00') }),
         listedCall({ sid: message, ...times('08:45:00') }),
         listedCall({ sid: answered, ...times('08:40:00') }),
@@ -226,6 +227,7 @@ describe("Twilio's calls, against a stand-in that is checked against Twilio's ow
       const [ours, theirs] = [sid('CA', 1), sid('CA', 2)];
       api.calls = [
         legOf(ours, { sid: sid('CA', 11), from: '+14155550100', to: '+380671234567' }),
+        legOf(sid('CA', 9), { sid: sid('CA', 19), from: '+14155550100' }),
         listedCall({ sid: theirs, ...out, to: '+380501234567' }),
         listedCall({ sid: ours, ...out, to: AGENT }),
       ];

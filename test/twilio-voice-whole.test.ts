@@ -198,6 +198,37 @@ describe("Twilio's calls, through a whole gateway", () => {
     });
   });
 
+  it('calls a customer back, and makes one call of whatever Twilio tells of it, in any order', async () => {
+    const phone = '+380671234567';
+    const { ringing, unanswered, ended } = told(1, phone);
+    await pushAll([ringing, unanswered, ended]);
+    const [customer] = await list<Customer>('/customers');
+    const names = ['agent', 'connect', 'connected', 'callback'] as const;
+    for (const [turn, order] of [names, names.toReversed()].entries()) {
+      const body = { channel: 'calls', agent: AGENT };
+      const asked = { method: 'POST', body, headers: { 'idempotency-key': `call-${turn}` } };
+      const { externalId } = await whole.api<{ externalId: string }>(`/customers/${customer!.id}/call`, asked);
+      assert.equal(externalId, sid('CA', 900 + turn));
+      const parent = { CallSid: externalId, From: OURS, To: AGENT, Direction: 'outbound-api' };
+      const given = `&customer=${encodeURIComponent(phone)}`;
+      const at = `&call=${externalId}&at=${Date.parse('2026-11-22T09:00:00Z')}`;
+      const dialed = { DialCallStatus: 'completed', DialBridged: 'true', DialCallDuration: '115' };
+      const pushes: Record<(typeof names)[number], Push> = {
+        agent: [`?step=agent${given}`, { ...parent, CallStatus: 'in-progress' }],
+        connect: [`?step=connect${at}${given}`, { ...parent, CallStatus: 'in-progress', Digits: '1' }],
+        connected: [`?step=connected${at}${given}`, { ...parent, ...dialed }],
+        callback: [`?step=callback${given}`, { ...parent, CallStatus: 'completed', CallDuration: '130' }],
+      };
+      await pushAll(order.map((name) => pushes[name]));
+    }
+    const calls = (await callsOf(phone)).filter(({ direction }) => direction === 'outbound');
+    assert.deepEqual(
+      calls.map(({ call }) => [call?.outcome, call?.agent, call?.from, call?.to, call?.talkedSec]),
+      Array(2).fill(['answered', AGENT, OURS, phone, 115]),
+    );
+    assert.equal((await tickets()).length, 1);
+  });
+
   it('never takes two who withhold their numbers for one', async () => {
     for (const [index, from] of ['+266696687', '+266696687', 'Restricted', 'anonymous'].entries()) {
       const { ringing, unanswered, ended } = told(index, from);

@@ -31,7 +31,7 @@ export async function* reconcile(
   }
 }
 
-/** Legs of calls are listed, too: they are told with the whole call. */
+/** Also legs of calls, which are told with the whole call: they have a direction of their own. */
 async function ended(
   account: Account,
   query: Readonly<Record<string, string>>,
@@ -42,7 +42,7 @@ async function ended(
   for await (const call of account.list('/Calls.json', query, { key: 'calls', item: ListedCall }, signal)) {
     const isOver = outcomeOf(call.status) !== undefined;
     const at = timeOf(call.end_time) ?? timeOf(call.start_time) ?? since;
-    if (!call.parent_call_sid && isOver && at >= since) found.push(call);
+    if (isOver && at >= since) found.push(call);
   }
   return found.reverse();
 }

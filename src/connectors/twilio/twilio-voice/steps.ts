@@ -64,8 +64,8 @@ export function placeOf(payload: Payload): Place {
   const customer = query.get('customer');
   return {
     ...(step !== undefined && { step }),
-    ...(call !== null && /^CA[0-9a-f]{32}$/i.test(call) && { call }),
-    ...(at !== null && /^\d{1,15}$/.test(at) && { at: Number(at) }),
-    ...(customer !== null && { customer: customer.slice(0, 200) }),
+    ...(call !== null && { call }),
+    ...(at !== null && { at: Number(at) }),
+    ...(customer !== null && { customer }),
   };
 }
