@@ -47,6 +47,32 @@ describe('retention', () => {
   const large = (blob: string) => make((rows) => rows.payload({ body: undefined, blob }));
   const bodyOf = async (id: string) => (await store.read.payload(id))?.body?.toString();
 
+  it('lets recordings of calls go after a time of their own, and says so', async () => {
+    const sha256 = await saved('voice');
+    const shared = await saved('the same bytes');
+    const at = clock.now();
+    const file = { messageId: 'msg_1', mediaType: 'audio/mpeg', state: 'stored' } as const;
+    await store.write([], async (tx) => {
+      await tx.insertAttachment({ ...file, rowId: 'att_1', id: 'a', name: 'call.mp3', sha256, recordedAt: at });
+      await tx.insertAttachment({ ...file, rowId: 'att_2', id: 'b', name: 'same.mp3', sha256: shared, recordedAt: at });
+      await tx.insertAttachment({ ...file, rowId: 'att_3', id: 'c', name: 'sent.mp3', sha256: shared });
+    });
+    const rows = () => store.write([], (tx) => Promise.all(['att_1', 'att_2', 'att_3'].map((id) => tx.attachment(id))));
+    clock.jump(89 * DAY);
+    await sweepOnce();
+    assert.deepEqual(
+      (await rows()).map((row) => row?.state),
+      ['stored', 'stored', 'stored'],
+    );
+    clock.jump(2 * DAY);
+    await sweepOnce();
+    const [gone, same, kept] = await rows();
+    assert.deepEqual([gone?.state, gone?.sha256, same?.state, kept?.state], ['failed', undefined, 'failed', 'stored']);
+    assert.match(gone?.error ?? '', /retention\.recordings/);
+    assert.equal(existsSync(pathOf(sha256)), false);
+    assert.equal(existsSync(pathOf(shared)), true, 'a file of a message names it');
+  });
+
   it('removes the file of a large body with the last row that names it', async () => {
     const blob = await saved('large');
     const first = await large(blob);

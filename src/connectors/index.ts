@@ -1,6 +1,7 @@
 import type { Connector } from '../core/connector.ts';
 import { asterisk } from './asterisk/asterisk.ts';
 import { binotel } from './binotel/binotel.ts';
+import { cti } from './cti/cti.ts';
 import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
 import { form } from './form/form.ts';
@@ -33,6 +34,7 @@ export const connectors: readonly Connector[] = [
   twilio,
   twilioVoice,
   smsGateway,
+  cti,
   vk,
   max,
   line,
