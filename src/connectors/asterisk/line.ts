@@ -6,9 +6,7 @@ import { AuthExpiredError, PermanentError, RetryableError, textOf, TributaryErro
 import { createBlockReader, toBytes, WORDS, type Block } from './blocks.ts';
 import type { Settings } from './settings.ts';
 
-/** From the first packet to the end of the login. */
-const SIGN_IN_MS = 30_000;
-/** How long an answer may take; Asterisk gives them at once. */
+/** How long an answer may take, the first one together with the connection; Asterisk gives them at once. */
 const ANSWER_MS = 15_000;
 
 export interface LineDeps {
@@ -37,20 +35,14 @@ export interface Line {
  * https://docs.asterisk.org/Latest_API/API_Documentation/AMI_Actions/Login/
  */
 export async function openLine(deps: LineDeps, events: string, signal: AbortSignal): Promise<Line> {
-  const { clock } = deps.context;
   const socket = await dial(deps, signal);
   const line = speak(deps, socket, signal);
-  const over = new AbortController();
-  const late = () => line.hangUp(new RetryableError(`${nameOf(deps)} does not answer as the manager of an Asterisk`));
-  void clock.sleep(SIGN_IN_MS, over.signal).then(late, () => undefined);
   try {
     await signIn(deps, line, events);
     return line;
   } catch (error) {
     line.hangUp();
     throw error;
-  } finally {
-    over.abort();
   }
 }
 
