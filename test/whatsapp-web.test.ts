@@ -158,6 +158,21 @@ describe('WhatsApp Web, in a process of its own', () => {
       assert.equal(saidOf('askedWho').filter((wid) => wid === HIDDEN).length, 1);
     });
 
+    it('nothing before the message before it is stored', async () => {
+      const order: string[] = [];
+      emit = async ({ body }) => {
+        const { data } = JSON.parse(body.toString()) as (typeof told)[number];
+        order.push(`begin ${data.body}`);
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push(`end ${data.body}`);
+      };
+      void stream();
+      await ready();
+      for (const body of ['one', 'two']) page.emit('message_create', saying(body));
+      await until(() => order.length === 4, 'both are stored');
+      assert.deepEqual(order, ['begin one', 'end one', 'begin two', 'end two']);
+    });
+
     it('no keys, secrets and pictures in small', async () => {
       void stream();
       await ready();

@@ -82,6 +82,8 @@ class Client extends EventEmitter {
   async destroy() {
     this.destroyed++;
     this.say({ destroyed: this.destroyed });
+    // As Chromium does when it is closed.
+    this.pupBrowser.emit('disconnected');
   }
 
   async getState() {
