@@ -122,6 +122,26 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     assert.equal(ofCall(await changes()).filter((type) => type === 'call.ended').length, 120, 'told once a call');
   });
 
+  it('believes the highest revision by its number, and of two under one revision always the same', async () => {
+    const say = (revision: number, agent: string) => event({ revision, call: { outcome: 'answered', agent } });
+    for (const [one, other] of [
+      [say(9, 'nine'), say(10, 'ten')],
+      [say(3, 'a'), say(3, 'b')],
+    ] as const) {
+      const heard = new Set<string | undefined>();
+      for (const [index, order] of [
+        [one, other],
+        [other, one],
+      ].entries()) {
+        const externalId = `${one.revision}-${index}`;
+        for (const each of order) await filing.file({ ...each, externalId });
+        heard.add((await timeline()).find((each) => each.externalId === externalId)?.call?.agent);
+      }
+      assert.equal(heard.size, 1);
+      if (other.revision === 10) assert.deepEqual([...heard], ['ten']);
+    }
+  });
+
   it('opens a ticket when a ringing call is missed, and tells it once', async () => {
     const [ringing] = await filing.file(event({ revision: 1, call: { ...inbound, outcome: 'ringing' } }));
     assert.deepEqual([ringing!.outcome, ringing!.ticketId], ['appended', undefined]);
@@ -253,6 +273,9 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     await filing.desk.updateTicket(ticketId!, { tags: [] }, 'agent');
     await filing.file(event({ revision: 4, call: { transcript: 'Ало?' } }));
     assert.deepEqual((await tickets())[0]!.tags, []);
+    const before = { externalId: 'before', occurredAt: START - MINUTE };
+    await filing.file(event({ ...before, call: { ...outbound, outcome: 'answered' } }));
+    assert.deepEqual((await tickets())[0]!.tags, [], 'nor does a call to him bring it back');
   });
 
   it('opens no ticket for calls that went out, joins an open one, and wakes none', async () => {
