@@ -190,6 +190,7 @@ describe('A connection to an Asterisk', () => {
       return undefined;
     };
     await rejects(pbxChannel.callBack!(wish, ended.signal), UncertainError, /nobody knows whether it rings/);
+    await pbx.close();
     const closed = await open({ dialContext: 'from-internal' });
     await pbx.close();
     await rejects(closed.callBack!(wish, ended.signal), RetryableError, /the connection failed/);
