@@ -1,4 +1,4 @@
-import type { Channel, Raw, Receipt } from '../core/connector.ts';
+import type { Fetching, Raw, Receipt } from '../core/connector.ts';
 import { LeaseLostError, RetryableError } from '../core/errors.ts';
 import type { Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
@@ -14,9 +14,9 @@ export interface LoopDeps extends InboundDeps {
   readonly processId: string;
 }
 
-/** What keeps one channel's poll or stream running, and asks its vendor for what was missed. */
+/** What keeps one endpoint's poll or stream running, and asks its vendor for what was missed. */
 export interface Loop {
-  readonly channel: Channel;
+  readonly fetching: Fetching;
   readonly processId: string;
   /** Polls at once, unless it rests after a failure. */
   wake(): void;
@@ -32,26 +32,26 @@ const DEADLINE_MS = 5 * 60_000;
 const STEADY_MS = 60_000;
 
 /** Starts at once: connects until that succeeds, then streams or polls until it is stopped. */
-export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel): Loop {
+export function startLoop(deps: LoopDeps, endpointId: string, fetching: Fetching): Loop {
   const { clock, store, processId } = deps;
   const ending = new AbortController();
   const newRecord = createInboundRecords(deps, endpointId);
   const record = newRecord();
-  const asking = channel.reconcile && { reconcile: channel.reconcile.bind(channel), record: newRecord() };
+  const asking = fetching.reconcile && { reconcile: fetching.reconcile.bind(fetching), record: newRecord() };
   let reconciling: Reconciling | undefined;
   /** Nothing has come yet since it began or failed: who knows what was missed. */
   let interrupted = true;
   let rest = new AbortController();
 
   async function run(): Promise<void> {
-    let connect = channel.connect?.bind(channel);
+    let connect = fetching.connect?.bind(fetching);
     while (!ending.signal.aborted) {
       try {
         if (connect) await bounded(clock, ending.signal, DEADLINE_MS, connect);
         connect = undefined;
         if (asking) reconciling ??= startReconciling(deps, { ...asking, endpointId, receive, signal: ending.signal });
-        if (channel.stream) await streamOnce(channel.stream.bind(channel));
-        else if (channel.poll) await pollOnce(channel.poll.bind(channel));
+        if (fetching.stream) await streamOnce(fetching.stream.bind(fetching));
+        else if (fetching.poll) await pollOnce(fetching.poll.bind(fetching));
         else return await record.succeeded();
       } catch (error) {
         // Somebody else goes on, and this is no failure.
@@ -84,10 +84,10 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
     return deps.intake.receive(payload, cursor === undefined ? undefined : { cursor, processId });
   }
 
-  async function pollOnce(poll: NonNullable<Channel['poll']>): Promise<void> {
+  async function pollOnce(poll: NonNullable<Fetching['poll']>): Promise<void> {
     // Counted from here, so that a poll which waits at the vendor's is followed by the next one at once.
     rest = childOf(ending.signal);
-    const rested = clock.sleep(channel.pollEveryMs ?? POLL_EVERY_MS, rest.signal).catch(() => undefined);
+    const rested = clock.sleep(fetching.pollEveryMs ?? POLL_EVERY_MS, rest.signal).catch(() => undefined);
     try {
       const cursor = await store.read.cursor(endpointId);
       const page = await bounded(clock, ending.signal, DEADLINE_MS, (signal) => poll(cursor, signal));
@@ -110,7 +110,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
     await store.write([`endpoint ${endpointId}`], (tx) => tx.saveCursor(endpointId, page.cursor, processId));
   }
 
-  async function streamOnce(stream: NonNullable<Channel['stream']>): Promise<void> {
+  async function streamOnce(stream: NonNullable<Fetching['stream']>): Promise<void> {
     const cursor = await store.read.cursor(endpointId);
     const own = childOf(ending.signal);
     const filing = new Set<Promise<void>>();
@@ -145,7 +145,7 @@ export function startLoop(deps: LoopDeps, endpointId: string, channel: Channel):
 
   const running = run();
   return {
-    channel,
+    fetching,
     processId,
     wake() {
       rest.abort();

@@ -1,6 +1,6 @@
 import { textOf } from '../core/errors.ts';
-import type { Channel } from '../core/connector.ts';
-import type { Endpoints } from '../core/gateway.ts';
+import type { Fetching } from '../core/connector.ts';
+import type { Endpoint, Endpoints } from '../core/gateway.ts';
 import { startLoop, type Loop, type LoopDeps } from './loop.ts';
 
 export interface RunnerDeps extends Omit<LoopDeps, 'processId'> {
@@ -12,21 +12,21 @@ export interface RunnerDeps extends Omit<LoopDeps, 'processId'> {
 /** How long what is being filed may take once it stops, milliseconds. */
 const STOP_MS = 8000;
 
-/** Keeps polls and streams of all open channels running, and asks vendors for what was missed: a loop for each channel. */
+/** Keeps polls and streams of all that is open running, and asks vendors for what was missed: a loop for each endpoint. */
 export interface Runner {
   start(): void;
-  /** A channel was opened, changed or closed: resolves once its old loop has ended, if it had one. */
+  /** An endpoint was opened, changed or closed: resolves once its old loop has ended, if it had one. */
   readonly follow: (id: string) => Promise<void>;
   /** Tries again now, whatever it waits for: an operator has repaired it. */
   readonly retry: (id: string) => Promise<void>;
   /** There is something to be fetched. In another process it is fetched with the next poll. */
   wake(id: string): void;
-  /** Lets go of channels that another process has taken, and takes those that are free. */
+  /** Lets go of endpoints that another process has taken, and takes those that are free. */
   readonly look: () => Promise<void>;
   stop(): Promise<void>;
 }
 
-/** Of several processes on one store, each channel's loop runs in the one that holds it. */
+/** Of several processes on one store, each endpoint's loop runs in the one that holds it. */
 export function createRunner(deps: RunnerDeps): Runner {
   const { endpoints, store, clock, log } = deps;
   const loops = new Map<string, Loop>();
@@ -34,8 +34,8 @@ export function createRunner(deps: RunnerDeps): Runner {
   let state: 'new' | 'running' | 'stopped' = 'new';
 
   async function start(id: string): Promise<void> {
-    const channel = endpoints.get(id)?.channel;
-    if (state !== 'running' || !channel || !isRun(channel)) return;
+    const fetching = fetchingOf(endpoints.get(id));
+    if (state !== 'running' || !fetching || !isRun(fetching)) return;
     const processId = deps.processId();
     try {
       if (!(await store.write([`endpoint ${id}`], (tx) => tx.takeChannel(id, processId)))) return;
@@ -43,7 +43,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       log.warn({ endpoint: id, error: textOf(error) }, 'a channel could not be taken; it is tried again');
       return;
     }
-    if (isRunning()) loops.set(id, startLoop({ ...deps, processId }, id, channel));
+    if (isRunning()) loops.set(id, startLoop({ ...deps, processId }, id, fetching));
   }
 
   /** It may have been stopped while something was waited for. */
@@ -65,9 +65,9 @@ export function createRunner(deps: RunnerDeps): Runner {
   return {
     start() {
       state = 'running';
-      for (const { id } of endpoints.all('channel')) void restartUnless(id, () => true);
+      for (const { id } of endpoints.all()) void restartUnless(id, () => true);
     },
-    follow: (id) => restartUnless(id, (loop) => loop.channel === endpoints.get(id)?.channel),
+    follow: (id) => restartUnless(id, (loop) => loop.fetching === fetchingOf(endpoints.get(id))),
     async retry(id) {
       if (loops.has(id)) return restartUnless(id, () => false);
       // Whoever has it begins anew with it, or leaves it to somebody else.
@@ -80,7 +80,7 @@ export function createRunner(deps: RunnerDeps): Runner {
       if (!isRunning()) return;
       const holders = await store.read.channelHolders();
       const mine = deps.processId();
-      for (const { id } of endpoints.all('channel')) {
+      for (const { id } of endpoints.all()) {
         const holder = holders.get(id);
         const isFree = holder === undefined || holder === mine;
         if (loops.has(id) || isFree) await restartUnless(id, (loop) => loop.processId === holder);
@@ -102,6 +102,10 @@ export function createRunner(deps: RunnerDeps): Runner {
   };
 }
 
-function isRun(channel: Channel): boolean {
-  return (['connect', 'stream', 'poll', 'reconcile'] as const).some((way) => channel[way] !== undefined);
+function fetchingOf(endpoint: Endpoint | undefined): Fetching | undefined {
+  return endpoint?.channel ?? endpoint?.destination;
+}
+
+function isRun(fetching: Fetching): boolean {
+  return (['connect', 'stream', 'poll', 'reconcile'] as const).some((way) => fetching[way] !== undefined);
 }

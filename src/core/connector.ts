@@ -273,3 +273,6 @@ export interface Channel {
   test?(): Promise<string>;
   close?(): Promise<void>;
 }
+
+/** How the host fetches from an endpoint. */
+export type Fetching = Pick<Channel, 'connect' | 'poll' | 'pollEveryMs' | 'stream' | 'reconcile'>;

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream';
 import type { z, ZodType } from 'zod';
-import type { Context, Stability, Webhook } from './connector.ts';
+import type { ActionInput } from './action.ts';
+import type { Context, Fetching, Stability, Webhook } from './connector.ts';
+import type { Attachment } from './envelope.ts';
 import type { Payload } from './payload.ts';
 import type { Change, Message, Priority, Ticket, TicketStatus } from './ticket.ts';
 
@@ -58,31 +60,15 @@ export interface TicketUpdate {
   readonly assignee?: string | null;
 }
 
-/** What an agent did in a help desk, each with the vendor's id and time (epoch ms). */
-export type Action =
-  | {
-      readonly kind: 'reply' | 'note';
-      readonly id: string;
-      readonly ticket: string;
-      readonly at: number;
-      readonly agent: string;
-      readonly text: string;
-      readonly html?: string;
-    }
-  | {
-      readonly kind: 'status';
-      readonly id: string;
-      readonly ticket: string;
-      readonly at: number;
-      readonly agent: string;
-      readonly status: TicketStatus;
-    };
-
 /** A configured destination. Optional methods are discovered by presence. */
-export interface Destination {
+export interface Destination extends Fetching {
   /** Told every event that the routes let through; `id` repeats over all tries (`webhook-id`). */
   notify?(event: { readonly id: string; readonly change: Change }): Promise<void>;
   createTicket?(delivery: Delivery): Promise<TicketRef>;
+  /**
+   * Adds a message to its ticket. An agent's answer that could not reach the customer comes with the delivery state
+   * `failed`: to be shown to colleagues, with the reason.
+   */
   addMessage?(ref: TicketRef, delivery: Delivery): Promise<void>;
   update?(ref: TicketRef, update: TicketUpdate): Promise<void>;
   /** Asked before a create with unknown outcome is repeated. */
@@ -90,8 +76,10 @@ export interface Destination {
   /** Asked before an append with unknown outcome is repeated. */
   hasMessage?(ref: TicketRef, message: Message): Promise<boolean>;
   /** The way back: what agents did there. Leaves out what we did ourselves. Pure, as in a connector. */
-  normalize?(payload: Payload): MaybePromise<Action[]>;
+  normalize?(payload: Payload): MaybePromise<ActionInput[]>;
   readonly webhook?: Webhook;
+  /** The bytes of a file that came with an agent's words; `attachment.id` must be enough to find them. */
+  download?(attachment: Attachment, payload: Payload): Promise<Readable>;
   /** Tries the credentials; resolves with what the far side said, throws one of the five errors. */
   test?(): Promise<string>;
   close?(): Promise<void>;

@@ -197,16 +197,16 @@ const Reaction = z.strictObject({
 const Moved = z.strictObject({ kind: z.literal('moved'), from: id, to: id });
 
 /** Deliberately not a message: named, so that nothing vanishes. */
-const Ignored = z.strictObject({ kind: z.literal('ignored'), name: line, reason: line });
+export const Ignored = z.strictObject({ kind: z.literal('ignored'), name: line, reason: line });
 
 /** Authentic, but blocked by policy (spam guard, blocked sender). A replay files the envelope after all. */
 const Rejected = z.strictObject({ kind: z.literal('rejected'), reason: line, envelope: Envelope.optional() });
 
 /** A notification that carries only an id: poll this endpoint now. */
-const Wake = z.strictObject({ kind: z.literal('wake') });
+export const Wake = z.strictObject({ kind: z.literal('wake') });
 
 /** This element can't be read; the rest of the batch goes on. `at` is where (RFC 6901 pointer or position). */
-const Broken = z.strictObject({ kind: z.literal('broken'), at: line, error: z.string().max(4000) });
+export const Broken = z.strictObject({ kind: z.literal('broken'), at: line, error: z.string().max(4000) });
 
 /** One thing that a payload says. */
 export const Item = z.discriminatedUnion('kind', [

@@ -1,3 +1,4 @@
+import type { Action } from './action.ts';
 import type { Channel, CanReply, Connector } from './connector.ts';
 import type { Destination, DestinationType } from './destination.ts';
 import type { AutoReply } from './auto-reply.ts';
@@ -36,7 +37,7 @@ export interface Intake {
   /** Files the item of an event again, after a fix or an operator's decision. Throws `PermanentError` when its bytes are gone. */
   replay(eventId: string, actor: string): Promise<Receipt>;
   /** What a channel would make of a payload; stores nothing. */
-  dryRun(endpointId: string, payload: Payload): Promise<readonly Item[]>;
+  dryRun(endpointId: string, payload: Payload): Promise<readonly (Item | Action)[]>;
 }
 
 /** Where fetching from a channel goes on, and the process that has the right to say so. */

@@ -1,3 +1,4 @@
+import type { CallStatements } from './call-statements.ts';
 import type { Readable } from 'node:stream';
 import type { Reader } from './reader.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
@@ -5,14 +6,12 @@ import type {
   AlbumPart,
   AttachmentRow,
   AttemptRow,
-  CallRow,
   ChangeRow,
   CustomerRow,
   EndpointRow,
   EndpointState,
   EventRow,
   IdentifierRow,
-  KnownCall,
   Lease,
   MessageContent,
   MessageRow,
@@ -93,7 +92,7 @@ export interface Conversation {
 }
 
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
-export interface Transaction {
+export interface Transaction extends CallStatements {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
@@ -137,21 +136,6 @@ export interface Transaction {
   /** The answer that a part belongs to. */
   messageOfPart(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
 
-  // Calls
-  /** Of those in no ticket; `findMessage` and `message` give the others. */
-  looseCall(endpointId: string, externalId: string): Promise<CallRow | undefined>;
-  looseCallById(id: string): Promise<CallRow | undefined>;
-  /** All that `saveRevision` kept, as JSON. */
-  saidOf(messageId: string): Promise<readonly string[]>;
-  /** Replaces what is known of a call, keeping no history, and puts it into a ticket. */
-  updateCall(
-    id: string,
-    row: Pick<CallRow, 'author' | 'verified' | 'customerId' | 'direction'> & { readonly content: MessageContent },
-    place?: Pick<MessageRow, 'ticketId' | 'seq' | 'rule' | 'evidence'>,
-  ): Promise<void>;
-  /** Both ways, the last ones. */
-  callsWith(customerId: string): Promise<readonly KnownCall[]>;
-
   // Customers
   customer(id: string): Promise<CustomerRow | undefined>;
   insertCustomer(row: { id: string; name: string | null; locale: string | null; at: number }): Promise<void>;
@@ -191,6 +175,12 @@ export interface Transaction {
     at: number,
     direction: 'inbound' | 'outbound' | 'note',
   ): Promise<{ seq: number; version: number }>;
+  /** As `updateTicket`, unless a status that was set after `setAt` stands already: then undefined, and nothing changes. */
+  setStatus(
+    id: string,
+    patch: Pick<TicketRow, 'status' | 'closedAt'> & { readonly setAt: number },
+    at: number,
+  ): Promise<number | undefined>;
   /** Returns the new version. */
   updateTicket(id: string, patch: TicketPatch, at: number): Promise<number>;
   /** The current ticket of a vendor's thread. */
@@ -224,7 +214,7 @@ export interface Transaction {
   ): Promise<TaskRefRow>;
   /** Puts what waits for a file at the end of its wait into the line of a ticket. */
   releaseFile(attachmentId: string, ticketId: string, now: number): Promise<readonly TaskRefRow[]>;
-  /** Deliveries of a message that wait for nothing but its files are due. */
+  /** What carries a message on, and waits for nothing but its files, is due. */
   wakeDeliveries(ticketId: string, messageId: string, now: number): Promise<readonly TaskRefRow[]>;
   /** Whether a file is still to follow its message to a destination. */
   isToFollow(attachmentId: string, destinationId: string): Promise<boolean>;
@@ -256,6 +246,10 @@ export interface Transaction {
     at: number,
   ): Promise<void>;
   ticketOfLink(destinationId: string, externalId: string): Promise<string | undefined>;
+  /** Notes what an agent did in a destination, and the message it became; false when that was noted before. */
+  saveAction(destinationId: string, externalId: string, messageId: string | null, at: number): Promise<boolean>;
+  /** The destination where an agent wrote a message; undefined for what was written elsewhere. */
+  originOf(messageId: string): Promise<string | undefined>;
 
   // Endpoints
   endpointState(endpointId: string): Promise<EndpointState>;

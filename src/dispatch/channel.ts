@@ -13,6 +13,15 @@ export function openChannel(
   return { channel: endpoint.channel, type: endpoint.type };
 }
 
+/** The open channel or destination that a file comes from. */
+export function openSource(endpointOf: (id: string) => Endpoint | undefined, id: string): Pick<Channel, 'download'> {
+  const endpoint = endpointOf(id);
+  if (!endpoint) throw new PermanentError(`${id} was removed`);
+  const source = endpoint.channel ?? endpoint.destination;
+  if (!source) throw parked(endpoint);
+  return source;
+}
+
 /** Not lost and no try spent: the task goes on when its endpoint is open again. */
 export function parked({ id, problem }: Endpoint): RateLimitedError {
   return new RateLimitedError(`${id} is closed: ${problem ?? 'disabled'}`, 60_000);

@@ -8,6 +8,7 @@ import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
 import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
 import { parked } from './channel.ts';
+import { waitsForFiles } from './files.ts';
 
 export interface DeliverDeps {
   readonly store: Store;
@@ -146,10 +147,6 @@ function uncertain(what: string): UncertainError {
   return new UncertainError(`nobody can say ${what}`, {
     hint: 'Look in the destination; replay the delivery if it is not there.',
   });
-}
-
-function waitsForFiles({ attachments }: Message): boolean {
-  return attachments.some(({ state }) => state === 'waiting');
 }
 
 /**

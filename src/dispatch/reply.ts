@@ -5,6 +5,10 @@ import type { Endpoint } from '../core/gateway.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
 import { openChannel } from './channel.ts';
+import { waitsForFiles } from './files.ts';
+
+/** How long an answer from a help desk waits for its files, milliseconds: without them it isn't what the agent wrote. */
+const FILES_WAIT_MS = 10 * 60_000;
 
 /** Carries an agent's answer to the customer, through the channel that was chosen for it. */
 export function createReply(deps: {
@@ -33,6 +37,8 @@ export function createReply(deps: {
     const message = await store.read.message(messageId);
     const ticket = said && (await store.read.ticket(said.row.ticketId));
     if (!ticket || !message) throw new PermanentError('the ticket or the answer is gone');
+    const complete = Date.parse(message.receivedAt) + FILES_WAIT_MS;
+    if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
     const { row, sent, last, references } = said;
     let parts = sent.length;
     const notePart = async (tx: Transaction, externalId: string) => {

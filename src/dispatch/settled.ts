@@ -43,10 +43,11 @@ export async function announceEnding(tx: Transaction, announcer: Announcer, endi
   });
 }
 
-/** The files that a delivery went to wait for may have come while it was deciding to. */
+/** The files that it went to wait for may have come while it was deciding to. */
 async function waitsOn(tx: Transaction, announcer: Announcer, { task, error, at }: Ending): Promise<void> {
   const { kind, ticketId, messageId } = task;
-  if (kind !== 'deliver' || error !== undefined || ticketId === null || messageId === null) return;
+  if ((kind !== 'deliver' && kind !== 'reply') || error !== undefined || ticketId === null || messageId === null)
+    return;
   announcer.due.push(...(await tx.wakeDeliveries(ticketId, messageId, at)));
 }
 
@@ -115,5 +116,7 @@ async function messageChanged(
   const ticket = message && (await tx.ticket(message.ticketId));
   if (!ticket) return;
   const version = await tx.updateTicket(ticket.id, {}, ticket.updatedAt);
-  await announce({ type, version, ticketId: ticket.id, messageId }, { ticket, kind: message.kind });
+  // Where an agent wrote it, it stands already; that it failed, he must hear.
+  const origin = type === 'message.failed' ? undefined : await tx.originOf(messageId);
+  await announce({ type, version, ticketId: ticket.id, messageId }, { ticket, kind: message.kind, origin });
 }

@@ -47,6 +47,7 @@ const DELIVERED: ReadonlySet<ChangeType> = new Set([
   'call.missed',
   'call.ended',
   'message.sent',
+  'message.failed',
   'note.created',
 ]);
 const UPDATED: ReadonlySet<ChangeType> = new Set(['ticket.updated', 'ticket.status_changed', 'ticket.assigned']);

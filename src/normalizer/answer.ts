@@ -20,8 +20,8 @@ export interface AnswerDeps extends AnnounceDeps {
 /** Largest file that an agent may attach, bytes. */
 const MAX_FILE = 25 * 1024 * 1024;
 
-/** Answers and notes of agents. */
-export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | 'replyChannels'> {
+/** Finds the channel that an answer goes through. */
+export function createChannelChoice(deps: Pick<AnswerDeps, 'store' | 'endpointOf'>) {
   const { store } = deps;
 
   /** Channels that the ticket's customer wrote through, the last one first, and whether each can answer now. */
@@ -58,6 +58,14 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
     }
     return choice;
   }
+
+  return { replyChannels, chooseChannel };
+}
+
+/** Answers and notes of agents. */
+export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | 'replyChannels'> {
+  const { store } = deps;
+  const { replyChannels, chooseChannel } = createChannelChoice(deps);
 
   /** What goes out, and through which channel; throws where that doesn't take it now. */
   async function compose(ticketId: string, reply: NewReply) {
@@ -100,7 +108,7 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
         }
         await announcer.task({ kind: 'reply', type: 'reply', endpointId: channel, ticketId, messageId });
         await announcer.change({ type: 'ticket.updated', version, ticketId, messageId }, { ticket, kind: 'message' });
-        await firstAnswer(tx, announcer, ticket, deps.clock.now());
+        await firstAnswer(tx, announcer, ticket, { now: deps.clock.now() });
         return { messageId };
       });
     },
@@ -136,13 +144,13 @@ export async function insertOutgoing(
   message: Pick<
     MessageRow,
     'kind' | 'direction' | 'text' | 'html' | 'endpointId' | 'delivery' | 'thread' | 'automatic' | 'template'
-  >,
+  > &
+    Partial<Pick<MessageRow, 'id' | 'payloadId' | 'occurredAt'>>,
   actor: string,
   { newId, now }: { readonly newId: NewId; readonly now: number },
 ): Promise<{ id: string; version: number }> {
   const { seq, version } = await tx.nextSeq(ticket.id, now, message.kind === 'note' ? 'note' : 'outbound');
-  const id = newId('msg');
-  const { text, html, automatic, ...given } = message;
+  const { id = newId('msg'), text, html, automatic, payloadId = null, occurredAt = now, ...given } = message;
   const row = {
     ...given,
     id,
@@ -156,9 +164,9 @@ export async function insertOutgoing(
     deletedAt: null,
     rule: 'agent',
     evidence: actor,
-    payloadId: null,
+    payloadId,
   } as const;
-  await tx.insertMessage(row, { revision: 0, occurredAt: now, text, html, automatic, fields: {} });
+  await tx.insertMessage(row, { revision: 0, occurredAt, text, html, automatic, fields: {} });
   return { id, version };
 }
 
@@ -185,12 +193,17 @@ export async function openTicket(tx: Transaction, ticketId: string): Promise<Tic
 }
 
 /** A new ticket is open once somebody answers it. */
-async function firstAnswer(tx: Transaction, announcer: Announcer, ticket: TicketRow, now: number): Promise<void> {
+export async function firstAnswer(
+  tx: Transaction,
+  announcer: Announcer,
+  ticket: TicketRow,
+  { now, origin }: { readonly now: number; readonly origin?: string },
+): Promise<void> {
   if (ticket.status !== 'new') return;
   const version = await tx.updateTicket(ticket.id, { status: 'open' }, now);
   await announcer.change(
     { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: 'new', to: 'open' } },
-    { ticket: { ...ticket, status: 'open' } },
+    { ticket: { ...ticket, status: 'open' }, origin },
   );
 }
 

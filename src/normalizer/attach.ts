@@ -8,7 +8,7 @@ import type { Announcer } from './announce.ts';
 export async function fileAttachments(
   tx: Transaction,
   announcer: Announcer,
-  envelope: Envelope,
+  said: Pick<Envelope, 'attachments'> & { readonly kind: string; readonly occurredAt?: number },
   message: {
     readonly id: string;
     /** Its ticket, if it was there before: what was delivered already can only be followed. */
@@ -21,11 +21,11 @@ export async function fileAttachments(
   },
 ): Promise<AlbumPart['files']> {
   const files: { id: string; rowId: string }[] = [];
-  for (const attachment of envelope.attachments) {
+  for (const attachment of said.attachments) {
     if (message.known.includes(attachment.id)) continue;
     const rowId = message.newId('att');
     const { id: messageId, payloadId } = message;
-    const recordedAt = envelope.kind === 'call' ? envelope.occurredAt : undefined;
+    const recordedAt = said.kind === 'call' ? said.occurredAt : undefined;
     await tx.insertAttachment({ ...attachment, rowId, messageId, payloadId, state: 'waiting', recordedAt });
     // No ticket: downloads have a lane of their own and hold nothing up.
     await announcer.task({

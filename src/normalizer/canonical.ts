@@ -1,5 +1,6 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js';
-import type { Envelope, Identifier, Item, Party } from '../core/envelope.ts';
+import type { Action } from '../core/action.ts';
+import type { Attachment, Envelope, Identifier, Item, Party } from '../core/envelope.ts';
 import { isEnvelope } from '../core/envelope.ts';
 
 /**
@@ -95,11 +96,29 @@ function canonicalEnvelope(envelope: Envelope, sender: Party): Envelope {
     fields: Object.fromEntries(
       Object.entries(envelope.fields).map(([name, value]) => [cleanLine(name), cleanText(value)]),
     ),
-    attachments: envelope.attachments.map((attachment) => ({
-      ...attachment,
-      name: fileName(attachment.name),
-      mediaType: cleanLine(attachment.mediaType).toLowerCase() || 'application/octet-stream',
-    })),
+    attachments: envelope.attachments.map(canonicalAttachment),
+  };
+}
+
+function canonicalAttachment(attachment: Attachment): Attachment {
+  return {
+    ...attachment,
+    name: fileName(attachment.name),
+    mediaType: cleanLine(attachment.mediaType).toLowerCase() || 'application/octet-stream',
+  };
+}
+
+/** What an agent did, in canonical form. */
+export function canonicalAction(action: Action): Action {
+  if (!('at' in action) || action.kind === 'broken') return action;
+  const known = { ...action, id: cleanId(action.id), ticket: cleanId(action.ticket), agent: cleanLine(action.agent) };
+  if (known.kind === 'status') return known;
+  const { text, html, attachments } = known;
+  return {
+    ...known,
+    text: cleanText(text),
+    html: html === undefined ? undefined : cleanText(html),
+    attachments: attachments.map(canonicalAttachment),
   };
 }
 

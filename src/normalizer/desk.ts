@@ -7,6 +7,7 @@ import { carryOut } from './act.ts';
 import { createAnswers, openTicket, type AnswerDeps } from './answer.ts';
 import type { Announcer } from './announce.ts';
 import { cleanLine, cleanText, languageOf, toEmail, toPhone } from './canonical.ts';
+import { closedAt } from './status.ts';
 
 /** The one way in for what agents do. Every act is in the audit log, in the same transaction. */
 export function createDesk(deps: AnswerDeps & { readonly country: string | undefined }): Desk {
@@ -237,7 +238,7 @@ function cleanPatch(patch: DeskPatch, ticket: TicketRow, now: number): TicketPat
   const clean: { -readonly [K in keyof TicketPatch]: TicketPatch[K] } = { ...patch };
   if (patch.subject !== undefined) clean.subject = cleanLine(patch.subject);
   if (patch.status !== undefined && patch.status !== ticket.status) {
-    clean.closedAt = patch.status === 'solved' || patch.status === 'closed' ? now : null;
+    clean.closedAt = closedAt(patch.status, now);
   }
   return clean;
 }

@@ -1,15 +1,17 @@
-import { ZodError } from 'zod';
-import type { Channel, Log, Receipt } from '../core/connector.ts';
-import { isEnvelope, Item } from '../core/envelope.ts';
-import { BadPayloadError, NotFoundError, PermanentError, RetryableError, textOf } from '../core/errors.ts';
+import type { Log, Receipt } from '../core/connector.ts';
+import { isEnvelope } from '../core/envelope.ts';
+import { NotFoundError, PermanentError, RetryableError, textOf } from '../core/errors.ts';
 import type { Endpoint, Fetched, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
 import type { EventRow, PayloadRow } from '../core/rows.ts';
 import type { Store, Transaction } from '../core/store.ts';
+import { acceptAction, isAgentAction, ticketThere, type Way } from './actions.ts';
 import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
 import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
+import { createChannelChoice } from './answer.ts';
 import { createCanonical } from './canonical.ts';
+import { broken, itemsOf, type Unit } from './read.ts';
 
 export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
   readonly store: Store;
@@ -28,13 +30,20 @@ const INLINE_BYTES = 64 * 1024;
 /** Payloads that can't be read raise one alarm, until none came for this long. */
 const ALARM_AGAIN_MS = 3_600_000;
 
-/** The one way in for customers' payloads. */
+/** The one way in for payloads: what customers wrote, and what agents did in help desks. */
 export function createIntake(given: ReceiveDeps): Intake {
   const deps = { ...given, toCanonical: createCanonical(given.country) };
   const { store } = deps;
+  const { chooseChannel } = createChannelChoice(deps);
+
+  function endpointOf(id: string): Endpoint {
+    const endpoint = deps.endpointOf(id);
+    if (!endpoint) throw new NotFoundError(`there is no endpoint ${id}`);
+    return endpoint;
+  }
 
   async function receive(payload: Payload, fetched?: Fetched): Promise<Receipt> {
-    const endpoint = channelOf(deps, payload.endpointId);
+    const endpoint = endpointOf(payload.endpointId);
     const items = await itemsOf(deps, endpoint, payload);
     const large = payload.body.length > INLINE_BYTES;
     // Written and synced before the commit that points to it.
@@ -50,13 +59,14 @@ export function createIntake(given: ReceiveDeps): Intake {
     }
   }
 
-  async function file({ endpoint, payload, blob, fetched }: Arrival, items: readonly Item[]): Promise<Receipt> {
+  async function file({ endpoint, payload, blob, fetched }: Arrival, items: readonly Unit[]): Promise<Receipt> {
     const id = deps.newId('pay');
+    const ways = await waysOf(endpoint.id, items);
     const source = sourceOf(deps, endpoint, id, payload.receivedAt);
     const accepted = await writeAndAnnounce(deps, locksOf(items), async (tx, announcer) => {
       const results: Accepted[] = [];
       for (const [index, item] of items.entries()) {
-        const result = await accept(tx, announcer, item, source, deps);
+        const result = await acceptUnit(tx, announcer, item, source, ways);
         results.push(result);
         await tx.insertEvent(eventOf(result, { id: deps.newId('evt'), payloadId: id, item: index, source }));
       }
@@ -78,6 +88,28 @@ export function createIntake(given: ReceiveDeps): Intake {
     return { items: accepted.map(({ outcome, ticketId, ticketNumber }) => ({ outcome, ticketId, ticketNumber })) };
   }
 
+  /** Through which channels answers go: asked before the transaction, since a channel may have to look. */
+  async function waysOf(destinationId: string, items: readonly Unit[]): Promise<ReadonlyMap<string, Way>> {
+    const ways = new Map<string, Way>();
+    for (const item of items) {
+      if (item.kind !== 'reply') continue;
+      const ticket = await store.write([], (tx) => ticketThere(tx, destinationId, item.ticket));
+      if (ticket) ways.set(item.id, await chooseChannel(ticket.id, {}));
+    }
+    return ways;
+  }
+
+  const acceptUnit = (
+    tx: Transaction,
+    announcer: Announcer,
+    item: Unit,
+    source: Source,
+    ways: ReadonlyMap<string, Way>,
+  ): Promise<Accepted> =>
+    isAgentAction(item)
+      ? acceptAction(tx, announcer, item, source, { ...deps, ways })
+      : accept(tx, announcer, item, source, deps);
+
   /** The bytes lie in the database once: a repeated delivery points at the first one. */
   async function firstOf(results: readonly Accepted[], payload: Payload): Promise<string | undefined> {
     const [first] = results;
@@ -98,7 +130,7 @@ export function createIntake(given: ReceiveDeps): Intake {
           hint: 'Raise retention.payloads to keep them longer.',
         });
       }
-      const endpoint = channelOf(deps, event.endpoint);
+      const endpoint = endpointOf(event.endpoint);
       const items = await itemsOf(deps, endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
       // A payload that could not be read at all has one event for everything that it says now.
       const unread = row.units !== items.length;
@@ -106,10 +138,11 @@ export function createIntake(given: ReceiveDeps): Intake {
       if (chosen.length === 0) throw new PermanentError(`the payload has no item ${event.item} any more`);
       const now = deps.clock.now();
       const source = sourceOf(deps, endpoint, row.id, now);
+      const ways = await waysOf(endpoint.id, chosen);
       const results = await writeAndAnnounce(deps, locksOf(chosen), async (tx, announcer) => {
         const filed: Accepted[] = [];
         for (const [index, item] of chosen.entries()) {
-          const result = await accept(tx, announcer, asked(item), source, deps);
+          const result = await acceptUnit(tx, announcer, asked(item), source, ways);
           filed.push(result);
           const place = { id: deps.newId('evt'), payloadId: row.id, item: unread ? index : event.item };
           await tx.insertEvent(eventOf(result, { ...place, source, replayOf: event.id }));
@@ -121,20 +154,21 @@ export function createIntake(given: ReceiveDeps): Intake {
     },
 
     async dryRun(endpointId, payload) {
-      return itemsOf(deps, channelOf(deps, endpointId), payload);
+      return itemsOf(deps, endpointOf(endpointId), payload);
     },
   };
 }
 
 interface Arrival {
-  readonly endpoint: OpenChannel;
+  readonly endpoint: Endpoint;
   readonly payload: Payload;
   readonly blob: string | undefined;
   readonly fetched: Fetched | undefined;
 }
 
 /** An operator has looked at it: what a guard blocked goes through, and what opens no ticket by itself opens one. */
-function asked(item: Item): Item {
+function asked(item: Unit): Unit {
+  if (isAgentAction(item)) return item;
   const passed = item.kind === 'rejected' && item.envelope ? item.envelope : item;
   return isEnvelope(passed) ? { ...passed, quiet: undefined } : passed;
 }
@@ -150,12 +184,6 @@ async function alarmOnce(tx: Transaction, announcer: Announcer, endpointId: stri
   await announcer.change({ type: 'channel.health_changed', version: 0, extra });
 }
 
-type OpenChannel = Endpoint & { readonly channel: Channel };
-
-function isOpen(endpoint: Endpoint | undefined): endpoint is OpenChannel {
-  return endpoint?.channel !== undefined;
-}
-
 function eventOf(
   { outcome, reason, externalId, ticketId, messageId }: Accepted,
   place: Pick<EventRow, 'id' | 'payloadId' | 'item' | 'replayOf'> & { readonly source: Source },
@@ -166,57 +194,9 @@ function eventOf(
   return { id, payloadId, item, endpointId, receivedAt, replayOf, ...said };
 }
 
-function channelOf(deps: ReceiveDeps, endpointId: string): OpenChannel {
-  const endpoint = deps.endpointOf(endpointId);
-  if (!isOpen(endpoint)) throw new NotFoundError(`there is no open channel ${endpointId}`);
-  return endpoint;
-}
-
-/**
- * What a payload says, in canonical form, and never nothing: what can't be read is one `broken` item, what
- * says nothing one `ignored` item, so that every payload shows in the ledger. Throws `RetryableError` where
- * it can't be read now.
- */
-async function itemsOf(
-  deps: ReceiveDeps & { readonly toCanonical: (item: Item) => Item },
-  endpoint: OpenChannel,
-  payload: Payload,
-): Promise<Item[]> {
-  const { toCanonical } = deps;
-  try {
-    const inputs = await endpoint.channel.normalize(payload);
-    if (inputs.length === 0) return [{ kind: 'ignored', name: 'empty', reason: 'the payload says nothing' }];
-    return inputs.map((input, index) => {
-      const parsed = Item.safeParse(input);
-      if (parsed.success) return toCanonical(parsed.data);
-      const issue = parsed.error.issues[0];
-      return broken(`/${index}`, `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not an item'}`);
-    });
-  } catch (error) {
-    // Nobody has tried to read it yet: too much is waiting for a thread, or the gateway is stopping.
-    if (error instanceof RetryableError) throw error;
-    // A payload that isn't as documented is the vendor's matter; anything else is a bug of the connector.
-    if (!(error instanceof BadPayloadError)) {
-      deps.log.error({ endpoint: endpoint.id, error }, 'a connector failed to read a payload');
-    }
-    return [broken('', reasonOf(error))];
-  }
-}
-
-/** What is wrong, in one line: a schema's own text is a page of JSON. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof ZodError)) return textOf(error);
-  const [issue] = error.issues;
-  return `${issue?.path.join('/') ?? ''}: ${issue?.message ?? 'not as expected'}`;
-}
-
-function broken(at: string, error: string): Item {
-  return { kind: 'broken', at: at.slice(0, 1000), error: error.slice(0, 4000) };
-}
-
-function sourceOf(deps: ReceiveDeps, endpoint: OpenChannel, payloadId: string, receivedAt: number): Source {
+function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
   const { id: endpointId, type, autoReply, channel } = endpoint;
-  const knowsPeople = channel.profile !== undefined;
+  const knowsPeople = channel?.profile !== undefined;
   return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply, knowsPeople };
 }
 
@@ -241,9 +221,10 @@ function rowOf(
 }
 
 /** People and threads that the items touch: filings that share one run one after the other. */
-function locksOf(items: readonly Item[]): string[] {
+function locksOf(items: readonly Unit[]): string[] {
   const locks = new Set<string>();
   for (const item of items) {
+    if (isAgentAction(item)) locks.add(`action ${item.id}`).add(`link ${item.ticket}`);
     if (item.kind === 'moved') locks.add(`thread ${item.from}`).add(`thread ${item.to}`);
     if (!('externalId' in item)) continue;
     locks.add(`message ${item.externalId}`);

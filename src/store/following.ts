@@ -25,7 +25,7 @@ export function followingOf(
     async wakeDeliveries(ticketId, messageId, now) {
       // Who was tried and failed keeps to the schedule.
       const rows = await sql.all<{ id: string; endpoint_id: string }>(
-        `UPDATE tasks SET due_at = ? WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND state = 'waiting'
+        `UPDATE tasks SET due_at = ? WHERE ticket_id = ? AND message_id = ? AND kind IN ('deliver', 'reply') AND state = 'waiting'
            AND attempts = 0 AND due_at > ? AND not_before <= ?
            AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.message_id = tasks.message_id AND a.state = 'waiting')
          RETURNING id, endpoint_id`,

@@ -1,9 +1,8 @@
-import { PermanentError } from '../core/errors.ts';
 import type { Task, TaskRefRow, TaskResult } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import { given, toJson, type Row, type Sql } from './sql.ts';
 
-/** The change feed, the outbox and the links. */
+/** The change feed and the outbox. */
 export function outboxOf(
   sql: Sql,
 ): Pick<
@@ -15,9 +14,6 @@ export function outboxOf(
   | 'replayTask'
   | 'moveTasks'
   | 'task'
-  | 'link'
-  | 'saveLink'
-  | 'ticketOfLink'
 > {
   return {
     async insertChange(row) {
@@ -182,45 +178,6 @@ export function outboxOf(
     async task(id) {
       const row = await sql.get('SELECT * FROM tasks WHERE id = ?', id);
       return row && taskOf(row);
-    },
-
-    link: (destinationId, ticketId) =>
-      sql.get(
-        'SELECT destination_id AS destination, external_id AS "externalId", url FROM links WHERE destination_id = ? AND ticket_id = ?',
-        destinationId,
-        ticketId,
-      ),
-    async saveLink(destinationId, ticketId, ref, at) {
-      const owner = await sql.get<{ ticket_id: string }>(
-        'SELECT ticket_id FROM links WHERE destination_id = ? AND external_id = ?',
-        destinationId,
-        ref.externalId,
-      );
-      if (owner && owner.ticket_id !== ticketId) {
-        throw new PermanentError(
-          `${destinationId} answered with ${ref.externalId}, which is already another ticket's`,
-          {
-            hint: 'Compare both tickets there, then replay this delivery.',
-          },
-        );
-      }
-      await sql.run(
-        `INSERT INTO links (destination_id, ticket_id, external_id, url, at) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (destination_id, ticket_id) DO UPDATE SET external_id = excluded.external_id, url = excluded.url`,
-        destinationId,
-        ticketId,
-        ref.externalId,
-        ref.url ?? null,
-        at,
-      );
-    },
-    async ticketOfLink(destinationId, externalId) {
-      const row = await sql.get<{ ticket_id: string }>(
-        'SELECT ticket_id FROM links WHERE destination_id = ? AND external_id = ?',
-        destinationId,
-        externalId,
-      );
-      return row?.ticket_id;
     },
   };
 }

@@ -91,7 +91,7 @@ export const migrations: readonly Migration[] = [
         priority TEXT NOT NULL, channel_id TEXT NOT NULL, customer_id TEXT NOT NULL, assignee TEXT, team TEXT,
         tags TEXT NOT NULL, fields TEXT NOT NULL, language TEXT, message_count BIGINT NOT NULL, last_seq BIGINT NOT NULL,
         version BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, last_message_at BIGINT,
-        last_inbound_at BIGINT, closed_at BIGINT, merged_into TEXT)`,
+        last_inbound_at BIGINT, closed_at BIGINT, merged_into TEXT, status_at BIGINT)`,
       // Every message moves its ticket in an index that holds a time, so there is one of these only.
       `CREATE INDEX tickets_by_update ON tickets (updated_at, id)`,
       `CREATE INDEX tickets_by_customer ON tickets (customer_id)`,
@@ -128,6 +128,12 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (destination_id, ticket_id))`,
       `CREATE UNIQUE INDEX links_once ON links (destination_id, external_id)`,
       `CREATE INDEX links_by_ticket ON links (ticket_id)`,
+
+      // What agents did in destinations: each is done once. `message_id` is what it said, if it said something.
+      `CREATE TABLE actions (
+        destination_id TEXT NOT NULL, external_id TEXT NOT NULL, message_id TEXT, at BIGINT NOT NULL,
+        PRIMARY KEY (destination_id, external_id))`,
+      `CREATE INDEX actions_by_message ON actions (message_id) WHERE message_id IS NOT NULL`,
 
       // Endpoints.
       `CREATE TABLE endpoints (

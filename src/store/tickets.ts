@@ -14,6 +14,7 @@ export function ticketsOf(
   | 'ticketByNumber'
   | 'insertTicket'
   | 'nextSeq'
+  | 'setStatus'
   | 'updateTicket'
   | 'ticketOfThread'
   | 'saveThread'
@@ -83,13 +84,29 @@ export function ticketsOf(
       return number;
     },
     nextSeq,
+    async setStatus(id, { status, closedAt, setAt }, at) {
+      recent.tickets.delete(id);
+      const row = await sql.get<{ version: number }>(
+        `UPDATE tickets SET status = ?, closed_at = ?, status_at = ?, version = version + 1, updated_at = ?
+         WHERE id = ? AND coalesce(status_at, 0) <= ? RETURNING version`,
+        status,
+        closedAt,
+        setAt,
+        at,
+        id,
+        setAt,
+      );
+      return row?.version;
+    },
     async updateTicket(id, patch, at) {
       recent.tickets.delete(id);
       const names = Object.keys(patch) as (keyof TicketPatch)[];
       const values = names.map((name) => toValue(patch[name]));
       const sets = names.map((name) => `${COLUMNS[name]} = ?, `).join('');
+      const timed = patch.status === undefined ? '' : 'status_at = ?, ';
+      if (timed) values.push(at);
       const row = await sql.get<{ version: number }>(
-        `UPDATE tickets SET ${sets}version = version + 1, updated_at = ? WHERE id = ? RETURNING version`,
+        `UPDATE tickets SET ${sets}${timed}version = version + 1, updated_at = ? WHERE id = ? RETURNING version`,
         ...values,
         at,
         id,

@@ -6,6 +6,7 @@ import { endpointStatesOf } from './endpoint-states.ts';
 import { callsOf } from './calls.ts';
 import { filingOf } from './filing.ts';
 import { followingOf } from './following.ts';
+import { linksOf } from './links.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
 import { processesOf } from './processes.ts';
@@ -23,6 +24,7 @@ export function transactionOf(sql: Sql, recent: Recent): Transaction {
     ...peopleOf(sql, recent),
     ...ticketsOf(sql, recent),
     ...outboxOf(sql),
+    ...linksOf(sql),
     ...followingOf(sql),
     ...endpointStatesOf(sql),
     ...processesOf(sql),

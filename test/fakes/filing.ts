@@ -45,6 +45,8 @@ export async function openFiling(
     readonly store?: Store;
     readonly log?: Log;
     readonly wake?: (endpointId: string) => void;
+    /** The destination of an id; every other id is a channel's. */
+    readonly destinationOf?: (id: string) => Endpoint | undefined;
     /** Instead of one whose payloads are the items themselves. */
     readonly channel?: Channel;
     /** Puts something between the way in and its store: one that fails at a chosen moment. */
@@ -56,7 +58,7 @@ export async function openFiling(
   const opened = options.store ?? (await openStore({ folder, log: silent, typeOf: () => 'test' }));
   const store = options.around?.(opened) ?? opened;
   const newId = createIds(clock);
-  const endpointOf = (id: string): Endpoint => ({
+  const channelOf = (id: string): Endpoint => ({
     id,
     role: 'channel',
     type: 'test',
@@ -71,6 +73,7 @@ export async function openFiling(
       reply: async () => undefined,
     },
   });
+  const endpointOf = (id: string) => options.destinationOf?.(id) ?? channelOf(id);
   const announcing = {
     newId,
     clock,

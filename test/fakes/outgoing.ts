@@ -46,9 +46,13 @@ export async function openOutgoing(
   channel?: Omit<Channel, 'normalize'>,
 ): Promise<Outgoing> {
   const normalize = (payload: { body: Buffer }) => JSON.parse(payload.body.toString()) as ItemInput[];
-  const filing = await openFiling({ targets, ...(channel && { channel: { normalize, ...channel } }) });
-  const { store, clock } = filing;
   const endpoints = new Map<string, Endpoint>();
+  const filing = await openFiling({
+    targets,
+    destinationOf: (id) => (endpoints.get(id)?.role === 'destination' ? endpoints.get(id) : undefined),
+    ...(channel && { channel: { normalize, ...channel } }),
+  });
+  const { store, clock } = filing;
   const type = {
     capabilities: { carries: 'tickets', idempotent: false, localhost: true, proven: [], ...capabilities },
   } as unknown as DestinationType;
