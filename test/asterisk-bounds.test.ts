@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { createAssembly } from '../src/connectors/asterisk/assembly.ts';
 import { recordsSince } from '../src/connectors/asterisk/records.ts';
 import { channel, told } from './fakes/asterisk.ts';
@@ -50,7 +50,12 @@ describe('What is kept of an Asterisk', () => {
       writeFileSync(file, `${head}${rows.join('')}${row(late + 1, 'cut', 5).slice(0, 30)}`);
       const found: string[] = [];
       const since = (old + 100) * 1000;
-      for await (const { body } of recordsSince({ file }, fakeContext(), since, new AbortController().signal)) {
+      for await (const { body } of recordsSince(
+        { file: basename(file) },
+        fakeContext({ folder: dirname(file) }),
+        since,
+        new AbortController().signal,
+      )) {
         found.push((JSON.parse(body.toString()) as { call: { id: string } }).call.id);
       }
       assert.deepEqual(found, [`${long}.1`, `${late}.1`]);

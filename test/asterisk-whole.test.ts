@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -27,8 +27,11 @@ describe('Asterisk, through a whole gateway against a stand-in', () => {
     nth = 0;
     now = Math.floor(Date.now() / 1000);
     folder = mkdtempSync(join(tmpdir(), 'tributary-records-'));
-    file = join(folder, 'Master.csv');
+    // Where Asterisk writes, and a link to it where it is looked for.
+    file = join(folder, 'cdr.csv');
     writeFileSync(file, '');
+    mkdirSync(join(folder, 'endpoints', 'pbx'), { recursive: true });
+    symlinkSync(file, join(folder, 'endpoints', 'pbx', 'Master.csv'));
     pbx = await startAsterisk();
   });
   afterEach(async () => {
@@ -39,10 +42,14 @@ describe('Asterisk, through a whole gateway against a stand-in', () => {
 
   async function start(more: string): Promise<void> {
     const login = `host: 127.0.0.1, port: ${pbx.port}, user: tributary, secret: ${AMI_SECRET}`;
-    whole = await startWhole({ yaml: `  - { id: pbx, type: asterisk, ${login}${more} }\n`, log });
+    whole = await startWhole({
+      env: { DATA_DIR: folder },
+      yaml: `  - { id: pbx, type: asterisk, ${login}${more} }\n`,
+      log,
+    });
     await until(async () => (await notes()) === 1, 'it is connected');
   }
-  const withRecords = () => start(`, records: { file: "${file}" }`);
+  const withRecords = () => start(`, records: { file: Master.csv }`);
 
   const eventsOf = async () => (await whole.api<List<LedgerEvent>>('/events?limit=200')).data.toReversed();
   const notes = async () => (await eventsOf()).filter(({ reason }) => reason?.includes('Asterisk Call Manager')).length;

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Context, Raw } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import type { Call, Row } from './call.ts';
@@ -31,11 +32,11 @@ const READ = new Set(
 /** The calls that were over since a time (milliseconds), the oldest first, each with all of its records. */
 export async function* recordsSince(
   records: Records,
-  { http }: Pick<Context, 'http'>,
+  { http, folder }: Pick<Context, 'http' | 'folder'>,
   since: number,
   signal: AbortSignal,
 ): AsyncGenerator<Raw> {
-  const chunks = 'file' in records ? fromFile(records.file) : fromAddress(records, http, since, signal);
+  const chunks = 'file' in records ? fromFile(join(folder, records.file)) : fromAddress(records, http, since, signal);
   const calls = await group(linesOf(chunks), signal);
   const over = calls.filter(({ id, rows }) => endOf(id, rows) >= since);
   for (const call of over.toSorted((a, b) => endOf(a.id, a.rows) - endOf(b.id, b.rows))) {
@@ -47,7 +48,7 @@ async function* fromFile(path: string): AsyncGenerator<Buffer> {
   const file = await open(path).catch((error: unknown) => {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
     throw new RetryableError(`the call records can't be opened (${code})`, {
-      hint: 'Check records.file, and that the user of this gateway may read it and its folders.',
+      hint: `There must be a link to them at ${path}, and the user of this gateway may read them.`,
     });
   });
   try {

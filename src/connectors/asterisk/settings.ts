@@ -20,9 +20,10 @@ const Records = z
     z.strictObject({
       file: z
         .string()
-        .max(1000)
-        .regex(/^\/[^\0]+$/, { error: 'is no whole path: it begins with /' })
-        .meta({ description: 'A file of this machine: /var/log/asterisk/cdr-csv/Master.csv' }),
+        .max(200)
+        // Whoever may make a channel over the API must not have any file of this machine read.
+        .regex(/^\w[\w.-]*$/, { error: 'is a name without a path: link the file into the folder of this channel' })
+        .meta({ description: 'A file, or a link to one, in the folder of this channel: Master.csv' }),
     }),
     z
       .strictObject({
