@@ -5,16 +5,7 @@ import { given, toJson, type Row, type Sql } from './sql.ts';
 /** The change feed and the outbox. */
 export function outboxOf(
   sql: Sql,
-): Pick<
-  Transaction,
-  | 'insertChange'
-  | 'insertTask'
-  | 'lease'
-  | 'finish'
-  | 'replayTask'
-  | 'moveTasks'
-  | 'task'
-> {
+): Pick<Transaction, 'insertChange' | 'insertTask' | 'lease' | 'finish' | 'replayTask' | 'moveTasks' | 'task'> {
   return {
     async insertChange(row) {
       const inserted = await sql.get<{ seq: number }>(

@@ -22,7 +22,10 @@ export async function sweep(sql: Sql, limits: RetentionLimits): Promise<Swept> {
     batch,
   );
   const recordings = await clearRecordings(sql, limits.recordingsBefore, batch);
-  return { rows: recordings.rows + payloads.rows + tasks + answers + early, blobs: [...payloads.blobs, ...recordings.blobs] };
+  return {
+    rows: recordings.rows + payloads.rows + tasks + answers + early,
+    blobs: [...payloads.blobs, ...recordings.blobs],
+  };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { EnvelopeInput } from '../../core/envelope.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature } from '../../core/signature.ts';
-import { cardOf } from './content.ts';
+import { cardOf } from './card.ts';
 import type { Message, User } from './update.ts';
 
 type Party = EnvelopeInput['sender'];
