@@ -10,6 +10,7 @@ import type { Message } from '../src/core/ticket.ts';
 import { createHangUp } from '../src/normalizer/hang-up.ts';
 import { openStore } from '../src/store/open.ts';
 import { fakeLog } from './fakes/context.ts';
+import { openOutgoing } from './fakes/outgoing.ts';
 import { message, openFiling, PROOF_KEY, type Filing } from './fakes/filing.ts';
 import { postgresMissing, startPostgres, type Postgres } from './fakes/postgres.ts';
 import { skipUnless } from './skip.ts';
@@ -227,6 +228,23 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     assert.deepEqual(new Set((await tickets()).map(({ customer }) => customer.id)).size, 1);
   });
 
+  it('joins the open ticket of who called also where that is told last', async () => {
+    await filing.file(message(`phone|${OLENA}|observed`), 'sms');
+    const said = [
+      event({ revision: 4, from: null, call: { outcome: 'answered', endedAt: START + MINUTE } }),
+      event({ revision: 2, call: { ...inbound, outcome: 'answered' } }),
+    ];
+    for (const each of said) await filing.file(each);
+    const [ticket] = await tickets();
+    assert.deepEqual(
+      (await timeline()).map(({ kind, ticketId }) => [kind, ticketId === ticket!.id]),
+      [
+        ['call', true],
+        ['message', true],
+      ],
+    );
+  });
+
   it('takes a call for missed whose end nobody tells, until somebody does', async () => {
     await filing.file(event({ revision: 1, call: { ...inbound, outcome: 'ringing' } }));
     const [call] = await timeline();
@@ -333,6 +351,22 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     assert.deepEqual(ofCall(await changes()), ['call.ended']);
   });
 }
+
+describe('a call that begins and never ends', () => {
+  it('is a ticket after a quarter of an hour, and not before', async () => {
+    const out = await openOutgoing([]);
+    try {
+      await out.file(event({ revision: 1, occurredAt: out.clock.now(), call: { ...inbound, outcome: 'ringing' } }));
+      await out.pass(14 * MINUTE, 30_000);
+      assert.deepEqual((await out.store.read.tickets({}, { limit: 10 })).data, []);
+      await out.pass(2 * MINUTE, 30_000);
+      const [ticket] = (await out.store.read.tickets({}, { limit: 10 })).data;
+      assert.deepEqual(ticket?.tags, ['callback']);
+    } finally {
+      await out.close();
+    }
+  });
+});
 
 describe('calls, on SQLite', () => {
   calls((rules) => openFiling(rules ? { calls: rules } : {}));

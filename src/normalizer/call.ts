@@ -149,7 +149,9 @@ async function placeFor(
   { source, deps, before }: { readonly source: Source; readonly deps: AcceptDeps; readonly before: CallState },
 ): Promise<Place | undefined> {
   if (ticketId !== null || customerId === null) return undefined;
-  return openFor(tx, envelope, customerId, source, deps, before);
+  // Until somebody says who called, nobody could know whose ticket it belongs to.
+  const isLearned = before.sender.identifiers.length === 0 && envelope.sender.identifiers.length > 0;
+  return openFor(tx, envelope, customerId, source, deps, isLearned ? undefined : before);
 }
 
 async function ticketOf(tx: Transaction, { ticketId }: { readonly ticketId: string | null }) {

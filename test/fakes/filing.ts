@@ -16,6 +16,7 @@ import type { Desk } from '../../src/core/gateway.ts';
 
 const HOUR = 3_600_000;
 export const PROOF_KEY = Buffer.alloc(32, 9);
+export const POLICY = { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR, calls: 'missed' } as const;
 
 /** The way in without HTTP: a real store, and channels whose payloads are the items themselves. */
 export interface Filing {
@@ -85,7 +86,7 @@ export async function openFiling(
   const intake = createIntake({
     ...announcing,
     log: options.log ?? silent,
-    policy: { joinWithinMs: 24 * HOUR, reopenWithinMs: 7 * 24 * HOUR, calls: options.calls ?? 'missed' },
+    policy: { ...POLICY, ...(options.calls && { calls: options.calls }) },
     proofKey: PROOF_KEY,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',

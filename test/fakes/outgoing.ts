@@ -12,12 +12,13 @@ import { createReply } from '../../src/dispatch/reply.ts';
 import { announceEnding } from '../../src/dispatch/settled.ts';
 import { cleanLine } from '../../src/normalizer/canonical.ts';
 import { settleEarly } from '../../src/normalizer/early.ts';
+import { createHangUp } from '../../src/normalizer/hang-up.ts';
 import { createAnnouncer } from '../../src/normalizer/announce.ts';
 import type { Target } from '../../src/core/gateway.ts';
 import { createEmbeddedQueue } from '../../src/queue/embedded.ts';
 import { createWorker } from '../../src/queue/worker.ts';
 import { fakeLog } from './context.ts';
-import { openFiling, type Filing } from './filing.ts';
+import { openFiling, POLICY, PROOF_KEY, type Filing } from './filing.ts';
 
 const SECOND = 1000;
 
@@ -91,7 +92,13 @@ export async function openOutgoing(
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
       }),
       download: createDownload(deps),
-      hang_up: () => Promise.reject(new Error('no calls here')),
+      hang_up: createHangUp({
+        ...deps,
+        ...announcing,
+        policy: POLICY,
+        proofKey: PROOF_KEY,
+        announced: () => undefined,
+      }),
       profile: createProfile({
         ...deps,
         cleanName: cleanLine,
