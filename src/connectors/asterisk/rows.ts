@@ -82,7 +82,7 @@ const OUTCOMES: Readonly<Record<string, string>> = {
 };
 
 function numberOf({ src, clid }: Row): string | undefined {
-  return src || /<([^>]+)>/.exec(clid ?? '')?.[1] || undefined;
+  return src || /<([^<>]+)>/.exec(clid ?? '')?.[1] || undefined;
 }
 
 /** What was rung, where it was one: else the extension. */
