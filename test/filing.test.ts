@@ -78,6 +78,20 @@ describe('filing what arrives', () => {
     assert.deepEqual([shown!.text, shown!.revision], ['hello', 5]);
   });
 
+  it('takes the same words under a higher number for no news, and what is older than that for late', async () => {
+    const file = { id: 'f1', name: 'a.jpg', mediaType: 'image/jpeg' };
+    const first = message('telegram|1', { externalId: 'e', text: 'hello', attachments: [file] });
+    const [a] = await filing.file({ ...first, revision: 2 });
+    const before = (await messagesOf(a!.ticketId)).length;
+    assert.deepEqual(outcomes(await filing.file({ ...first, revision: 7 })), ['duplicate']);
+    assert.deepEqual(outcomes(await filing.file({ ...first, revision: 5, text: 'helo' })), ['duplicate'], 'a late one');
+    const [shown] = await messagesOf(a!.ticketId);
+    assert.deepEqual([shown!.text, shown!.revision, before], ['hello', 7, 1]);
+    const withMore = { ...first, revision: 8, attachments: [file, { ...file, id: 'f2' }] };
+    assert.deepEqual(outcomes(await filing.file(withMore)), ['revised'], 'a file came along');
+    assert.equal((await messagesOf(a!.ticketId))[0]!.attachments.length, 2);
+  });
+
   it('shows the edited text also when the edit came before the message', async () => {
     const first = message('telegram|1', { externalId: 'e', text: 'helo' });
     const [edit] = await filing.file({ ...first, revision: 1, text: 'hello' });

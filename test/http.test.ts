@@ -181,6 +181,8 @@ describe('calls to others', () => {
         assert.equal(error.retryAfterMs, expected, value);
       }
       assert.equal((await failure(RateLimitedError, answering(429))).retryAfterMs, undefined);
+      const inItsOwnWay = await failure(RateLimitedError, answering(429, { 'x-ratelimit-retry': '720' }));
+      assert.equal(inItsOwnWay.retryAfterMs, 720_000);
     });
 
     it('takes 503 with a Retry-After as a request for a pause', async () => {

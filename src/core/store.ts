@@ -110,6 +110,8 @@ export interface Transaction extends CallStatements {
   ): Promise<void>;
   /** Replaces the content; what was there stays as history. */
   reviseMessage(message: MessageRow, content: MessageContent, at: number): Promise<void>;
+  /** The same was said again under a higher number: what is older than that comes late. */
+  raiseRevision(messageId: string, revision: number): Promise<void>;
   /** Keeps a revision that came late, as history only. */
   saveRevision(messageId: string, content: MessageContent, at: number): Promise<void>;
   deleteMessage(id: string, at: number): Promise<void>;

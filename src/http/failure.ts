@@ -30,7 +30,8 @@ export function failureOfStatus(request: HttpRequest, answer: Refusal, now: numb
   const { status } = answer;
   const text = `${nameOf(request)} answered ${status}`;
   const response = { status, text: withoutSecrets(answer.text, request).slice(0, KEPT_TEXT) };
-  const retryAfterMs = readRetryAfter(answer.headers['retry-after'], now);
+  // The second is Wildberries': https://dev.wildberries.ru/openapi/api-information
+  const retryAfterMs = readRetryAfter(answer.headers['retry-after'] ?? answer.headers['x-ratelimit-retry'], now);
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) {
     return new RateLimitedError(text, retryAfterMs, { response });
   }

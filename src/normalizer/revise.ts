@@ -1,8 +1,8 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
-import type { MessageContent, MessageRow } from '../core/rows.ts';
+import type { MessageContent, MessageRow, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import type { ChangeType } from '../core/ticket.ts';
+import type { ChangeType, TicketStatus } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
@@ -17,6 +17,10 @@ export async function acceptAgain(
 ): Promise<Accepted> {
   const result = { ...about(envelope, known), ticketNumber: (await tx.ticket(known.ticketId))?.number };
   const content = contentOf(envelope);
+  if (content.revision > known.revision && sameContent(known, content) && (await hasFiles(tx, known, envelope))) {
+    await tx.raiseRevision(known.id, content.revision);
+    return { ...result, outcome: 'duplicate', reason: 'received before' };
+  }
   if (content.revision > known.revision) {
     await tx.reviseMessage(known, content, source.receivedAt);
     const { endpointId, payloadId, newId } = source;
@@ -40,6 +44,7 @@ export async function acceptAgain(
       },
       ticket && { ticket, kind: known.kind, origin: source.origin },
     );
+    if (ticket && known.kind === 'review') await wakeTicket(tx, announcer, ticket, source);
     return { ...result, outcome: 'revised', reason: `revision ${content.revision}` };
   }
   if (sameContent(known, content)) return { ...result, outcome: 'duplicate', reason: 'received before' };
@@ -51,6 +56,30 @@ export async function acceptAgain(
     outcome: 'duplicate',
     reason: late ? 'an older revision, kept as history' : 'the same id with other content, kept as history',
   };
+}
+
+/** Nothing came along that the message hasn't got already. */
+async function hasFiles(tx: Transaction, { id }: MessageRow, { attachments }: Envelope): Promise<boolean> {
+  if (attachments.length === 0) return true;
+  const known = new Set(await tx.attachmentIds(id));
+  return attachments.every((attachment) => known.has(attachment.id));
+}
+
+/** Who rewrites his review answers by that, and has no other way: it opens a closed or waiting ticket again. */
+async function wakeTicket(
+  tx: Transaction,
+  announcer: Announcer,
+  ticket: TicketRow,
+  { receivedAt, origin }: Pick<Source, 'receivedAt' | 'origin'>,
+): Promise<void> {
+  const from = ticket.status;
+  if (from !== 'pending' && from !== 'solved' && from !== 'closed') return;
+  const to: TicketStatus = 'open';
+  const version = await tx.updateTicket(ticket.id, { status: to, closedAt: null }, receivedAt);
+  await announcer.change(
+    { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from, to } },
+    { ticket: { ...ticket, status: to }, kind: 'review', origin },
+  );
 }
 
 function about(envelope: Envelope, known: MessageRow) {

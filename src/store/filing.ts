@@ -21,6 +21,7 @@ export function filingOf(
   | 'message'
   | 'insertMessage'
   | 'reviseMessage'
+  | 'raiseRevision'
   | 'saveRevision'
   | 'deleteMessage'
   | 'setDelivery'
@@ -139,6 +140,9 @@ export function filingOf(
         ...contentValues(content),
         message.id,
       );
+    },
+    async raiseRevision(messageId, revision) {
+      await sql.run('UPDATE messages SET revision = ? WHERE id = ?', revision, messageId);
     },
     saveRevision,
     async deleteMessage(id, at) {
