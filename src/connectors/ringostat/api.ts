@@ -9,8 +9,8 @@ import {
   TributaryError,
   UncertainError,
 } from '../../core/errors.ts';
+import { momentOf, wordsOf } from '../../core/local-time.ts';
 import type { Secret } from '../../core/secret.ts';
-import { momentOf, wordsOf } from './time.ts';
 
 /** Where projects are asked, unless `apiRoot` says otherwise. */
 export const RINGOSTAT = 'https://api.ringostat.net';

@@ -3,10 +3,10 @@ import { each } from '../../core/each.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { ignored } from '../../core/envelope.ts';
 import { parseJson } from '../../core/json.ts';
+import { momentOf } from '../../core/local-time.ts';
 import { queryOf } from '../../core/payload.ts';
 import type { Payload } from '../../core/payload.ts';
 import { outcomeOf } from './outcome.ts';
-import { momentOf } from './time.ts';
 
 type Direction = 'inbound' | 'outbound';
 type CallInput = Extract<EnvelopeInput, { kind: 'call' }>;

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import type { Raw } from '../../core/connector.ts';
+import { isTimeZone } from '../../core/local-time.ts';
 import { secret } from '../../core/secret.ts';
 import { createApi, RINGOSTAT } from './api.ts';
 import type { RingostatApi } from './api.ts';
 import { toItems } from './items.ts';
 import { download } from './recording.ts';
-import { isTimeZone } from './time.ts';
 
 const MAX_BYTES = 64 * 1024;
 

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import { ignored } from '../../core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import { parseJson } from '../../core/json.ts';
+import { momentOf } from '../../core/local-time.ts';
 import type { Payload } from '../../core/payload.ts';
 import { outcomeOf } from './disposition.ts';
 import { readNotification } from './notification.ts';
 import type { Notification } from './notification.ts';
-import { momentOf } from './time.ts';
 
 type CallItem = Extract<EnvelopeInput, { kind: 'call' }>;
 type Direction = 'inbound' | 'outbound';

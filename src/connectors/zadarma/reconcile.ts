@@ -1,8 +1,8 @@
 import type { Clock } from '../../core/clock.ts';
 import type { Raw } from '../../core/connector.ts';
+import { wordsOf } from '../../core/local-time.ts';
 import { PAGE } from './api.ts';
 import type { Line, ZadarmaApi } from './api.ts';
-import { wordsOf } from './time.ts';
 
 /** More is not answered at once: the vendor would cut it without a word. */
 const PERIOD_MS = 30 * 86_400_000;

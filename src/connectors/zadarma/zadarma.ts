@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
+import { isTimeZone, momentOf } from '../../core/local-time.ts';
 import { queryOf } from '../../core/payload.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
 import { secret } from '../../core/secret.ts';
@@ -10,7 +11,6 @@ import { toItems } from './items.ts';
 import { verifyNotification } from './notification.ts';
 import { reconcile } from './reconcile.ts';
 import { download } from './recording.ts';
-import { isTimeZone, momentOf } from './time.ts';
 
 /** Far more than a notification takes. */
 const MAX_BYTES = 64 * 1024;

@@ -1,23 +1,37 @@
-/** `UTC+3`, `UTC+05:30`: how the vendor names time zones in `/v1/info/timezone/`. */
-const OFFSET = /^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?$/i;
+/**
+ * Times as vendors write them, by the clocks of some place. A zone is an IANA name (`Europe/Kyiv`) or, where a vendor's
+ * clocks are never changed, a fixed offset (`UTC+3`, `UTC+05:30`).
+ */
 
-/** `2026-11-23 10:05:00` by the clocks of `timeZone`, in milliseconds since the epoch. Undefined for anything else. */
+const FIXED = /^(?:UTC|GMT)([+-])(\d{1,2})(?::?(\d{2}))?$/i;
+const WRITTEN = /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2}(?::\d{2})?)(?:\.\d+)?(Z|[+-]\d{2}:?\d{2})?$/;
+const FURTHEST_MS = 14 * 3_600_000;
+
+/**
+ * A moment in milliseconds since the epoch: `2026-11-23 10:05:00` by the clocks of `timeZone`, the same with an offset of
+ * its own (`2026-11-23T10:05:00+0200`), or seconds, milliseconds or microseconds since 1970. Undefined for anything else.
+ */
 export function momentOf(text: string | undefined, timeZone: string): number | undefined {
-  if (!/^\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}$/.test(text ?? '')) return undefined;
-  const moment = Date.parse(`${(text ?? '').replace(' ', 'T')}Z`);
+  if (text === undefined) return undefined;
+  if (/^\d{10}(\d{3}){0,2}$/.test(text)) return Number(text.slice(0, 13).padEnd(13, '0'));
+  const [, day, clock, offset] = WRITTEN.exec(text) ?? [];
+  if (day === undefined) return undefined;
+  // JavaScript wants a colon in the offset.
+  const zone = offset?.replace(/^([+-]\d{2})(\d{2})$/, '$1:$2') ?? 'Z';
+  const moment = Date.parse(`${day}T${clock ?? ''}${zone}`);
   if (Number.isNaN(moment)) return undefined;
   // Twice: the first guess may lie on the other side of a change of clocks.
-  return moment - offsetAt(moment - offsetAt(moment, timeZone), timeZone);
+  return offset === undefined ? moment - offsetAt(moment - offsetAt(moment, timeZone), timeZone) : moment;
 }
 
-/** A moment as the API is asked for it: `2026-11-23 10:05:00` by the clocks of `timeZone`. */
+/** The other way round, as vendors are asked: `2026-11-23 10:05:00` by the clocks of `timeZone`. */
 export function wordsOf(moment: number, timeZone: string): string {
   return new Date(moment + offsetAt(moment, timeZone)).toISOString().slice(0, 19).replace('T', ' ');
 }
 
-/** An IANA name (`Europe/Kyiv`) or a fixed offset (`UTC+3`). */
 export function isTimeZone(name: string): boolean {
-  if (OFFSET.test(name)) return Math.abs(fixedOffset(name) ?? Infinity) <= 14 * 3_600_000;
+  const fixed = fixedOffset(name);
+  if (fixed !== undefined) return Math.abs(fixed) <= FURTHEST_MS;
   try {
     return Boolean(new Intl.DateTimeFormat('en-US', { timeZone: name }));
   } catch {
@@ -26,7 +40,7 @@ export function isTimeZone(name: string): boolean {
 }
 
 function fixedOffset(timeZone: string): number | undefined {
-  const [, sign, hours, minutes = '0'] = OFFSET.exec(timeZone) ?? [];
+  const [, sign, hours, minutes = '0'] = FIXED.exec(timeZone) ?? [];
   if (hours === undefined) return undefined;
   return (sign === '-' ? -1 : 1) * (Number(hours) * 60 + Number(minutes)) * 60_000;
 }
