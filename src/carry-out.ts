@@ -7,6 +7,7 @@ import { createReply } from './dispatch/reply.ts';
 import { createAnnouncer, type AnnounceDeps } from './normalizer/announce.ts';
 import { cleanLine } from './normalizer/canonical.ts';
 import { settleEarly } from './normalizer/early.ts';
+import { replaceOthers } from './normalizer/replaced.ts';
 import { createHangUp } from './normalizer/hang-up.ts';
 import { ticketProof, type ThreadPolicy } from './normalizer/thread.ts';
 import type { WorkerDeps } from './queue/worker.ts';
@@ -33,6 +34,7 @@ export function createCarryOut(
       isIdempotent: (type) => connectors.find((each) => each.type === type)?.capabilities.idempotent ?? false,
       settleEarly: (tx, endpointId, externalId) =>
         settleEarly(tx, announcerOf(tx), { endpointId, receivedAt: clock.now() }, externalId),
+      replaceOthers: (tx, messageId) => replaceOthers(tx, announcerOf(tx), messageId, { receivedAt: clock.now() }),
     }),
     download: createDownload(deps),
     hang_up: createHangUp({ ...announcing, store, policy, proofKey }),

@@ -36,6 +36,9 @@ describe('The API', () => {
           allowed: true,
           reason: null,
           until: '2026-11-22T10:00:01.000Z',
+          public: false,
+          longest: null,
+          replaces: false,
           templates: [],
         },
       ]);
@@ -64,6 +67,7 @@ describe('The API', () => {
         ['GET', '/channels/crm'],
         ['GET', '/destinations/contact/health'],
         ['POST', '/channels/crm/dry-run', {}],
+        ['POST', '/destinations/crm/dry-run', { ticketId: 'tkt_9' }],
         ['GET', '/routes/rte_9'],
         ['DELETE', '/keys/key_9'],
       ];

@@ -213,6 +213,7 @@ describe('PostgreSQL', function () {
         settleEarly: async (tx, endpointId, externalId) => {
           early.push(await tx.takeEarly(endpointId, externalId));
         },
+        replaceOthers: () => assert.fail(),
       });
       const task = { id: newId('tsk'), kind: 'reply', endpointId: 'contact', messageId } as Task;
       let replying: Promise<unknown> | undefined;

@@ -76,7 +76,7 @@ function Writing({ ticket, box }: { readonly ticket: TicketView; readonly box: B
       <textarea
         id="answer"
         rows={3}
-        maxLength={LONGEST}
+        maxLength={box === 'reply' ? (channel?.longest ?? LONGEST) : LONGEST}
         dir="auto"
         aria-label={label}
         placeholder={label}
@@ -153,8 +153,16 @@ function Channels(given: {
   );
 }
 
-function noteOn({ reason, until }: ReplyChannel, t: Texts, language: string): string {
-  return [reason, until !== null && t.until(longTime(until, language))].filter(Boolean).join(' · ');
+function noteOn(channel: ReplyChannel, t: Texts, language: string): string {
+  const { reason, until, longest } = channel;
+  const notes = [
+    reason,
+    channel.public && t.public,
+    channel.replaces && t.replaces,
+    longest !== null && t.longest(longest),
+    until !== null && t.until(longTime(until, language)),
+  ];
+  return notes.filter(Boolean).join(' · ');
 }
 
 /** Puts the cursor into the box, once it is the right one. */

@@ -8,6 +8,9 @@ export interface ReplyChannel {
   readonly reason: string | null;
   /** RFC 3339. */
   readonly until: string | null;
+  readonly public: boolean;
+  readonly longest: number | null;
+  readonly replaces: boolean;
 }
 
 export type TicketView = Ticket & { readonly replyChannels: readonly ReplyChannel[] };

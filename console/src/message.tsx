@@ -71,7 +71,11 @@ function Content({ message }: { readonly message: Message }) {
           {call.from && ` · ${call.from}`}
         </p>
       )}
-      {review && <p class="event">{t.rating(review.rating, review.maxRating)}</p>}
+      {review && (
+        <p class="event" dir="auto">
+          {[t.rating(review.rating, review.maxRating), review.product, review.order].filter(Boolean).join(' · ')}
+        </p>
+      )}
       {subject !== null && (
         <p class="topic" dir="auto">
           {subject}
@@ -132,7 +136,14 @@ function Files({ files }: { readonly files: Message['attachments'] }) {
   );
 }
 
-const stateIcons = { waiting: 'clock', sent: 'check', delivered: 'checks', read: 'checks', failed: 'alert' } as const;
+const stateIcons = {
+  waiting: 'clock',
+  sent: 'check',
+  delivered: 'checks',
+  read: 'checks',
+  failed: 'alert',
+  replaced: 'clock',
+} as const;
 
 function Delivery({ message: { delivery } }: { readonly message: Message }) {
   const { t } = useTexts();

@@ -56,6 +56,10 @@ export interface Texts {
   readonly noteLabel: string;
   readonly noteHint: string;
   readonly noWay: string;
+  /** What is special about an answer below a review. */
+  readonly public: string;
+  readonly replaces: string;
+  readonly longest: (count: number) => string;
   readonly until: (time: string) => string;
   readonly send: string;
   readonly sending: string;

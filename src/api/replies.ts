@@ -36,6 +36,9 @@ export const ReplyChannel = z.object({
   allowed: z.boolean().meta({ description: 'Whether any text may go out now' }),
   reason: z.string().nullable(),
   until: TimeText.nullable(),
+  public: z.boolean().meta({ description: 'Everybody reads the answer, not the customer alone: below a review' }),
+  longest: z.number().int().nullable().meta({ description: 'Most characters that an answer may have' }),
+  replaces: z.boolean().meta({ description: 'The channel keeps one answer: another one takes its place' }),
   templates: z
     .array(
       z.object({
@@ -55,6 +58,9 @@ export function toReplyChannel({
   allowed,
   reason,
   until,
+  public: isPublic = false,
+  longest,
+  replaces = false,
   templates = [],
 }: CanReply & { readonly channel: string; readonly type: string }): z.output<typeof ReplyChannel> {
   return {
@@ -63,6 +69,9 @@ export function toReplyChannel({
     allowed,
     reason: reason ?? null,
     until: until === undefined ? null : toTime(until),
+    public: isPublic,
+    longest: longest ?? null,
+    replaces,
     templates: templates.map(({ id, name, language, text, parameters }) => ({
       id,
       name,

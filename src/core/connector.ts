@@ -154,8 +154,11 @@ export interface Reply {
   readonly proof: string;
   /** Parts that went out in an earlier try: go on behind them. */
   readonly sent: readonly { readonly externalId: string }[];
-  /** Call after each part that went out: it is stored before the next one goes. */
-  partSent(externalId: string): Promise<void>;
+  /**
+   * Call after each part that went out: it is stored before the next one goes. `replaces`: the vendor keeps one answer,
+   * so those before it in the thread are gone.
+   */
+  partSent(externalId: string, how?: { readonly replaces: boolean }): Promise<void>;
   /** The bytes of an attachment of the message. */
   open(attachmentId: string): Promise<Readable>;
 }
@@ -198,6 +201,12 @@ export interface CanReply {
   readonly reason?: string;
   /** When the window closes, milliseconds since the epoch. */
   readonly until?: number;
+  /** Everybody reads it, not the customer alone: it stands below a review. */
+  readonly public?: boolean;
+  /** Most characters (UTF-16 units) that the vendor takes and that go out as one: a longer answer is refused. */
+  readonly longest?: number;
+  /** The vendor keeps one answer: another one takes its place. */
+  readonly replaces?: boolean;
   /** What may go out also where `allowed` is false; the answer's `message.template` says which one was chosen. */
   readonly templates?: readonly ReplyTemplate[];
 }

@@ -115,12 +115,18 @@ const common = {
   automatic: z.enum(automatics).optional(),
   /** It goes into a ticket that is there, and neither opens nor wakes one; without one it is `ignored`. A replay opens one. */
   quiet: z.boolean().optional(),
+  /** Of an answer given elsewhere, where the vendor keeps one (below a review): those before it in its thread are gone. */
+  replaces: z.boolean().optional(),
 };
 
 export const Review = z.strictObject({
   rating: z.number(),
   maxRating: z.number().positive(),
   product: line.optional(),
+  /** The vendor's number of the order that it is about. */
+  order: line.optional(),
+  /** What it is written in, BCP 47, as far as the vendor says it. */
+  language: z.string().max(35).optional(),
   url: z.string().max(2000).optional(),
 });
 export type Review = z.output<typeof Review>;
@@ -171,7 +177,8 @@ export const Envelope = z.discriminatedUnion('kind', [
 ]);
 export type Envelope = z.output<typeof Envelope>;
 
-export const receiptStates = ['sent', 'delivered', 'read', 'failed'] as const;
+/** `replaced`: another answer has taken its place, and nobody sees this one any more. */
+export const receiptStates = ['sent', 'delivered', 'read', 'failed', 'replaced'] as const;
 
 /** What became of an answer of ours; `externalId` is the id the channel gave it. */
 const Receipt = z.strictObject({

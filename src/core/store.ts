@@ -116,6 +116,8 @@ export interface Transaction extends CallStatements {
   saveRevision(messageId: string, content: MessageContent, at: number): Promise<void>;
   deleteMessage(id: string, at: number): Promise<void>;
   setDelivery(id: string, delivery: MessageRow['delivery']): Promise<void>;
+  /** Marks the other answers of this one's thread that went out as replaced; their ids. */
+  replaceAnswers(answer: Pick<MessageRow, 'id' | 'ticketId' | 'endpointId' | 'thread'>): Promise<readonly string[]>;
   saveReaction(messageId: string, author: string, emoji: string, at: number): Promise<void>;
   insertAttachment(row: AttachmentRow): Promise<void>;
   /** The channel's ids of a message's files. */

@@ -21,6 +21,8 @@ export function createReply(deps: {
   readonly isIdempotent: (type: string) => boolean;
   /** Applies a receipt that came before the part it is about was stored. */
   readonly settleEarly: (tx: Transaction, endpointId: string, externalId: string) => Promise<void>;
+  /** Marks the answers whose place this one took. */
+  readonly replaceOthers: (tx: Transaction, messageId: string) => Promise<void>;
 }) {
   const { store } = deps;
   return async (task: Task) => {
@@ -41,9 +43,10 @@ export function createReply(deps: {
     if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
     const { row, sent, last, references } = said;
     let parts = sent.length;
-    const notePart = async (tx: Transaction, externalId: string) => {
+    const notePart = async (tx: Transaction, externalId: string, replaces: boolean) => {
       await tx.savePart(messageId, task.endpointId, externalId, deps.clock.now());
       await deps.settleEarly(tx, task.endpointId, externalId);
+      if (replaces) await deps.replaceOthers(tx, messageId);
     };
     await channel.reply({
       id: task.id,
@@ -54,10 +57,10 @@ export function createReply(deps: {
       references,
       proof: deps.proofOf(ticket.number),
       sent,
-      async partSent(externalId) {
+      async partSent(externalId, { replaces } = { replaces: false }) {
         // A receipt for it may be on its way in, which finds no part yet.
         const locks = [`reply ${messageId}`, `message ${externalId}`];
-        await store.write(locks, (tx) => notePart(tx, externalId)).catch(outAlready);
+        await store.write(locks, (tx) => notePart(tx, externalId, replaces)).catch(outAlready);
         parts++;
       },
       open: deps.openAttachment,

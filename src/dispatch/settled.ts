@@ -92,6 +92,9 @@ async function sendAfterAll(
   }
 }
 
+/** What an answer may have been before it was sent; a replaced one was sent again. */
+const UNSENT: ReadonlySet<string> = new Set(['waiting', 'failed', 'replaced']);
+
 async function replyEnded(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {
   const { messageId } = ending.task;
   if (messageId === null) return;
@@ -101,7 +104,7 @@ async function replyEnded(tx: Transaction, announce: Announce, ending: Ending): 
   }
   const delivery = (await tx.message(messageId))?.delivery;
   // A receipt may have come before this: it knows better.
-  if (delivery && delivery.state !== 'waiting' && delivery.state !== 'failed') return;
+  if (delivery && !UNSENT.has(delivery.state)) return;
   await tx.setDelivery(messageId, { state: 'sent' });
   await messageChanged(tx, announce, messageId, 'message.sent');
 }

@@ -12,6 +12,7 @@ import { fileAttachments } from './attach.ts';
 import { acceptCall } from './call.ts';
 import { askProfile } from './profile.ts';
 import { settleEarly, settleItem } from './early.ts';
+import { replaceOthers } from './replaced.ts';
 import { acceptAgain, changeTypeOf, contentOf, isAnother } from './revise.ts';
 import { resolveCustomer, type Recognised } from './identity.ts';
 import { createTicket } from './open-ticket.ts';
@@ -203,6 +204,7 @@ async function file(
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
   await settleEarly(tx, announcer, source, envelope.externalId);
+  if (envelope.replaces) await replaceOthers(tx, announcer, messageId, source);
   if (created) await replyAutomatically(tx, announcer, source, { envelope, ticket, who }, deps);
   return {
     outcome: created ? 'ticket_created' : 'appended',

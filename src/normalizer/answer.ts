@@ -75,7 +75,7 @@ export function createAnswers(deps: AnswerDeps): Pick<Desk, 'reply' | 'note' | '
     const choice = await chooseChannel(ticketId, reply);
     const { channel, allowed, reason, templates = [] } = choice;
     if (reply.template) return { channel, ...fillTemplate(choice, reply.template) };
-    if (allowed) return { channel, text };
+    if (allowed) return { channel, text: bounded(choice, text) };
     if (templates.length > 0) throw templateNeeded(choice);
     throw new ConflictError(`${channel} can't answer: ${reason ?? 'not now'}`);
   }
@@ -180,6 +180,12 @@ async function canReply(
   if (!endpoint.channel.reply) return { allowed: false, reason: `a channel of type ${endpoint.type} has no way back` };
   const lastInboundAt = Date.parse(answers?.occurredAt ?? ticket.createdAt);
   return (await endpoint.channel.canReply?.({ ticket, lastInboundAt, answers })) ?? { allowed: true };
+}
+
+/** Where the vendor takes no more, and nothing goes out in parts, whoever writes hears it at once. */
+function bounded({ channel, longest = Infinity }: { readonly channel: string } & CanReply, text: string): string {
+  if (text.length <= longest) return text;
+  throw new PermanentError(`the answer has ${text.length} characters, and ${channel} takes ${longest}`);
 }
 
 /** A ticket that can be worked on. */

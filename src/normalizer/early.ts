@@ -49,7 +49,7 @@ export async function settleEarly(
 }
 
 /** How far an answer has come; a receipt that comes late never takes it back. */
-const PROGRESS = { waiting: 0, sent: 1, delivered: 2, read: 3, failed: 4 } as const;
+const PROGRESS = { waiting: 0, sent: 1, delivered: 2, read: 3, failed: 4, replaced: 5 } as const;
 
 async function apply(
   tx: Transaction,

@@ -25,6 +25,7 @@ export function filingOf(
   | 'saveRevision'
   | 'deleteMessage'
   | 'setDelivery'
+  | 'replaceAnswers'
   | 'saveReaction'
 > {
   const saveRevision = async (messageId: string, content: MessageContent, at: number) => {
@@ -155,6 +156,17 @@ export function filingOf(
         delivery?.error ?? null,
         id,
       );
+    },
+    async replaceAnswers({ id, ticketId, endpointId, thread }) {
+      const rows = await sql.all<{ id: string }>(
+        `UPDATE messages SET delivery_state = 'replaced' WHERE ticket_id = ? AND endpoint_id = ? AND thread_id = ?
+           AND id <> ? AND direction = 'outbound' AND delivery_state IN ('sent', 'delivered', 'read') RETURNING id`,
+        ticketId,
+        endpointId,
+        thread ?? null,
+        id,
+      );
+      return rows.map((row) => row.id);
     },
     async saveReaction(messageId, author, emoji, at) {
       if (emoji === '') {

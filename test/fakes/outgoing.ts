@@ -12,6 +12,7 @@ import { createReply } from '../../src/dispatch/reply.ts';
 import { announceEnding } from '../../src/dispatch/settled.ts';
 import { cleanLine } from '../../src/normalizer/canonical.ts';
 import { settleEarly } from '../../src/normalizer/early.ts';
+import { replaceOthers } from '../../src/normalizer/replaced.ts';
 import { createHangUp } from '../../src/normalizer/hang-up.ts';
 import { createAnnouncer } from '../../src/normalizer/announce.ts';
 import type { Target } from '../../src/core/gateway.ts';
@@ -90,6 +91,8 @@ export async function openOutgoing(
         isIdempotent: () => capabilities.idempotent ?? false,
         settleEarly: (tx, endpointId, externalId) =>
           settleEarly(tx, createAnnouncer(tx, announcing), { endpointId, receivedAt: clock.now() }, externalId),
+        replaceOthers: (tx, messageId) =>
+          replaceOthers(tx, createAnnouncer(tx, announcing), messageId, { receivedAt: clock.now() }),
       }),
       download: createDownload(deps),
       hang_up: createHangUp({
