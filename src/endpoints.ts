@@ -46,6 +46,9 @@ export interface OpenEndpoints extends Endpoints {
 
 type Role = 'channel' | 'destination';
 
+/** Where an endpoint's vendor can be asked for what was missed. */
+const MOST_THREADS = 500;
+
 /**
  * Channels and destinations, from the YAML and from the store, opened. One that can't be opened says why
  * and leaves the others alone. Made, changed and removed while everything runs.
@@ -94,6 +97,7 @@ export async function createEndpoints(
         save: (name, value) =>
           store.write([`endpoint ${id}`], (tx) => tx.saveSecret(id, name, vault.seal(value, secretPlaceOf(id, name)))),
       },
+      threads: () => store.read.threads(id, MOST_THREADS),
       offload: (work) => deps.offload(work, id),
     };
   }

@@ -398,6 +398,22 @@ describeOnBoth('reading from the store', (openTestDatabase) => {
     assert.deepEqual(await base.read.idempotent('k'), answer);
   });
 
+  it('knows the threads of a channel, those whose tickets moved last first', async () => {
+    const [one, two, three] = [
+      await add.ticket(await add.customer()),
+      await add.ticket(await add.customer()),
+      await add.ticket(await add.customer()),
+    ];
+    await base.tx.saveThread('bot', '12', two, false);
+    await base.tx.saveThread('bot', '11', one, false);
+    await base.tx.saveThread('bot', '-13', three, true);
+    await base.tx.saveThread('mail', '14', three, false);
+    await add.message(one);
+    assert.deepEqual(await base.read.threads('bot', 500), ['11', '-13', '12']);
+    assert.deepEqual(await base.read.threads('bot', 2), ['11', '-13']);
+    assert.deepEqual(await base.read.threads('none', 2), []);
+  });
+
   it('says where the bytes of a file come from', async () => {
     const payload = await add.payload();
     const message = await add.message(await add.ticket(await add.customer()), { payloadId: payload });

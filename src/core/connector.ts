@@ -73,6 +73,8 @@ export interface Context {
   key(purpose: string): Buffer;
   /** Small secrets that a vendor hands out while it runs (rotated refresh tokens), kept encrypted in the store. */
   readonly secrets: Secrets;
+  /** The vendor's threads that are known here, those whose tickets moved last first, at most 500: for vendors who list none. */
+  threads(): Promise<readonly string[]>;
   /**
    * A folder of its own below DATA_DIR, for what can't be anywhere else (a browser's profile): whoever needs it makes it,
    * for the gateway's user alone (0700). Of this machine only, and not in the store: nothing that can't be made again.

@@ -49,6 +49,8 @@ export interface Reader {
   tickets(filter: TicketFilter, page: PageRequest): Promise<Page<Ticket>>;
   ticket(id: string): Promise<Ticket | undefined>;
   ticketByNumber(number: number): Promise<Ticket | undefined>;
+  /** The vendor's threads of a channel, those whose tickets moved last first. */
+  threads(endpointId: string, limit: number): Promise<readonly string[]>;
   /** In order. */
   messages(ticketId: string, page: PageRequest): Promise<Page<Message>>;
   message(id: string): Promise<Message | undefined>;

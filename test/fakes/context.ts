@@ -87,6 +87,7 @@ export function fakeContext(given: Partial<Omit<FakeContext, 'webhookUrl'>> = {}
     http: given.http ?? sealedHttp(),
     folder: given.folder ?? '/nowhere',
     secrets: given.secrets ?? fakeSecrets(),
+    threads: given.threads ?? (async () => []),
     offload: given.offload ?? offloadHere,
     key: given.key ?? ((purpose) => createHash('sha256').update(`${id}\n${purpose}`).digest()),
   };

@@ -169,6 +169,7 @@ export interface Tables {
   claims: { kind: string; value: string; customer_id: string; first_seen_at: number };
   merges: { id: string; winner: string; loser: string; evidence: string; at: number; undone_at: Time };
   tickets: TicketColumns;
+  threads: { endpoint_id: string; external_id: string; ticket_id: string; shared: number };
   changes: ChangeColumns;
   tasks: TaskColumns;
   attempts: AttemptColumns;

@@ -22,7 +22,7 @@ const FOUND = 1000;
 type Query = SelectQueryBuilder<Tables, 'tickets', TicketColumns>;
 type Sort = NonNullable<TicketFilter['sort']>;
 
-export function ticketsIn(sources: TicketSources): Pick<Reader, 'tickets' | 'ticket' | 'ticketByNumber'> & {
+export function ticketsIn(sources: TicketSources): Pick<Reader, 'tickets' | 'ticket' | 'ticketByNumber' | 'threads'> & {
   readonly viewsOf: (ids: readonly string[]) => Promise<Map<string, Ticket>>;
 } {
   const { db, find } = sources;
@@ -51,6 +51,18 @@ export function ticketsIn(sources: TicketSources): Pick<Reader, 'tickets' | 'tic
     },
     ticket: (id) => one(db.selectFrom('tickets').selectAll().where('id', '=', id)),
     ticketByNumber: (number) => one(db.selectFrom('tickets').selectAll().where('number', '=', number)),
+    async threads(endpointId, limit) {
+      const rows = await db
+        .selectFrom('threads')
+        .innerJoin('tickets', 'tickets.id', 'threads.ticket_id')
+        .where('threads.endpoint_id', '=', endpointId)
+        .select('threads.external_id')
+        .orderBy('tickets.updated_at', 'desc')
+        .orderBy('tickets.id', 'desc')
+        .limit(limit)
+        .execute();
+      return rows.map((row) => row.external_id);
+    },
     async viewsOf(ids) {
       if (ids.length === 0) return new Map();
       const views = await toViews(sources, await db.selectFrom('tickets').selectAll().where('id', 'in', ids).execute());
