@@ -69,7 +69,8 @@ describe('The description of the API', () => {
         parameters.every(({ required }) => required),
         path,
       );
-      const answers = Object.keys(described.responses);
+      // A file may be asked for in parts.
+      const answers = Object.keys(described.responses).filter((status) => status !== '206');
       assert.equal(answers.length, 2, path);
       assert.ok(/^2\d\d$/.test(answers[0]!) && answers[1] === 'default', path);
       assert.ok(method !== 'get' || !described.requestBody, path);

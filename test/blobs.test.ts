@@ -44,6 +44,8 @@ describe('blobs', () => {
     assert.equal(statSync(pathOf(saved.sha256)).mode & 0o777, 0o600);
     assert.deepEqual(await blobs.read(saved.sha256), bytes);
     assert.deepEqual(await buffer(await blobs.open(saved.sha256)), bytes);
+    assert.deepEqual(await buffer(await blobs.open(saved.sha256, { start: 1, end: 2 })), bytes.subarray(1, 3));
+    assert.equal(await blobs.size(saved.sha256), 4);
     const empty = await blobs.save(Buffer.alloc(0), 0);
     assert.deepEqual(await blobs.read(empty.sha256), Buffer.alloc(0));
     assert.deepEqual(left(), []);
@@ -149,6 +151,7 @@ describe('blobs', () => {
     for (const name of names) {
       await assert.rejects(blobs.read(name), NotFoundError, name);
       await assert.rejects(blobs.open(name), NotFoundError, name);
+      await assert.rejects(blobs.size(name), NotFoundError, name);
     }
     await assert.rejects(
       blobs.read('a'.repeat(64)),

@@ -1,9 +1,9 @@
-import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import type { AttachmentRow } from '../core/rows.ts';
 import { operation } from './operation.ts';
-import type { Operation } from './operation.ts';
+import type { File, Operation } from './operation.ts';
 import { IdParams } from './schemas.ts';
 
 /**
@@ -30,31 +30,32 @@ export function attachmentOperations({ store }: Gateway): Operation[] {
       scope: 'tickets:read',
       tag: 'Tickets',
       summary: 'Download a file of a message',
-      description: '409 while its bytes are not stored yet.',
+      description:
+        '409 while its bytes are not stored yet. One range of bytes may be asked for, as players do that seek.',
       params: IdParams,
       async handle({ params }) {
         const row = await store.read.attachment(params.id);
         if (!row) throw new NotFoundError('There is no such attachment');
-        return downloadOf(store, row);
+        return { file: await downloadOf(store, row) };
       },
     }),
   ];
 }
 
 /** A file as it may be given to a browser. Throws while its bytes aren't there. */
-export async function downloadOf(
-  store: Gateway['store'],
-  row: AttachmentRow,
-): Promise<{ readonly stream: Readable; readonly headers: Readonly<Record<string, string>> }> {
+export async function downloadOf({ blobs }: Gateway['store'], row: AttachmentRow): Promise<File> {
   if (row.state === 'waiting') throw new ConflictError('The file is still being fetched');
   if (row.state === 'failed' || row.sha256 === undefined) {
     throw new NotFoundError(`The file could not be fetched: ${row.error ?? 'nobody knows why'}`, {
       hint: 'Replay its download: it is among the deliveries of its channel.',
     });
   }
-  const head = await headOf(await store.blobs.open(row.sha256));
+  const { sha256 } = row;
+  const head = await buffer(await blobs.open(sha256, { start: 0, end: HEAD_BYTES - 1 }));
   return {
-    stream: await store.blobs.open(row.sha256),
+    size: await blobs.size(sha256),
+    etag: `"${sha256.slice(0, 32)}"`,
+    open: (range) => blobs.open(sha256, range),
     headers: {
       'content-type': isWhatItSays(row.mediaType, head) ? row.mediaType : 'application/octet-stream',
       'content-disposition': dispositionOf(row.name),
@@ -63,17 +64,6 @@ export async function downloadOf(
       'cache-control': 'private, max-age=3600',
     },
   };
-}
-
-async function headOf(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= HEAD_BYTES) break;
-  }
-  return Buffer.concat(chunks).subarray(0, HEAD_BYTES);
 }
 
 function isWhatItSays(mediaType: string, head: Buffer): boolean {

@@ -1,5 +1,4 @@
 import type { Express, Request, RequestHandler, Response } from 'express';
-import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import type { Visits } from '../core/connector.ts';
 import { NotFoundError } from '../core/errors.ts';
@@ -8,6 +7,7 @@ import type { Message } from '../core/ticket.ts';
 import { isOwnOrigin } from './access.ts';
 import { downloadOf } from './attachments.ts';
 import { ApiError, parsed } from './problem.ts';
+import { sendFile } from './send-file.ts';
 
 /** A visitor who has proved who he is: the channel, and the thread that he may read. */
 export interface Visitor {
@@ -53,9 +53,8 @@ export function mountChat(app: Express, gateway: Gateway, limit: RequestHandler)
     const row = await store.read.attachment(request.params.id);
     const said = row && (await store.read.said(channel, thread, { limit: 1, message: row.messageId }));
     if (!row || said?.data.length !== 1) throw new NotFoundError('There is no such file');
-    const { headers, stream } = await downloadOf(store, row);
-    response.set({ ...headers, 'cache-control': 'no-store' });
-    await pipeline(stream, response);
+    const { headers, ...file } = await downloadOf(store, row);
+    await sendFile(response, { ...file, headers: { ...headers, 'cache-control': 'no-store' } });
   });
 }
 

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
 import express from 'express';
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
 import type { Log } from '../core/connector.ts';
@@ -11,6 +10,7 @@ import type { Idempotency } from './idempotency.ts';
 import type { Answer, Operation } from './operation.ts';
 import { ApiError, parsed, toProblem } from './problem.ts';
 import { allows } from './scopes.ts';
+import { sendFile } from './send-file.ts';
 
 export const BASE = '/api/v1';
 const MAX_BYTES = 1_000_000;
@@ -152,7 +152,7 @@ function versionOf(header: string | undefined): number | undefined {
 
 async function send(response: Response, status: number, answer: Answer): Promise<void> {
   response.status(status).set({ 'cache-control': 'no-store', ...answer.headers });
-  if (answer.stream) return pipeline(answer.stream, response);
+  if (answer.file) return sendFile(response, answer.file);
   if (status === 204) return void response.end();
   response.type('application/json').end(JSON.stringify(answer.body));
 }

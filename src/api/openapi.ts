@@ -49,6 +49,7 @@ function describe(operation: Operation): ZodOpenApiOperationObject {
     }),
     responses: {
       [status]: { description: STATUS_CODES[status] ?? '', ...(status !== 204 && { content: contentOf(answer) }) },
+      ...(sendsFile(operation) && partOf(operation)),
       default: { description: 'Refused, or failed', content: { 'application/problem+json': { schema: Problem } } },
     },
   };
@@ -59,8 +60,20 @@ function contentOf(answer: z.ZodType | undefined) {
   return { 'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) } };
 }
 
-function headersOf({ method, ifMatch }: Operation): z.ZodObject {
+const sendsFile = ({ answer, status }: Operation) => !answer && status !== 204;
+
+function partOf({ answer }: Operation): ZodOpenApiOperationObject['responses'] {
+  const headers = z.object({ 'Content-Range': z.string().meta({ description: '`bytes 0-99/1234`' }) });
+  return { 206: { description: 'The range of bytes that was asked for', headers, content: contentOf(answer) } };
+}
+
+function headersOf(operation: Operation): z.ZodObject {
+  const { method, ifMatch } = operation;
   return z.object({
+    ...(sendsFile(operation) && {
+      Range: z.string().optional().meta({ description: 'One range: `bytes=0-99`, `bytes=100-`, `bytes=-100`' }),
+      'If-Range': z.string().optional().meta({ description: 'ETag of the file: all of it when it is another one now' }),
+    }),
     ...(method === 'POST' && {
       'Idempotency-Key': z
         .string()

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Once } from '../core/gateway.ts';
 import type { Actor } from './access.ts';
+import type { Range } from './range.ts';
 import type { Scope } from './scopes.ts';
 
 /** What a handler is given: everything validated, and who asks. */
@@ -26,7 +27,16 @@ export interface Answer {
   readonly kept?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   /** Bytes instead of JSON. */
-  readonly stream?: Readable;
+  readonly file?: File;
+}
+
+/** Bytes that never change under their tag. */
+export interface File {
+  readonly size: number;
+  /** Tells this version from any other. */
+  readonly etag: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly open: (range?: Range) => Promise<Readable>;
 }
 
 interface Facts {

@@ -57,7 +57,9 @@ export interface StoreHealth {
 export interface Blobs {
   /** Durable when it resolves. Fails with `PermanentError` beyond `maxBytes`. */
   save(bytes: Readable | Buffer, maxBytes: number): Promise<{ readonly sha256: string; readonly size: number }>;
-  open(sha256: string): Promise<Readable>;
+  /** All of it, or from one byte to another, both counted from 0. */
+  open(sha256: string, range?: { readonly start: number; readonly end: number }): Promise<Readable>;
+  size(sha256: string): Promise<number>;
   read(sha256: string): Promise<Buffer>;
   /**
    * Removes bytes that no row names any more. They stay when they were saved again in the last minutes: whoever did

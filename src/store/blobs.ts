@@ -51,8 +51,16 @@ export function createBlobs(dir: string, options: BlobsOptions = {}): Blobs {
         throw isDiskError(error) ? full(textOf(error), error) : error;
       }
     },
-    async open(sha256) {
-      return (await openBlob(dir, sha256)).createReadStream();
+    async open(sha256, range) {
+      return (await openBlob(dir, sha256)).createReadStream(range);
+    },
+    async size(sha256) {
+      const handle = await openBlob(dir, sha256);
+      try {
+        return (await handle.stat()).size;
+      } finally {
+        await handle.close();
+      }
     },
     async read(sha256) {
       const handle = await openBlob(dir, sha256);

@@ -244,7 +244,8 @@ function fakeStore({ state, clock }: Parts): Store {
   });
   const blobOf = (sha256: string) => state.blobs.get(sha256) ?? Buffer.alloc(0);
   const blobs = partly<Blobs>({
-    open: async (sha256) => Readable.from([blobOf(sha256)]),
+    open: async (sha256, range) => Readable.from([blobOf(sha256).subarray(range?.start, range && range.end + 1)]),
+    size: async (sha256) => blobOf(sha256).length,
     read: async (sha256) => blobOf(sha256),
   });
   return partly<Store>({ read, blobs, write: async (_locks, work) => work(tx) });
