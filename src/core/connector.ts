@@ -121,6 +121,11 @@ export interface Webhook {
   readonly maxBytes?: number;
   /** Set where the vendor can't sign: the secret part of the address. Checked by the host, before `verify`. */
   readonly token?: Secret;
+  /**
+   * Set where the vendor puts names of his own behind the address (`/webhooks/<id>/events/call`): whatever stands there is
+   * ours too, and is left in `url`. Such a channel has no `token`.
+   */
+  readonly below?: true;
   /** Throws `BadPayloadError` unless the vendor sent it; fails closed. A vendor's key that can't be fetched: `RetryableError`. */
   verify(request: WebhookRequest): MaybePromise<void>;
   /** Answers what carries no payload: the vendor's set-up question, a page, a preflight. Has no side effects. */

@@ -3,6 +3,8 @@ export interface Route {
   readonly endpointId: string;
   /** The secret part of the address, decoded; undefined when it has none. */
   readonly token: string | undefined;
+  /** What stands behind the id can't be a token: nothing, but for channels whose vendors put names of their own there. */
+  readonly below: boolean;
   /** The only type of channel that has an address there; undefined: all have. */
   readonly type: 'form' | 'web_chat' | undefined;
   /** `aside`: nothing is sent there, only asked for (what puts a form into a site). */
@@ -28,15 +30,15 @@ export function routeOf(target: string): Route | 'unknown' | undefined {
   return hosted && !READ_ELSEWHERE.test(target) ? hostedOf(target, hosted) : undefined;
 }
 
-function webhookOf(target: string): Route | 'unknown' {
+function webhookOf(target: string): Route {
   const end = endOfPath(target);
   const slash = target.indexOf('/', WEBHOOKS.length);
   const endOfId = slash < 0 || slash > end ? end : slash;
   const endpointId = target.slice(WEBHOOKS.length, endOfId);
-  if (endOfId + 1 >= end) return { endpointId, token: undefined, type: undefined, place: 'target', url: target };
+  const route = { endpointId, type: undefined, place: 'target' } as const;
+  if (endOfId + 1 >= end) return { ...route, token: undefined, below: false, url: target };
   const token = decode(target.slice(endOfId + 1, end));
-  if (token === undefined) return 'unknown';
-  return { endpointId, token, type: undefined, place: 'target', url: target.slice(0, endOfId) + target.slice(end) };
+  return { ...route, token, below: token === undefined, url: target.slice(0, endOfId) + target.slice(end) };
 }
 
 function hostedOf(target: string, { path, type, asides }: (typeof HOSTED)[number]): Route | 'unknown' {
@@ -44,7 +46,7 @@ function hostedOf(target: string, { path, type, asides }: (typeof HOSTED)[number
   const name = rest.join('/');
   const isAside = asides.some((aside) => aside === name);
   if (name !== '' && !isAside) return 'unknown';
-  return { endpointId, token: undefined, type, place: isAside ? 'aside' : 'target', url: target };
+  return { endpointId, token: undefined, below: false, type, place: isAside ? 'aside' : 'target', url: target };
 }
 
 function endOfPath(target: string): number {

@@ -63,13 +63,13 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
   const waiting = new Map<string, number>();
   let bodies = 0;
 
-  function headOf(route: Route, request: IncomingMessage): WebhookRequest {
+  function headOf(webhook: Webhook, route: Route, request: IncomingMessage): WebhookRequest {
     const remoteAddress = addressOf(request, isTrusted);
     return {
       endpointId: route.endpointId,
       receivedAt: deps.clock.now(),
       method: request.method ?? '',
-      url: route.url,
+      url: webhook.below ? (request.url ?? '') : route.url,
       headers: headersOf(request),
       body: NOTHING,
       ...(remoteAddress === undefined ? {} : { remoteAddress }),
@@ -163,7 +163,7 @@ export function createWebhooks(deps: WebhooksDeps): (request: IncomingMessage, r
   }
 
   async function handle(webhook: Webhook, route: Route, request: IncomingMessage, response: ServerResponse) {
-    let asked = headOf(route, request);
+    let asked = headOf(webhook, route, request);
     let answer: HttpAnswer;
     let fallback = UNAVAILABLE;
     let bytes = 0;
@@ -233,6 +233,7 @@ function retryAfterOf(answer: HttpAnswer): Record<string, string> {
 function openingOf(route: Route, endpoint: Endpoint | undefined): Webhook | 'closed' | undefined {
   if (!endpoint?.enabled) return undefined;
   if (route.type !== undefined && endpoint.type !== route.type) return undefined;
+  if (route.below && endpoint.webhook && !endpoint.webhook.below) return undefined;
   return endpoint.webhook ?? (endpoint.problem === null ? undefined : 'closed');
 }
 
