@@ -1,7 +1,9 @@
 import type { Clock } from './core/clock.ts';
-import type { Outbox } from './core/gateway.ts';
+import type { Endpoint, Outbox } from './core/gateway.ts';
 import type { TaskRefRow } from './core/rows.ts';
 import type { Store } from './core/store.ts';
+import { openAttachment } from './dispatch/files.ts';
+import { createPreview } from './dispatch/preview.ts';
 
 /** Most deliveries that one call sends again. */
 const MOST = 10_000;
@@ -10,6 +12,7 @@ const MOST = 10_000;
 export function createOutbox(deps: {
   readonly store: Store;
   readonly clock: Clock;
+  readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly announced: (due: readonly TaskRefRow[]) => void;
   /** After a pause was ended. */
   readonly resumed: (endpointId: string) => Promise<void>;
@@ -33,6 +36,7 @@ export function createOutbox(deps: {
   }
 
   return {
+    preview: createPreview({ ...deps, openAttachment: (id) => openAttachment(store, id) }),
     async replay(taskId, actor) {
       const [ref] = await replay([taskId], actor);
       return ref && { id: ref.id };

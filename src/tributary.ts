@@ -224,7 +224,7 @@ async function start(
     desk,
     endpoints,
     routes,
-    outbox: createOutbox({ store, clock, announced, resumed: runner.retry }),
+    outbox: createOutbox({ store, clock, announced, resumed: runner.retry, endpointOf: endpoints.get }),
     refusals,
     onChange: feed.listen,
   };

@@ -47,6 +47,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
     'POST /{id}/resume': 'endpoints:write',
   }),
   'POST /channels/{id}/dry-run': 'endpoints:write',
+  'POST /destinations/{id}/dry-run': 'tickets:read',
   'GET /routes': 'endpoints:read',
   'POST /routes': 'endpoints:write',
   'GET /routes/{id}': 'endpoints:read',

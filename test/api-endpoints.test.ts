@@ -3,6 +3,7 @@ import { AuthExpiredError } from '../src/core/errors.ts';
 import type { EndpointState } from '../src/core/rows.ts';
 import { startApi } from './fakes/api.ts';
 import type { StartedApi } from './fakes/api.ts';
+import { sampleTicket } from './fakes/gateway.ts';
 
 const HOUR = 3_600_000;
 
@@ -158,6 +159,13 @@ describe('Channels, destinations and routes over the API', () => {
     const body = { headers: { 'X-Kind': 'a' }, bodyBase64: Buffer.from('hello').toString('base64') };
     const { json } = await api.call('POST', '/channels/contact/dry-run', { body });
     assert.deepEqual(json.items, [{ kind: 'ignored', name: 'hello', reason: '{"x-kind":"a"}' }]);
+    api.gateway.state.tickets.set('tkt_1', sampleTicket());
+    const { json: sent } = await api.call('POST', '/destinations/crm/dry-run', { body: { ticketId: 'tkt_1' } });
+    assert.deepEqual(sent, {
+      method: 'POST',
+      url: 'https://crm.example.com/tickets',
+      body: { ticketId: 'tkt_1' },
+    });
   });
 
   it('come in types whose settings are described', async () => {

@@ -18,7 +18,7 @@ import { callBackOperation } from './call-back.ts';
 import { customerOperations } from './customers.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { mountDocs } from './docs.ts';
-import { dryRunOperation, endpointOperations } from './endpoints.ts';
+import { dryRunOperation, endpointOperations, previewOperation } from './endpoints.ts';
 import { createIdempotency } from './idempotency.ts';
 import { keyOperations } from './keys.ts';
 import { ledgerOperations } from './ledger.ts';
@@ -130,6 +130,7 @@ function operationsOf(
     ...endpointOperations(gateway, 'channel'),
     dryRunOperation(gateway),
     ...endpointOperations(gateway, 'destination'),
+    previewOperation(gateway),
     ...routeOperations(gateway),
     ...changeOperations(gateway),
     ...keyOperations(gateway, access, newId),

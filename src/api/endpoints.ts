@@ -227,6 +227,24 @@ export function endpointOperations(gateway: Gateway, role: Role): Operation[] {
   ];
 }
 
+/** The same for a destination, with a ticket that is here. Shows what customers wrote, so it needs the right to read that. */
+export function previewOperation({ outbox }: Gateway): Operation {
+  return operation({
+    method: 'POST',
+    path: '/destinations/{id}/dry-run',
+    scope: 'tickets:read',
+    tag,
+    summary: 'Show the request that would make a ticket in a destination; nothing is sent',
+    params: IdParams,
+    body: z.strictObject({
+      ticketId: z.string().max(200),
+      messageId: z.string().max(200).optional().meta({ description: 'The first one of the ticket when left out' }),
+    }),
+    answer: z.object({ method: z.string(), url: z.string(), body: z.unknown() }),
+    handle: async ({ params, body }) => ({ body: await outbox.preview(params.id, present(body)) }),
+  });
+}
+
 export function dryRunOperation({ endpoints, intake, clock }: Gateway): Operation {
   return operation({
     method: 'POST',

@@ -3,6 +3,7 @@ import type { z, ZodType } from 'zod';
 import type { ActionInput } from './action.ts';
 import type { Context, Fetching, Stability, Webhook } from './connector.ts';
 import type { Attachment } from './envelope.ts';
+import type { Carried } from './field-mapping.ts';
 import type { Payload } from './payload.ts';
 import type { Change, Message, Priority, Ticket, TicketStatus } from './ticket.ts';
 
@@ -41,11 +42,9 @@ export interface TicketRef {
 }
 
 /** What a destination is told about one message of one ticket. */
-export interface Delivery {
+export interface Delivery extends Carried {
   /** Stable over all tries: the idempotency key where the vendor has one. */
   readonly id: string;
-  readonly ticket: Ticket;
-  readonly message: Message;
   /** Messages before this one that were never delivered (their create went dead): shown as transcript. */
   readonly transcript: readonly Message[];
   /** The bytes of an attachment of the message. */
@@ -60,6 +59,13 @@ export interface TicketUpdate {
   readonly assignee?: string | null;
 }
 
+/** A request that would be sent: without headers, since they hold credentials, and with files named, not included. */
+export interface Preview {
+  readonly method: string;
+  readonly url: string;
+  readonly body: unknown;
+}
+
 /** A configured destination. Optional methods are discovered by presence. */
 export interface Destination extends Fetching {
   /** Told every event that the routes let through; `id` repeats over all tries (`webhook-id`). */
@@ -71,6 +77,8 @@ export interface Destination extends Fetching {
    */
   addMessage?(ref: TicketRef, delivery: Delivery): Promise<void>;
   update?(ref: TicketRef, update: TicketUpdate): Promise<void>;
+  /** What `createTicket` would send, for the operator who tries his mapping. Pure: nothing is sent. */
+  preview?(delivery: Delivery): MaybePromise<Preview>;
   /** Asked before a create with unknown outcome is repeated. */
   findTicket?(ticket: Ticket): Promise<TicketRef | undefined>;
   /** Asked before an append with unknown outcome is repeated. */

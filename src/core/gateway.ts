@@ -1,6 +1,6 @@
 import type { Action } from './action.ts';
 import type { Channel, CanReply, Connector } from './connector.ts';
-import type { Destination, DestinationType } from './destination.ts';
+import type { Destination, DestinationType, Preview } from './destination.ts';
 import type { AutoReply } from './auto-reply.ts';
 import type { Item } from './envelope.ts';
 import type { Payload, WebhookRequest } from './payload.ts';
@@ -225,6 +225,11 @@ export interface Outbox {
     dryRun: 'count' | 'replay',
     actor: string,
   ): Promise<{ readonly count: number }>;
+  /**
+   * What a destination would be sent to create a ticket with this message, its first one when left out. Nothing is sent.
+   * Throws `NotFoundError`, and `PermanentError` for a destination that shows nothing beforehand.
+   */
+  preview(endpointId: string, what: { readonly ticketId: string; readonly messageId?: string }): Promise<Preview>;
   /** Ends a pause: the operator has repaired it. */
   resume(endpointId: string): Promise<void>;
 }

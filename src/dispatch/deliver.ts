@@ -7,6 +7,7 @@ import type { NewId } from '../core/id.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
 import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
+import { readCarried } from './carried.ts';
 import { parked } from './channel.ts';
 import { waitsForFiles } from './files.ts';
 
@@ -41,12 +42,12 @@ export function createNotify(deps: DeliverDeps) {
 export function createDeliver(deps: DeliverDeps) {
   return async (task: Task) => {
     const to = target(deps, task);
-    const message = await deps.store.read.message(task.messageId ?? '');
     // It may have been moved to another ticket since the task was made.
-    const ticket = message && (await deps.store.read.ticket(message.ticketId ?? ''));
-    if (!ticket || !message) throw new PermanentError('the ticket or the message is gone');
+    const carried = await readCarried(deps.store, task.messageId ?? '');
+    if (!carried) throw new PermanentError('the ticket, the customer or the message is gone');
+    const { ticket, message } = carried;
     const link = linkOf(ticket, task.endpointId);
-    const about = { id: task.id, ticket, open: deps.openAttachment };
+    const about = { ...carried, id: task.id, open: deps.openAttachment };
     if (task.attachmentId !== null) {
       const file = link && (await fileOf(deps.store, task, message));
       if (!file) return { request: 'goes with its message' };

@@ -405,6 +405,10 @@ function fakeOutbox(state: FakeState): Outbox {
   return {
     replay: async (id) => (state.deliveries.has(id) ? { id } : undefined),
     replayAll: async () => ({ count: state.deliveries.size }),
+    async preview(endpointId, what) {
+      if (!state.tickets.has(what.ticketId)) throw new NotFoundError('There is no such ticket or message');
+      return { method: 'POST', url: `https://${endpointId}.example.com/tickets`, body: what };
+    },
     async resume(endpointId) {
       state.endpointStates.delete(endpointId);
     },

@@ -16,7 +16,7 @@ import {
   TributaryError,
 } from '../../src/core/errors.ts';
 import { Secret } from '../../src/core/secret.ts';
-import { Change, Message, Ticket } from '../../src/core/ticket.ts';
+import { Change, Customer, Message, Ticket } from '../../src/core/ticket.ts';
 import { createHttp } from '../../src/http/http.ts';
 import { fakeClock } from '../fakes/clock.ts';
 import { fakeContext, sealedHttp } from '../fakes/context.ts';
@@ -52,6 +52,8 @@ const Carried = z.discriminatedUnion('call', [
     id: z.string(),
     ref: Ref.optional(),
     ticket: Ticket,
+    /** One with no identifiers when left out. */
+    customer: Customer.optional(),
     message: Message,
     transcript: z.array(Message).default([]),
     /** Attachment id to text. */
@@ -365,11 +367,21 @@ async function carry(destination: Destination, carried: Carried): Promise<unknow
 function deliveryOf({
   id,
   ticket,
+  customer,
   message,
   transcript,
   files,
 }: Carried & { call: 'createTicket' | 'addMessage' }): Delivery {
-  return { id, ticket, message, transcript, open: async (file) => Readable.from([Buffer.from(files[file] ?? '')]) };
+  const { createdAt, updatedAt } = ticket;
+  const unknown = { ...ticket.customer, locale: null, identifiers: [], createdAt, updatedAt, mergedInto: null };
+  return {
+    id,
+    ticket,
+    customer: customer ?? unknown,
+    message,
+    transcript,
+    open: async (file) => Readable.from([Buffer.from(files[file] ?? '')]),
+  };
 }
 
 /** What is tried against failing servers: an event, or a ticket that is created. */
