@@ -109,6 +109,35 @@ describe('MAX, through a whole gateway against a stand-in', () => {
     assert.equal(customerOf.size, 3);
   });
 
+  it('has MAX push again after it gave up, and finds in the chats that it knows what came meanwhile', async () => {
+    await startPushed();
+    const at = Date.now();
+    const [first, missed] = [
+      message('mid.1', 'Hello', { timestamp: at }),
+      message('mid.2', 'Still there?', { timestamp: at }),
+    ];
+    assert.equal(await deliver(update('message_created', { message: first })), 200);
+    api.said.set('5001', [first, missed]);
+    await until(() => api.callsOf('GET /me').length > 0, 'MAX was asked at the start');
+    api.webhooks.clear();
+    await whole.restart();
+    await until(
+      async () => (await eventsOf()).some(({ externalId }) => externalId === 'mid.2'),
+      'the other one is found',
+    );
+    assert.equal(api.webhooks.size, 1, 'and it pushes again');
+    const [ticket, ...others] = await ticketsOf();
+    assert.equal(others.length, 0);
+    assert.deepEqual(
+      (await messagesOf(ticket!.id)).map(({ text }) => text),
+      ['Hello', 'Still there?'],
+    );
+    await until(async () => {
+      const { missed: found } = await whole.api<{ missed: number }>('/channels/max/health');
+      return found === 1;
+    }, 'the number found is shown');
+  });
+
   it('fetches what nobody pushes, once', async () => {
     const page = { updates: [update('message_created', { message: message('mid.4', 'Fetched') })], marker: 7 };
     api.pages.push(page, page);

@@ -57,6 +57,14 @@ const METHODS: readonly (readonly [method: RegExp, query: z.ZodType, body?: z.Zo
     z.union([z.strictObject({ chat_id: id }), z.strictObject({ user_id: id.regex(/^\d/) })]),
     NewMessage,
   ],
+  [
+    /^GET \/messages$/,
+    z.strictObject({
+      chat_id: id,
+      count: z.string().regex(/^([1-9]\d?|100)$/),
+      from: z.string().regex(/^\d+$/).optional(),
+    }),
+  ],
   [/^GET \/messages\/(mid\.)?[\w-]+$/, z.strictObject({})],
   [/^GET \/videos\/[\w-]+$/, z.strictObject({})],
   [
@@ -110,6 +118,8 @@ export interface FakeMax {
   /** What `GET /messages/{mid}` and `GET /videos/{token}` answer. */
   readonly messages: Map<string, object>;
   readonly videos: Map<string, object>;
+  /** What `GET /messages` has of each chat, in any order; of a chat that isn't here the bot may see nothing. */
+  readonly said: Map<string, readonly { readonly timestamp: number }[]>;
   /** What the next polls give, one page each; then nothing, after a while. */
   readonly pages: object[];
   /** Posts an update to the first webhook, or as if to it. */
@@ -135,6 +145,7 @@ export async function startMax(): Promise<FakeMax> {
     uploads: new Map(),
     messages: new Map(),
     videos: new Map(),
+    said: new Map(),
     pages: [],
     async deliver(origin, update, secret = SECRET) {
       const [url = 'https://desk.example.com/webhooks/max'] = fake.webhooks.keys();
@@ -181,7 +192,16 @@ export async function startMax(): Promise<FakeMax> {
     'GET /updates': () => fake.pages.shift() ?? { updates: [], marker: null },
   };
 
+  /** The newest first, and none that is newer than `from`. */
+  function history({ query: { chat_id = '', count, from = 'Infinity' } }: Call): { status: number; body: unknown } {
+    const said = fake.said.get(chat_id)?.filter(({ timestamp }) => timestamp <= Number(from));
+    if (!said) return refusal(403, 'chat.denied', 'error.dialog.suspended');
+    const messages = said.toSorted((one, other) => other.timestamp - one.timestamp).slice(0, Number(count));
+    return { status: 200, body: { messages } };
+  }
+
   function answerTo(call: Call): { status: number; body: unknown } {
+    if (call.method === 'GET /messages') return history(call);
     const [, kind, name = ''] = /^GET \/(messages|videos)\/(.+)$/.exec(call.method) ?? [];
     const found = kind === 'messages' ? fake.messages.get(name) : fake.videos.get(name);
     if (kind) return found ? { status: 200, body: found } : refusal(404, 'not.found');

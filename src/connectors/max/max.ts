@@ -4,10 +4,11 @@ import { parseJson } from '../../core/json.ts';
 import { secret } from '../../core/secret.ts';
 import { createApi, MAX } from './api.ts';
 import { download } from './download.ts';
+import { messagesSince } from './history.ts';
 import { toItem } from './items.ts';
 import { pollUpdates } from './poll.ts';
 import { sendReply } from './reply.ts';
-import { subscribe, test, unsubscribe, verify } from './webhook.ts';
+import { renew, subscribe, test, unsubscribe, verify } from './webhook.ts';
 
 const shaped = (description: string, shape: RegExp, error: string) =>
   secret(description)
@@ -60,6 +61,8 @@ export const max = defineConnector({
   open({ token, mode, webhookSecret, apiRoot }, context) {
     const { http, clock, id: channel } = context;
     const api = createApi({ token, apiRoot, http });
+    const asking = { api, clock, threads: () => context.threads() };
+    const missed = (since: number, signal: AbortSignal) => messagesSince(asking, since, signal);
     return {
       normalize: ({ body }) => [toItem(parseJson(body), { channel, token })],
       reply: (reply) => sendReply({ api, http, apiRoot, clock, channel }, reply),
@@ -69,10 +72,15 @@ export const max = defineConnector({
         ? {
             webhook: { verify: (request) => verify(webhookSecret, request) },
             connect: (signal) => subscribe(api, webhookSecret, context, signal),
+            async *reconcile(since, signal) {
+              await renew(api, webhookSecret, context, signal);
+              yield* missed(since, signal);
+            },
           }
         : {
             connect: (signal) => unsubscribe(api, context, signal),
             poll: (cursor, signal) => pollUpdates(api, cursor, signal),
+            reconcile: missed,
           }),
     };
   },

@@ -18,11 +18,13 @@ export function verify(secret: Secret, { headers }: WebhookRequest): void {
   });
 }
 
-/** Tells MAX where to push, with every start: so a new secret is known at once, and who was unsubscribed is again. */
+/** MAX calls no other port than that of https. */
+const CALLABLE = /^https:\/\/[^/:]+\//;
+
+/** Tells MAX where to push, with every start: so a new secret is known at once. */
 export async function subscribe(api: MaxApi, secret: Secret, context: Context, signal: AbortSignal): Promise<void> {
   const { webhookUrl: url, log } = context;
-  // Another port than that of https isn't called.
-  if (!/^https:\/\/[^/:]+\//.test(url)) {
+  if (!CALLABLE.test(url)) {
     const hint =
       'Set PUBLIC_URL to an https address without a port that MAX reaches, or `mode: poll`, which needs none.';
     log.warn({ hint }, 'no webhook is registered: MAX pushes to https on port 443 only');
@@ -30,6 +32,17 @@ export async function subscribe(api: MaxApi, secret: Secret, context: Context, s
   }
   const body = { url, update_types: UPDATES, secret: secret.reveal() };
   await api({ method: 'POST', path: '/subscriptions', body, signal }, z.unknown());
+}
+
+/** Whom MAX could push nothing for eight hours it takes off the webhook without a word: then it is told anew where to push. */
+export async function renew(api: MaxApi, secret: Secret, context: Context, signal: AbortSignal): Promise<void> {
+  const { webhookUrl, log } = context;
+  if (!CALLABLE.test(webhookUrl)) return;
+  const { subscriptions } = await api({ path: '/subscriptions', signal }, Subscriptions);
+  if (subscriptions.some(({ url }) => url === webhookUrl)) return;
+  const hint = 'It does so after eight hours in which it could push nothing: look who was in its way.';
+  log.warn({ hint }, 'MAX had taken the bot off its webhook; it is registered again');
+  await subscribe(api, secret, context, signal);
 }
 
 /** While MAX pushes it can't be polled: removes our webhook, from when `mode` was another one; another's is not ours to touch. */
