@@ -90,6 +90,7 @@ describe('The API over the real gateway', () => {
         '/tickets/{id}/merge': { into: 'tkt_9' },
         '/tickets/{id}/split': { messages: ['msg_9'] },
         '/customers/{id}/call': { channel: 'intake', agent: '101' },
+        '/destinations/{id}/dry-run': { ticketId: 'tkt_9' },
         '/customers/{id}/merge': { from: 'cus_9' },
         '/customers/{id}/split': { identifiers: [{ kind: 'email', value: 'a@example.com' }] },
       };
