@@ -39,6 +39,25 @@ describe('a help desk that keeps tickets of its own', () => {
     assert.equal(log[0]!.request, 'created as D-1');
   });
 
+  it('names another ticket where one goes on, which gets what comes next', async () => {
+    await open();
+    out.addDestination('desk', {
+      ...desk.destination,
+      addMessage: async (ref, delivery) => {
+        if (ref.externalId !== 'D-1') return desk.destination.addMessage!(ref, delivery);
+        desk.nextId = () => 'D-2';
+        return desk.destination.createTicket!(delivery);
+      },
+    });
+    const id = await write('one');
+    await write('two');
+    await write('three');
+    await out.pass(2 * SECOND);
+    assert.deepEqual(texts(), [['one'], ['two', 'three']]);
+    const link = { destination: 'desk', externalId: 'D-2', url: 'https://desk.example.test/D-2' };
+    assert.deepEqual((await out.store.read.ticket(id))!.links, [link]);
+  });
+
   it('gets notes and answers of agents too, and is told of a new status', async () => {
     await open();
     const id = await write('one');

@@ -73,9 +73,10 @@ export interface Destination extends Fetching {
   createTicket?(delivery: Delivery): Promise<TicketRef>;
   /**
    * Adds a message to its ticket. An agent's answer that could not reach the customer comes with the delivery state
-   * `failed`: to be shown to colleagues, with the reason.
+   * `failed`: to be shown to colleagues, with the reason. Resolves with the ticket's new name where it goes on under
+   * another one (the follow-up of a closed ticket).
    */
-  addMessage?(ref: TicketRef, delivery: Delivery): Promise<void>;
+  addMessage?(ref: TicketRef, delivery: Delivery): Promise<TicketRef | undefined | void>;
   update?(ref: TicketRef, update: TicketUpdate): Promise<void>;
   /** What `createTicket` would send, for the operator who tries his mapping. Pure: nothing is sent. */
   preview?(delivery: Delivery): MaybePromise<Preview>;

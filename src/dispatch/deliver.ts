@@ -51,14 +51,14 @@ export function createDeliver(deps: DeliverDeps) {
     if (task.attachmentId !== null) {
       const file = link && (await fileOf(deps.store, task, message));
       if (!file) return { request: 'goes with its message' };
-      return append(to, link, { ...about, message: file, transcript: [] });
+      return append(deps, to, link, { ...about, message: file, transcript: [] });
     }
     const complete = Date.parse(message.receivedAt) + FILES_WAIT_MS;
     if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
     const said = await withoutLater(deps, task, message);
     const transcript = await deps.store.read.undelivered(task.endpointId, ticket.id, message.id);
     const delivery = { ...about, message: said, transcript };
-    if (link) return append(to, link, delivery);
+    if (link) return append(deps, to, link, delivery);
     const { ref, how } = await create(to, delivery);
     await saveLink(deps, task.endpointId, ticket.id, ref);
     return { request: `${how} ${ref.externalId}` };
@@ -82,11 +82,13 @@ interface Target {
   readonly asks: boolean;
 }
 
-async function append({ destination, id, asks }: Target, ref: TicketRef, delivery: Delivery) {
+async function append(deps: DeliverDeps, { destination, id, asks }: Target, ref: TicketRef, delivery: Delivery) {
   if (asks && (await has(destination, ref, delivery.message))) return { request: `already in ${ref.externalId}` };
   if (!destination.addMessage) throw new PermanentError(`${id} can't append to tickets`);
-  await destination.addMessage(ref, delivery);
-  return { request: `appended to ${ref.externalId}` };
+  const next = await destination.addMessage(ref, delivery);
+  if (!next) return { request: `appended to ${ref.externalId}` };
+  await saveLink(deps, id, delivery.ticket.id, next);
+  return { request: `goes on as ${next.externalId}` };
 }
 
 async function create({ destination, id, asks }: Target, delivery: Delivery) {
