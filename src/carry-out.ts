@@ -1,11 +1,15 @@
-import type { Connector } from './core/connector.ts';
+import type { Config } from './config-types.ts';
+import type { Connector, Http } from './core/connector.ts';
 import type { Transaction } from './core/store.ts';
 import { createDeliver, createNotify, createUpdate, type DeliverDeps } from './dispatch/deliver.ts';
 import { createDownload, openAttachment } from './dispatch/files.ts';
 import { createProfile } from './dispatch/profile.ts';
 import { createReply } from './dispatch/reply.ts';
+import { openSpeech } from './dispatch/speech.ts';
+import { createTranscribe } from './dispatch/transcribe.ts';
 import { createAnnouncer, type AnnounceDeps } from './normalizer/announce.ts';
-import { cleanLine } from './normalizer/canonical.ts';
+import { addToCall } from './normalizer/add-to-call.ts';
+import { cleanLine, cleanText } from './normalizer/canonical.ts';
 import { settleEarly } from './normalizer/early.ts';
 import { replaceOthers } from './normalizer/replaced.ts';
 import { createHangUp } from './normalizer/hang-up.ts';
@@ -19,9 +23,13 @@ export function createCarryOut(
     readonly announcing: AnnounceDeps & Pick<Parameters<typeof createHangUp>[0], 'announced'>;
     readonly policy: ThreadPolicy;
     readonly proofKey: Buffer;
+    readonly transcripts: Config['transcripts'];
+    /** The way out to a host that the operator named. */
+    readonly outTo: (host: string) => Http;
   },
 ): WorkerDeps['carryOut'] {
-  const { connectors, announcing, policy, proofKey, store, clock } = given;
+  const { connectors, announcing, policy, proofKey, store, clock, transcripts } = given;
+  const calls = { ...announcing, store, policy, proofKey };
   const deps = { ...given, openAttachment: (id: string) => openAttachment(store, id) };
   const announcerOf = (tx: Transaction) => createAnnouncer(tx, announcing);
   return {
@@ -37,7 +45,20 @@ export function createCarryOut(
       replaceOthers: (tx, messageId) => replaceOthers(tx, announcerOf(tx), messageId, { receivedAt: clock.now() }),
     }),
     download: createDownload(deps),
-    hang_up: createHangUp({ ...announcing, store, policy, proofKey }),
+    hang_up: createHangUp(calls),
+    transcribe: createTranscribe({
+      store,
+      clock,
+      speech: transcripts && openSpeech(transcripts, given.outTo(transcripts.host)),
+      limits: transcripts ?? { maxMinutes: 0, maxMinutesPerDay: 0 },
+      async add(messageId, { transcript, summary, ...rest }) {
+        const words = {
+          ...(transcript && { transcript: cleanText(transcript) }),
+          ...(summary && { summary: cleanText(summary) }),
+        };
+        await addToCall(calls, messageId, () => ({ ...rest, ...words }));
+      },
+    }),
     profile: createProfile({ ...deps, cleanName: cleanLine, announce: (tx) => announcerOf(tx).change }),
   };
 }

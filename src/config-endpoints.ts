@@ -168,7 +168,7 @@ const PLACEHOLDER = /change[-_ ]?me|^<.*>$|^your[-_ ]|^todo$|…|\.\.\.$/i;
 
 export const isPlaceholder = (value: string) => PLACEHOLDER.test(value);
 
-function placeholdersIn(value: unknown, path: Path, place: Place): ConfigProblem[] {
+export function placeholdersIn(value: unknown, path: Path, place: Place): ConfigProblem[] {
   if (value instanceof Secret) {
     if (!isPlaceholder(value.reveal())) return [];
     const remedy = 'Put in the real one; for a signing secret `npx tributary sign --new-secret` makes one.';

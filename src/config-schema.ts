@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { ZodType } from 'zod';
 import { callRules, logLevels } from './config-types.ts';
 import { AutoReply } from './core/auto-reply.ts';
+import { secret } from './core/secret.ts';
 import { messageKinds, priorities } from './core/ticket.ts';
 
 /** What the YAML file may say. Times are written as `30 s`, `24h`, `7d` and read as milliseconds. */
@@ -189,6 +190,44 @@ export const ConfigInFile = z.strictObject({
       recordings: duration('How long recordings of calls are kept.').prefault('90d'),
     })
     .prefault({}),
+  transcripts: z
+    .strictObject({
+      url: z
+        .url({ protocol: /^https?$/, error: 'is not an http or https address' })
+        .refine(
+          (text) => !/[?#@]|\/$/.test(text),
+          refuse('has a query, a user or a slash at the end', 'Write https://api.openai.com/v1'),
+        )
+        .meta({ description: 'An endpoint that speaks as OpenAI’s, up to the version: https://api.openai.com/v1' }),
+      apiKey: secret('Sent as `Authorization: Bearer …`. Left out: none is sent.').optional(),
+      model: word.meta({ description: 'Writes recordings down, such as whisper-1.' }),
+      chatModel: word.optional().meta({ description: 'Sums up what was said. Left out: no summary, and no mood.' }),
+      language: z
+        .string()
+        .regex(/^[a-z]{2}$/, 'is no language of two letters, such as uk')
+        .optional()
+        .meta({ description: 'Spoken in the calls (ISO 639-1), such as uk. Left out: it is recognised.' }),
+      timeout: duration('How long writing down one recording may take, 3m at most.')
+        .refine(
+          (ms) => typeof ms === 'number' && ms <= 180_000,
+          refuse('is longer than 3m', 'Write a shorter time: 2m'),
+        )
+        .prefault('2m'),
+      maxMinutes: z
+        .number()
+        .min(1)
+        .max(600)
+        .default(30)
+        .meta({ description: 'Longer recordings are not written down.' }),
+      maxMinutesPerDay: z
+        .number()
+        .min(1)
+        .max(100_000)
+        .default(300)
+        .meta({ description: 'Minutes of recordings that are sent in a day (UTC), repeats included.' }),
+    })
+    .optional()
+    .meta({ description: 'What writes recordings of calls down and sums them up. Left out: only what vendors tell.' }),
   channels: z.array(z.unknown()).max(1000).optional(),
   destinations: z.array(z.unknown()).max(1000).default([]),
   routes: z.array(z.unknown()).max(1000).default([]),

@@ -33,11 +33,28 @@ export interface Config {
   readonly tickets: { readonly joinWithinMs: number; readonly reopenWithinMs: number; readonly calls: CallRule };
   /** Milliseconds that the bytes of payloads, tasks that are done and recordings of calls are kept. */
   readonly retention: { readonly payloadsMs: number; readonly tasksMs: number; readonly recordingsMs: number };
+  /** What writes recordings of calls down; undefined: nobody but their vendors. */
+  readonly transcripts: Transcripts | undefined;
   readonly channels: readonly EndpointDefinition[];
   readonly destinations: readonly EndpointDefinition[];
   readonly routes: readonly Route[];
   /** The file that was read, relative to the working folder where it lies below; undefined without one. */
   readonly file: string | undefined;
+}
+
+/** An endpoint that speaks as OpenAI's, and what it may cost. */
+export interface Transcripts {
+  /** Up to the version, without a slash at the end. */
+  readonly url: string;
+  /** `host:port` of it. */
+  readonly host: string;
+  readonly apiKey: Secret | undefined;
+  readonly model: string;
+  readonly chatModel: string | undefined;
+  readonly language: string | undefined;
+  readonly timeoutMs: number;
+  readonly maxMinutes: number;
+  readonly maxMinutesPerDay: number;
 }
 
 export const callRules = ['missed', 'inbound', 'all'] as const;

@@ -1,5 +1,6 @@
 import { isAbsolute, join, relative, resolve } from 'node:path';
-import { check, findDuplicates, isGroup, readEndpoints, readRoutes } from './config-endpoints.ts';
+import type { z } from 'zod';
+import { check, findDuplicates, isGroup, placeholdersIn, readEndpoints, readRoutes } from './config-endpoints.ts';
 import type { EndpointType, Place } from './config-endpoints.ts';
 import { codeOf, readConfigFile, toPathText } from './config-file.ts';
 import type { ConfigFile } from './config-file.ts';
@@ -56,7 +57,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
   const adminApiKey = variables.secret('ADMIN_API_KEY');
   const problems = [
     ...file.problems,
-    ...('problems' in main ? main.problems : []),
+    ...('problems' in main ? main.problems : placeholdersIn(main.data.transcripts, ['transcripts'], place)),
     ...channels.problems,
     ...destinations.problems,
     ...findDuplicates({ channels: listOf('channels'), destinations: listOf('destinations') }, place),
@@ -65,7 +66,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
   ];
   // A value that a placeholder couldn't fill is named once, not again for being too short.
   if (problems.length > 0 || 'problems' in main) return { problems: inOrder(withoutRepeats(problems)) };
-  const { server, dataDir, store, queue, egress, log, country, tickets, retention } = main.data;
+  const { server, dataDir, store, queue, egress, log, country, tickets, retention, transcripts } = main.data;
   const data = resolve(request.cwd, dataDir);
   return {
     config: {
@@ -80,6 +81,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
       country,
       tickets: { joinWithinMs: tickets.joinWithin, reopenWithinMs: tickets.reopenWithin, calls: tickets.calls },
       retention: { payloadsMs: retention.payloads, tasksMs: retention.tasks, recordingsMs: retention.recordings },
+      transcripts: transcriptsOf(transcripts),
       channels: channels.endpoints.map((each) => (ownChannels ? each : { ...each, source: null })),
       destinations: destinations.endpoints,
       routes: routes.routes,
@@ -91,6 +93,14 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
 function storeOf(store: string | undefined, cwd: string, data: string): Config['store'] {
   if (store === undefined) return { path: join(data, 'tributary.db') };
   return isPostgres(store) ? { url: new Secret(store) } : { path: resolve(cwd, store.slice('sqlite:'.length)) };
+}
+
+function transcriptsOf(given: z.output<typeof ConfigInFile>['transcripts']): Config['transcripts'] {
+  if (!given) return undefined;
+  const { timeout, apiKey, chatModel, language, ...rest } = given;
+  const { protocol, hostname, port } = new URL(rest.url);
+  const host = `${hostname}:${port || (protocol === 'https:' ? 443 : 80)}`;
+  return { ...rest, host, apiKey, chatModel, language, timeoutMs: timeout };
 }
 
 const DEFAULT_FILE = 'config/tributary.yaml';

@@ -8,7 +8,7 @@ import { connectors } from './connectors/index.ts';
 import { createRunner } from './connectors/runner.ts';
 import { systemClock, type Clock } from './core/clock.ts';
 import type { Log } from './core/connector.ts';
-import { PermanentError, textOf } from './core/errors.ts';
+import { PermanentError } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
 import { createIds, timeOf } from './core/id.ts';
 import { Secret } from './core/secret.ts';
@@ -16,6 +16,7 @@ import { createVault } from './core/vault.ts';
 import { destinationTypes } from './dispatch/index.ts';
 import { targetsOf } from './dispatch/routes.ts';
 import { announceEnding } from './dispatch/settled.ts';
+import { askForTranscript } from './dispatch/transcribe.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createFeed } from './feed.ts';
 import { noFront, openFront } from './front.ts';
@@ -35,6 +36,7 @@ import { roles as allRoles, type Role } from './roles.ts';
 import { createRoutes } from './routes.ts';
 import { loadSecretKey } from './secret-key.ts';
 import { openStore, type OpenDatabase } from './store/open.ts';
+import { undoAll } from './undo.ts';
 import { VERSION } from './version.ts';
 import { createRefusals } from './webhooks/refusals.ts';
 import { createWebhooks } from './webhooks/webhooks.ts';
@@ -204,10 +206,13 @@ async function start(
       announcing,
       policy,
       proofKey,
+      transcripts: config.transcripts,
+      outTo: (host) => egress.for({ hosts: [host] }),
     }),
     settled: async (tx, ending) => {
       const announcer = createAnnouncer(tx, announcing);
       await announceEnding(tx, announcer, ending);
+      if (config.transcripts) await askForTranscript(tx, announcer, ending);
       return announcer.due;
     },
     announced,
@@ -282,14 +287,4 @@ function assertShared({ store }: Config, roles: readonly Role[]): void {
   throw new PermanentError('one process does everything on SQLite', {
     hint: 'Leave out --role, or set DATABASE_URL to a PostgreSQL database that several processes can share.',
   });
-}
-
-async function undoAll(undo: (() => Promise<void> | void)[], log: Log): Promise<void> {
-  for (let step = undo.pop(); step; step = undo.pop()) {
-    try {
-      await step();
-    } catch (error) {
-      log.warn({ error: textOf(error) }, 'a part did not stop cleanly');
-    }
-  }
 }

@@ -84,6 +84,40 @@ describe('configuration', () => {
     assert.ok(!inspect(config(undefined, { env }), { depth: 9 }).includes('topsecret'));
   });
 
+  it('knows what writes calls down, what it may cost, and keeps its key to itself', () => {
+    assert.equal(config(undefined).transcripts, undefined);
+    const written = 'transcripts: { url: "https://ai.internal:8443/v1", apiKey: "${AI_KEY}", model: whisper-1 }';
+    const { transcripts } = config(written, { env: { AI_KEY: GOOD } });
+    const { apiKey, ...rest } = transcripts!;
+    assert.deepEqual([apiKey?.reveal(), inspect(transcripts).includes(GOOD)], [GOOD, false]);
+    assert.deepEqual(rest, {
+      url: 'https://ai.internal:8443/v1',
+      host: 'ai.internal:8443',
+      model: 'whisper-1',
+      chatModel: undefined,
+      language: undefined,
+      timeoutMs: 120_000,
+      maxMinutes: 30,
+      maxMinutesPerDay: 300,
+    });
+    const url = 'url: "http://localhost/v1", model: m';
+    assert.equal(config(`transcripts: { ${url} }`).transcripts?.host, 'localhost:80');
+    const wrong = [
+      `${url}, timeout: 4m`,
+      `${url}, maxMinutes: 0`,
+      `${url}, maxMinutesPerDay: -1`,
+      `${url}, language: ukrainian`,
+      `${url}, apiKey: your-key`,
+      `${url}, apikey: x`,
+      'url: "ftp://localhost/v1", model: m',
+      'url: "http://localhost/v1/", model: m',
+      'url: "http://a:b@localhost/v1", model: m',
+      'url: "http://localhost/v1?x=1", model: m',
+      'url: "http://localhost/v1"',
+    ];
+    for (const each of wrong) assert.equal(problems(`transcripts: { ${each} }`).length, 1, each);
+  });
+
   it('trusts the hosts that the operator named, and only those', () => {
     const auth = `auth: { type: standard_webhooks, secret: ${GOOD} }`;
     const { channels } = config(

@@ -55,6 +55,8 @@ function leaseOf(given: Partial<Task> = {}): Lease {
   return { task, token: 'mine', attempt: 1 };
 }
 
+const TRANSCRIBE = { kind: 'transcribe', type: 'transcribe', endpointId: 'transcripts' } as const;
+
 const verdictOn = (error: unknown, task: Partial<Task> = {}, state: Partial<EndpointState> = {}) =>
   settle(error, leaseOf(task), { ...FRESH, ...state }, { now: NOW, random: middle });
 
@@ -243,5 +245,28 @@ describe('the schedule', () => {
         assert.ok(rest >= 4 * SECOND && rest <= 12 * MINUTE);
       }),
     );
+  });
+
+  it('gives a transcript few tries, whatever is asked for, and never blames where it came from', () => {
+    const failures: readonly [unknown, number][] = [
+      [new RetryableError('timed out', { outcomeUnknown: true }), 30 * SECOND],
+      [new TypeError('who knows'), 30 * SECOND],
+      [new RateLimitedError('slowly', 90 * SECOND), 90 * SECOND],
+      [new RateLimitedError('slowly', 1), 30 * SECOND],
+    ];
+    for (const [error, wait] of failures) {
+      const { result, endpoint } = verdictOn(error, { ...TRANSCRIBE, attempts: 2 }, { failures: DOWN_AFTER });
+      assert.deepEqual(result, { state: 'waiting', dueAt: NOW + wait, countsAttempt: true, uncertain: false });
+      assert.deepEqual(endpoint, {});
+      assert.deepEqual(verdictOn(error, { ...TRANSCRIBE, attempts: 4 }), { result: { state: 'dead' }, endpoint: {} });
+    }
+    for (const error of [
+      new PermanentError('no', { gone: true }),
+      new AuthExpiredError('no'),
+      new BadPayloadError('no'),
+    ]) {
+      assert.deepEqual(verdictOn(error, TRANSCRIBE), { result: { state: 'dead' }, endpoint: {} });
+    }
+    assert.deepEqual(verdictOn(undefined, TRANSCRIBE), { result: { state: 'delivered' }, endpoint: {} });
   });
 });

@@ -62,6 +62,7 @@ describe('a worker', () => {
         download: carryOut,
         profile: carryOut,
         hang_up: carryOut,
+        transcribe: carryOut,
       },
       settled: async (_tx, ending) => {
         endings.push(ending);

@@ -13,6 +13,8 @@ export interface CallStatements {
     row: Pick<CallRow, 'author' | 'verified' | 'customerId' | 'direction'> & { readonly content: MessageContent },
     place?: Pick<MessageRow, 'ticketId' | 'seq' | 'rule' | 'evidence'>,
   ): Promise<void>;
+  /** Takes from what may be spent under a name in all; false, and nothing taken, when it is more than what is left. */
+  spend(name: string, amount: number, most: number): Promise<boolean>;
   /** Both ways, the last ones. */
   callsWith(customerId: string): Promise<readonly KnownCall[]>;
 }

@@ -132,6 +132,7 @@ export const Review = z.strictObject({
 export type Review = z.output<typeof Review>;
 
 export const callOutcomes = ['ringing', 'answered', 'missed', 'busy', 'failed', 'voicemail'] as const;
+export const callMoods = ['positive', 'neutral', 'negative'] as const;
 
 /** A call as it is known, put together from everything that was said of it. */
 export const Call = z.strictObject({
@@ -146,6 +147,10 @@ export const Call = z.strictObject({
   /** Id of the attachment that holds the recording. */
   recording: id.optional(),
   transcript: z.string().max(1_000_000).optional(),
+  /** What was said, in a few sentences. */
+  summary: z.string().max(10_000).optional(),
+  /** The customer's. */
+  mood: z.enum(callMoods).optional(),
 });
 export type Call = z.output<typeof Call>;
 

@@ -173,7 +173,7 @@ export interface IdentifierRow {
   readonly customerId: string;
 }
 
-export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile' | 'hang_up';
+export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile' | 'hang_up' | 'transcribe';
 
 /** An entry of the outbox. Its line is (endpoint, ticket): one at a time, in order. */
 export interface Task {

@@ -3,7 +3,7 @@ import type { ChangeRow, EndpointState, MessageRow, Task, TaskRefRow, TicketRow 
 import type { Transaction } from '../core/store.ts';
 
 /** As the worker hands it over. */
-interface Ending {
+export interface Ending {
   readonly task: Task;
   readonly state: 'waiting' | 'delivered' | 'dead' | 'needs_check' | 'delivering';
   readonly error: unknown;
@@ -18,10 +18,12 @@ type Announce = (
 ) => Promise<void>;
 
 /** What this transaction tells others. */
-interface Announcer {
+export interface Announcer {
   readonly change: Announce;
   task(
-    row: Pick<Task, 'kind' | 'type' | 'endpointId'> & { [K in 'ticketId' | 'messageId' | 'attachmentId']: string },
+    row: Pick<Task, 'kind' | 'type' | 'endpointId'> & { [K in 'messageId' | 'attachmentId']: string } & {
+      readonly ticketId?: string;
+    },
   ): Promise<void>;
   readonly due: TaskRefRow[];
 }

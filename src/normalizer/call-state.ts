@@ -55,6 +55,8 @@ export function callOf(texts: readonly string[]): CallState {
     talkedSec: field('talkedSec') ?? (outcome === 'answered' ? seconds(answeredAt, endedAt) : undefined),
     recording: field('recording'),
     transcript: field('transcript'),
+    summary: field('summary'),
+    mood: field('mood'),
   };
   return {
     content: {

@@ -21,6 +21,7 @@ export interface Verdict {
 const REAUTH_MS = 15 * 60_000;
 /** How long somebody's name is asked for; his next message asks anew, milliseconds. */
 const PROFILE_GIVEN_UP_MS = 24 * 3_600_000;
+const TRANSCRIPT_TRIES = 4;
 
 /**
  * The only place that decides what a failure means: again, pause, disable, dead letter, or a person must
@@ -33,6 +34,7 @@ export function settle(
   clock: { readonly now: number; readonly random: () => number },
 ): Verdict {
   const { now } = clock;
+  if (lease.task.kind === 'transcribe') return { result: transcriptResult(error, lease, clock), endpoint: {} };
   if (lease.task.kind === 'profile') return { result: profileResult(error, lease, clock), endpoint: {} };
   if (error === undefined) {
     const success = { failures: 0, lastOutAt: now };
@@ -120,6 +122,20 @@ function profileResult(
   const isFinal = error instanceof TributaryError && !(error instanceof RetryableError);
   if (isFinal || rest === undefined) return { state: 'delivered' };
   return again(now + rest, { attempt: 'counts', uncertain: false });
+}
+
+/** Each try costs money: there are few, also for who asks to be spared, and the last one is set aside for a person. */
+function transcriptResult(
+  error: unknown,
+  { task }: Lease,
+  { now, random }: { readonly now: number; readonly random: () => number },
+): TaskResult {
+  if (error === undefined) return { state: 'delivered' };
+  const rest = task.attempts < TRANSCRIPT_TRIES ? retryAfter(task.attempts, random) : undefined;
+  const asked = error instanceof RateLimitedError ? clampRetryAfter(error.retryAfterMs) : 0;
+  const isFinal = error instanceof TributaryError && !(error instanceof RetryableError || asked > 0);
+  if (isFinal || rest === undefined) return { state: 'dead' };
+  return again(now + Math.max(rest, asked), { attempt: 'counts', uncertain: false });
 }
 
 function again(dueAt: number, how: { attempt: 'counts' | 'free'; uncertain: boolean }): TaskResult {

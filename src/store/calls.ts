@@ -6,7 +6,7 @@ import type { Sql } from './sql.ts';
 /** Calls: messages that may be in no ticket, put together from everything that was said of them. */
 export function callsOf(
   sql: Sql,
-): Pick<Transaction, 'looseCall' | 'looseCallById' | 'saidOf' | 'updateCall' | 'callsWith'> {
+): Pick<Transaction, 'looseCall' | 'looseCallById' | 'saidOf' | 'updateCall' | 'spend' | 'callsWith'> {
   const loose = async (where: string, ...values: string[]): Promise<CallRow | undefined> => {
     const row = await sql.get(`SELECT * FROM messages WHERE ${where} AND ticket_id IS NULL FOR UPDATE`, ...values);
     const message = messageOf(row);
@@ -40,6 +40,17 @@ export function callsOf(
         place.evidence,
         id,
       );
+    },
+    async spend(name, amount, most) {
+      if (amount > most) return false;
+      const spent = await sql.get(
+        `INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name)
+         DO UPDATE SET value = counters.value + excluded.value WHERE counters.value + excluded.value <= ? RETURNING value`,
+        name,
+        amount,
+        most,
+      );
+      return spent !== undefined;
     },
     async callsWith(customerId) {
       const rows = await sql.all<{ ticketId: string | null; occurredAt: number; call: string }>(

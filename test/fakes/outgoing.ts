@@ -102,6 +102,7 @@ export async function openOutgoing(
         proofKey: PROOF_KEY,
         announced: () => undefined,
       }),
+      transcribe: async () => undefined,
       profile: createProfile({
         ...deps,
         cleanName: cleanLine,
