@@ -70,6 +70,12 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     ],
     corrupt: { path: /\/chat\.postMessage$/, field: 'channel' },
   },
+  'Google Play': {
+    description: 'googleplay/androidpublisher-reviews.json',
+    tests: ['google-play'],
+    gaps: [],
+    corrupt: { path: /:reply$/, field: 'replyText', to: 5 },
+  },
   Discord: {
     description: 'discord/api-v10.json',
     tests: ['discord'],

@@ -99,7 +99,7 @@ describe('a review', () => {
     assert.equal(await stateOf(second), 'replaced');
     // Its own echo, and that of one that is replaced, change nothing.
     assert.equal((await file(elsewhere('far a'))).outcome, 'duplicate');
-    const [, , , last] = (await messages(ticketId)) as readonly Message[];
+    const [, , , last] = await messages(ticketId);
     assert.equal(last!.delivery!.state, 'sent');
   });
 

@@ -5,6 +5,7 @@ import { cti } from './cti/cti.ts';
 import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
 import { form } from './form/form.ts';
+import { googlePlay } from './google-play/google-play.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
@@ -22,6 +23,7 @@ import { teams } from './teams/teams.ts';
 import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 import { whatsappWeb } from './whatsapp-web/whatsapp-web.ts';
+import { wildberries } from './wildberries/wildberries.ts';
 import { zadarma } from './zadarma/zadarma.ts';
 
 /** Every kind of channel, one line each. */
@@ -50,4 +52,6 @@ export const connectors: readonly Connector[] = [
   webChat,
   messenger,
   instagram,
+  wildberries,
+  googlePlay,
 ];

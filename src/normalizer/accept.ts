@@ -203,8 +203,7 @@ async function file(
   await announcer.change(change, { ...about, dueAt: completeAt(envelope, source) });
   // A ticket that was just made is new: it sleeps neither way.
   await wakeTicket(tx, announcer, ticket, envelope, where, about, receivedAt);
-  await settleEarly(tx, announcer, source, envelope.externalId);
-  if (envelope.replaces) await replaceOthers(tx, announcer, messageId, source);
+  await settleWhatHangsOn(tx, announcer, envelope, messageId, source);
   if (created) await replyAutomatically(tx, announcer, source, { envelope, ticket, who }, deps);
   return {
     outcome: created ? 'ticket_created' : 'appended',
@@ -214,6 +213,18 @@ async function file(
     messageId,
     ticketNumber: ticket.number,
   };
+}
+
+/** What came before it, and the answers whose place it took. */
+async function settleWhatHangsOn(
+  tx: Transaction,
+  announcer: Announcer,
+  { externalId, replaces }: Envelope,
+  messageId: string,
+  source: Source,
+): Promise<void> {
+  await settleEarly(tx, announcer, source, externalId);
+  if (replaces) await replaceOthers(tx, announcer, messageId, source);
 }
 
 /** An album is passed on when all of it should be here. */
