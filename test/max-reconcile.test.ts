@@ -114,6 +114,8 @@ describe('What MAX could not push', () => {
     const channel = await open();
     api.end('GET /messages', refusal(401, 'verify.token', 'Invalid access_token'));
     await assert.rejects(found(channel), AuthExpiredError);
+    api.end('GET /messages', refusal(403, 'verify.token', 'Invalid access_token'));
+    await assert.rejects(found(channel), AuthExpiredError);
     api.end('GET /messages', refusal(500, 'internal.error'));
     await assert.rejects(found(channel), /500/);
     api.end('GET /messages', refusal(400, 'proto.payload'));

@@ -207,6 +207,9 @@ describe("MAX's channel, against a stand-in that is a closed world", () => {
       };
       assert.deepEqual(await links('-70801090403050'), [{ type: 'reply', mid: 'mid.000000000000138901' }, null]);
       assert.deepEqual(await links('5001'), [null, null]);
+      // What was pressed is no message that could be quoted.
+      await send({ thread: '-1', answers: sampleMessage({ externalId: 'cb_1:1795341600573' }) });
+      assert.equal((api.calls.at(-1)!.body as { link: unknown }).link, null);
     });
 
     it('goes to the person where there is no chat, and nowhere without one', async () => {
@@ -253,6 +256,22 @@ describe("MAX's channel, against a stand-in that is a closed world", () => {
       assert.deepEqual(new Set(uploads.map(({ authorization }) => authorization)), new Set([undefined]));
       assert.ok(uploads.every(({ form }) => form.includes('name="data"') && form.includes('\r\n\r\nbytes\r\n--')));
       assert.match(uploads[3]!.form, /filename="d___x: y\.pdf"/);
+    });
+
+    it('carries what is too large to be shown as a file', async () => {
+      const { reply } = replyWith({ text: '', files: [['a.png', 'image/png']] });
+      const [small] = reply.message.attachments;
+      const large = { ...small!, size: 50 * 1024 * 1024 + 1 };
+      const kindsOf = () => api.callsOf('POST /uploads').map(({ query }) => query['type']);
+      api.end('POST /uploads', { status: 500 });
+      const message = { ...reply.message, attachments: [large] };
+      await failure((await open()).reply!({ ...reply, message }));
+      assert.deepEqual(kindsOf(), ['file']);
+    });
+
+    it('is not sent with a picture of which MAX took nothing', async () => {
+      api.end('upload', { status: 200, body: { photos: {} } });
+      assert.ok((await failure(send({ files: [['a.png', 'image/png']], text: '' }))) instanceof PermanentError);
     });
 
     it('waits for MAX to have worked on its file, longer each time', async () => {
@@ -373,6 +392,23 @@ describe("MAX's channel, against a stand-in that is a closed world", () => {
       for (const url of ['http://fd.oneme.ru/a', 'https://fd.oneme.ru:8443/a', 'https://oneme.ru.example.com/a'])
         assert.equal(isOfMax(url, api.root), false, url);
       assert.equal(isOfMax('https://notoneme.ru/a', api.root), false);
+      assert.equal(isOfMax('https://oneme.ru/a', api.root), true);
+    });
+
+    it('that MAX cannot give just now is tried again, and nobody is asked to send it again', async () => {
+      api.end('media', { status: 503 });
+      const error = await failure(fetchFrom([file(api.addFile('b', Buffer.from('pdf')))]));
+      assert.ok(error instanceof RetryableError);
+      assert.deepEqual(api.callsOf('GET /messages/mid.1'), []);
+    });
+
+    it('that the message does not have is not fetched', async () => {
+      const message = holder([file(api.addFile('c', Buffer.from('pdf')))]);
+      const body = Buffer.from(JSON.stringify({ update_type: 'message_created', timestamp: 1, message }));
+      const other = { id: 'mid.1/7', name: 'a.pdf', mediaType: 'application/pdf', inline: false };
+      const fetching = (await open()).download!(other, { body } as unknown as Payload);
+      assert.ok((await failure(fetching)) instanceof PermanentError);
+      assert.deepEqual(api.callsOf('media'), []);
     });
 
     it('that is a video is asked for by its token, in the best quality', async () => {

@@ -25,9 +25,7 @@ export function partyOf(user: User, channel: string, locale?: string): Party {
  * one that somebody else passes on proves nothing about him; what was forwarded isn't even looked at.
  */
 export function ownPhoneOf({ sender, body }: Message, token: Secret): string | undefined {
-  const cards = (body?.attachments ?? []).flatMap(({ type, payload }) =>
-    type === 'contact' && payload ? payload : [],
-  );
+  const cards = (body?.attachments ?? []).flatMap(({ payload }) => payload ?? []);
   const own = cards.find(
     ({ vcf_info = '', hash = '', max_info }) =>
       sender?.user_id === max_info?.user_id &&
