@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,8 +29,8 @@ export interface FakePage {
   close(): Promise<void>;
 }
 
-export async function startPage(): Promise<FakePage> {
-  const folder = mkdtempSync(join(tmpdir(), 'wweb-'));
+export async function startPage(folder = mkdtempSync(join(tmpdir(), 'wweb-'))): Promise<FakePage> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const sockets: Socket[] = [];
   const said: Said[] = [];
   const server = createServer((socket) => {
