@@ -15,9 +15,15 @@ import { readTime } from './time.ts';
 
 /** What people leave in a file that they copied. */
 const PLACEHOLDER = /change.?me|your.?(secret|token|key|password)|\.\.\.|…/i;
+const HEX = '`openssl rand -hex 24` makes one';
 const REMEDY = '`npx tributary sign --new-secret` makes a strong one';
 
-const strong = (description: string) =>
+/** Whether a secret can stand in an address. */
+export function isAddressPart(value: Secret): boolean {
+  return /^[A-Za-z0-9_-]{22,200}$/.test(value.reveal());
+}
+
+export const strong = (description: string) =>
   secret(description)
     .refine((value) => value.reveal().length >= 16, { error: `is shorter than 16 characters: ${REMEDY}` })
     .refine((value) => !PLACEHOLDER.test(value.reveal()), { error: `is a placeholder: ${REMEDY}` })
@@ -84,8 +90,16 @@ const ApiKey = z.strictObject({
   key: strong('Key'),
 });
 
+const Token = z.strictObject({
+  type: z.literal('token'),
+  token: strong('Secret part of the address: the sender calls <PUBLIC_URL>/webhooks/<id>/<token>').refine(
+    isAddressPart,
+    { error: `is none of 22 to 200 letters, digits, _ and -: ${HEX}` },
+  ),
+});
+
 /** How the sender proves who he is. There is no way to switch it off. */
-export const Auth = z.discriminatedUnion('type', [StandardWebhooks, Hmac, Basic, Bearer, ApiKey]);
+export const Auth = z.discriminatedUnion('type', [StandardWebhooks, Hmac, Basic, Bearer, ApiKey, Token]);
 export type Auth = z.output<typeof Auth>;
 type Hmac = z.output<typeof Hmac>;
 
@@ -109,6 +123,9 @@ export function authenticate(auth: Auth, request: WebhookRequest, now: number, w
         matchesBearer(request.headers['authorization'], auth.token.reveal()),
         'the bearer token is wrong or missing',
       );
+    case 'token':
+      // The host has compared it.
+      return;
     case 'api_key':
       return demand(
         equalSecrets(request.headers[auth.header] ?? '', auth.key.reveal()),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { callOutcomes } from '../../core/envelope.ts';
 import type { Attachment, Call, EnvelopeInput, Identifier, ItemInput, Trust } from '../../core/envelope.ts';
+import { fieldText } from '../../core/source.ts';
 import { readTime } from './time.ts';
 
 /** Senders write ids, names and times as they like: a number is as good as its digits, null is left out. */
@@ -102,6 +103,8 @@ export interface NativeContext {
   readonly receivedAt: number;
   /** What the element is called when it has no id. */
   readonly fallbackId: () => string;
+  /** Whether an element that says nobody is refused, or from a customer of its own (a form without an address). */
+  readonly nobody: 'refused' | 'somebody';
   /** Position of the element in its payload, part of the ids of attachments. */
   readonly index: number;
 }
@@ -115,12 +118,13 @@ export function toItem(element: unknown, context: NativeContext): ItemInput {
   if (isEmpty(native) && Object.keys(fields).length === 0) {
     return { kind: 'ignored', name: 'empty', reason: 'has no subject, text, html, attachment or field' };
   }
+  const externalId = native.id ?? context.fallbackId();
   const common = {
-    externalId: native.id ?? context.fallbackId(),
+    externalId,
     revision: native.revision,
     occurredAt: native.occurredAt ?? context.receivedAt,
     direction: native.direction,
-    sender: { name: native.from.name, identifiers: identifiersOf(native.from, context) },
+    sender: { name: native.from.name, identifiers: identifiersOf(native.from, context, externalId) },
     thread: {
       externalId: native.thread,
       references: [...native.references, native.inReplyTo].filter((id) => id !== undefined),
@@ -147,11 +151,14 @@ function isEmpty({ subject, text, html, attachments, review, call }: Native): bo
   return !(subject || text || html || attachments?.length || review || call);
 }
 
-function identifiersOf(from: Native['from'], context: NativeContext): Identifier[] {
+function identifiersOf(from: Native['from'], context: NativeContext, externalId: string): Identifier[] {
   const identifiers: Identifier[] = [];
   if (from.id) identifiers.push({ kind: context.identifierKind, value: from.id, trust: 'verified' });
   if (from.email) identifiers.push({ kind: 'email', value: from.email, trust: context.trust.email });
   if (from.phone) identifiers.push({ kind: 'phone', value: from.phone, trust: context.trust.phone });
+  if (identifiers.length === 0 && context.nobody === 'somebody') {
+    return [{ kind: context.identifierKind, value: externalId, trust: 'claimed' }];
+  }
   if (identifiers.length === 0) throw new Error('/from: needs an id, email or phone, else nobody can be answered');
   return identifiers;
 }
@@ -189,14 +196,6 @@ function fieldsOf(native: Native): Record<string, string> {
     return name && text !== undefined ? [[clip(name, 200), clip(text, 10_000)] as const] : [];
   });
   return Object.fromEntries(pairs);
-}
-
-/** A value of any JSON type as the text of a field; undefined for null. */
-export function fieldText(value: unknown): string | undefined {
-  if (value === null || value === undefined) return undefined;
-  if (typeof value === 'string') return value;
-  if (Array.isArray(value) && value.every((entry) => typeof entry !== 'object')) return value.map(String).join(', ');
-  return JSON.stringify(value);
 }
 
 function problemsOf(error: z.ZodError): string {
