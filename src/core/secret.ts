@@ -50,6 +50,13 @@ export function secret(description = 'Secret') {
     .meta({ description, format: 'password', writeOnly: true });
 }
 
+/** A secret that has a known form: whoever pastes something else hears of it before the vendor says so. `error`: what it is not. */
+export function shapedSecret(description: string, shape: RegExp, error: string) {
+  return secret(description)
+    .refine((value) => shape.test(value.reveal()), { error })
+    .meta({ description, format: 'password', writeOnly: true });
+}
+
 /** Compares in constant time, whatever the lengths: both sides are hashed first. */
 export function equalSecrets(a: string | Buffer, b: string | Buffer): boolean {
   const digest = (value: string | Buffer) => createHash('sha256').update(value).digest();

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import type { Raw } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
-import { secret } from '../../core/secret.ts';
+import { shapedSecret } from '../../core/secret.ts';
 import { createApi, DISCORD } from './api.ts';
 import type { DiscordApi } from './api.ts';
 import { createDirects } from './directs.ts';
@@ -16,14 +16,12 @@ import { toItems } from './items.ts';
 import { sendReply } from './reply.ts';
 import { Snowflake } from './snowflake.ts';
 
-const TOKEN = 'Token of the bot; Discord Developer Portal, the app’s page Bot';
-
 const Config = z.strictObject({
-  botToken: secret(TOKEN)
-    .refine((value) => /^[\w-]{18,100}\.[\w-]{4,20}\.[\w-]{20,200}$/.test(value.reveal()), {
-      error: 'is not a bot token: it has three parts with dots between them, and no "Bot" before them',
-    })
-    .meta({ description: TOKEN, format: 'password', writeOnly: true }),
+  botToken: shapedSecret(
+    'Token of the bot; Discord Developer Portal, the app’s page Bot',
+    /^[\w-]{18,100}\.[\w-]{4,20}\.[\w-]{20,200}$/,
+    'is not a bot token: it has three parts with dots between them, and no "Bot" before them',
+  ),
   agents: z
     .array(z.string().regex(/^\d{15,20}$/, { error: 'is not the id of a user: it has some eighteen digits' }))
     .max(500)

@@ -6,7 +6,7 @@ import type { Attachment, Identifier } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError, RetryableError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { WebhookRequest } from '../../core/payload.ts';
-import { secret } from '../../core/secret.ts';
+import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature } from '../../core/signature.ts';
 import { createApi } from './api.ts';
@@ -14,18 +14,13 @@ import type { LineApi } from './api.ts';
 import { toItems } from './items.ts';
 import { sendReply } from './reply.ts';
 
-const shaped = (description: string, shape: RegExp, error: string) =>
-  secret(description)
-    .refine((value) => shape.test(value.reveal()), { error })
-    .meta({ description, format: 'password', writeOnly: true });
-
 const Config = z.strictObject({
-  channelSecret: shaped(
+  channelSecret: shapedSecret(
     'Signs what LINE sends; LINE Developers Console, Basic settings',
     /^[!-~]{8,200}$/,
     'is not a channel secret: LINE gives it as 32 letters and digits',
   ),
-  channelAccessToken: shaped(
+  channelAccessToken: shapedSecret(
     'For answers and files; LINE Developers Console, Messaging API',
     /^[!-~]{16,2000}$/,
     'is not a channel access token: it has no spaces or line ends, and more than 16 characters',

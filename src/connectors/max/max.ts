@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import { parseJson } from '../../core/json.ts';
-import { secret } from '../../core/secret.ts';
+import { shapedSecret } from '../../core/secret.ts';
 import { createApi, MAX } from './api.ts';
 import { download } from './download.ts';
 import { messagesSince } from './history.ts';
@@ -10,14 +10,9 @@ import { pollUpdates } from './poll.ts';
 import { sendReply } from './reply.ts';
 import { renew, subscribe, test, unsubscribe, verify } from './webhook.ts';
 
-const shaped = (description: string, shape: RegExp, error: string) =>
-  secret(description)
-    .refine((value) => shape.test(value.reveal()), { error })
-    .meta({ description, format: 'password', writeOnly: true });
-
 const Config = z
   .strictObject({
-    token: shaped(
+    token: shapedSecret(
       'Token of the bot: business.max.ru, Chat-bots, Settings',
       /^[\x21-\x7e]{16,500}$/,
       'is not a token of a bot: MAX gives them as one long word of letters, digits, _ and -',
@@ -25,7 +20,7 @@ const Config = z
     mode: z.enum(['webhook', 'poll']).default('webhook').meta({
       description: 'webhook: pushed to PUBLIC_URL, which must be https; poll: fetched by us, for trying things out',
     }),
-    webhookSecret: shaped(
+    webhookSecret: shapedSecret(
       'MAX sends it with every update; letters, digits, _ and -',
       /^[A-Za-z0-9_-]{5,256}$/,
       'has other characters than letters, digits, _ and -, or not 5 to 256: `openssl rand -hex 24` makes one',

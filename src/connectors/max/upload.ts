@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Http, Reply } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { MessageAttachment } from '../../core/ticket.ts';
+import { uploadStream } from '../../core/upload-stream.ts';
 import type { MaxApi } from './api.ts';
 import { isOfMax } from './hosts.ts';
 
@@ -44,29 +43,10 @@ export async function uploadFile(deps: Uploading, reply: Reply, file: File): Pro
   });
 }
 
-/** One file in a form, read once, whatever its size. The token stays out: the address is another server's. */
+/** The token stays out: the address is another server's. */
 async function send(deps: Uploading, url: string, reply: Reply, file: File): Promise<Buffer> {
   if (!isOfMax(url, deps.apiRoot)) throw new PermanentError('MAX names an address for uploads that is not its own');
-  const boundary = randomUUID();
-  const name = file.name.replace(/[\p{Cc}"\\]/gu, '_');
-  const head = Buffer.from(
-    `--${boundary}\r\ncontent-disposition: form-data; name="data"; filename="${name}"\r\n` +
-      `content-type: application/octet-stream\r\n\r\n`,
-  );
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const bytes = (await reply.open(file.id)) as AsyncIterable<Uint8Array>;
-  const body = Readable.from(
-    (async function* () {
-      yield head;
-      yield* bytes;
-      yield tail;
-    })(),
-  );
-  const headers = new Headers({ 'content-type': `multipart/form-data; boundary=${boundary}` });
-  if (file.size != null) headers.set('content-length', String(head.length + file.size + tail.length));
-  // The lent fetch takes Node's streams, which the types of the built-in one don't name.
-  const answer = await deps.http.fetch(url, { method: 'POST', headers, body: body as never });
-  const text = Buffer.from(await answer.arrayBuffer());
-  if (answer.ok) return text;
-  throw new RetryableError(`MAX's server for uploads answered ${answer.status}`, { hint: 'It is tried again.' });
+  const { ok, status, bytes } = await uploadStream(deps.http, url, 'data', reply, file);
+  if (ok) return bytes;
+  throw new RetryableError(`MAX's server for uploads answered ${status}`, { hint: 'It is tried again.' });
 }

@@ -5,7 +5,7 @@ import type { Identifier } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
-import { secret } from '../../core/secret.ts';
+import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature, TOLERANCE_MS } from '../../core/signature.ts';
 import { createApi, SLACK } from './api.ts';
@@ -34,14 +34,9 @@ export const SCOPES: readonly string[] = [
   'users:read',
 ];
 
-const shaped = (description: string, shape: RegExp, error: string) =>
-  secret(description)
-    .refine((value) => shape.test(value.reveal()), { error })
-    .meta({ description, format: 'password', writeOnly: true });
-
 const Config = z
   .strictObject({
-    botToken: shaped(
+    botToken: shapedSecret(
       'Bot User OAuth Token, from the app’s page OAuth & Permissions',
       /^xoxb-[A-Za-z0-9-]{8,500}$/,
       'is not a bot token: it begins with xoxb-. With token rotation they expire: leave that switched off',
@@ -49,12 +44,12 @@ const Config = z
     mode: z.enum(['socket', 'webhook']).default('socket').meta({
       description: 'socket: Slack is connected to, works everywhere; webhook: pushed to PUBLIC_URL',
     }),
-    appToken: shaped(
+    appToken: shapedSecret(
       'With socket: app-level token with connections:write, from Basic Information',
       /^xapp-[A-Za-z0-9-]{8,500}$/,
       'is not an app-level token: it begins with xapp-',
     ).optional(),
-    signingSecret: shaped(
+    signingSecret: shapedSecret(
       'With webhook: Signing Secret, from Basic Information',
       /^[!-~]{16,200}$/,
       'is not a signing secret: Slack gives it as 32 letters and digits',

@@ -6,7 +6,7 @@ import type { Attachment } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
-import { equalSecrets, secret } from '../../core/secret.ts';
+import { equalSecrets, shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { openApi, TELEGRAM } from './api.ts';
 import type { BotApi } from './api.ts';
@@ -23,14 +23,9 @@ const OWN_LIMITS = { down: 2000 * MB, up: 2000 * MB };
 /** A large file over a slow line. */
 const FILE_MS = 10 * 60_000;
 
-const shaped = (description: string, shape: RegExp, error: string) =>
-  secret(description)
-    .refine((value) => shape.test(value.reveal()), { error })
-    .meta({ description, format: 'password', writeOnly: true });
-
 const Config = z
   .strictObject({
-    token: shaped(
+    token: shapedSecret(
       'Token of the bot, from @BotFather',
       /^\d{1,20}:[A-Za-z0-9_-]{1,200}$/,
       'is not a token of a bot: @BotFather gives them as 123456:ABC-DEF…',
@@ -38,7 +33,7 @@ const Config = z
     mode: z.enum(['poll', 'webhook']).default('poll').meta({
       description: 'poll: fetched by us, works everywhere; webhook: pushed to PUBLIC_URL, which must be https',
     }),
-    webhookSecret: shaped(
+    webhookSecret: shapedSecret(
       'Telegram sends it with every update; letters, digits, _ and -',
       /^[A-Za-z0-9_-]{1,256}$/,
       'has other characters than letters, digits, _ and -, or more than 256: `openssl rand -hex 24` makes one',

@@ -4,7 +4,7 @@ import type { Context } from '../../core/connector.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
-import { secret } from '../../core/secret.ts';
+import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature } from '../../core/signature.ts';
 import { createApi, VIBER } from './api.ts';
@@ -13,14 +13,12 @@ import { EVENTS, toItem } from './items.ts';
 import { download } from './media.ts';
 import { MAX_TEXT, sendReply, textMessage } from './reply.ts';
 
-const TOKEN = 'Token of the bot: More, Settings, Bots, Edit Info, Your app key';
-
 const Config = z.strictObject({
-  token: secret(TOKEN)
-    .refine((value) => /^[A-Za-z0-9_-]{20,200}$/.test(value.reveal()), {
-      error: 'is not a token of a bot: Viber gives them as 50 letters and digits with two hyphens',
-    })
-    .meta({ description: TOKEN, format: 'password', writeOnly: true }),
+  token: shapedSecret(
+    'Token of the bot: More, Settings, Bots, Edit Info, Your app key',
+    /^[A-Za-z0-9_-]{20,200}$/,
+    'is not a token of a bot: Viber gives them as 50 letters and digits with two hyphens',
+  ),
   senderName: z.string().trim().min(1).max(28).meta({ description: 'Who answers, as the customer sees it' }),
   welcome: z.string().trim().min(1).max(MAX_TEXT).optional().meta({
     description: 'What somebody reads who opens the conversation for the first time',

@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { Http, Reply } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { MessageAttachment } from '../../core/ticket.ts';
+import { uploadStream } from '../../core/upload-stream.ts';
 import type { Call } from './api.ts';
 import { isOfVk } from './hosts.ts';
 
@@ -64,31 +63,11 @@ async function uploadDoc(deps: Uploading, reply: Reply, file: File, peer: string
   return `doc${doc.owner_id}_${doc.id}`;
 }
 
-/** One file in a form, read once, whatever its size. */
 async function send(deps: Uploading, url: string, field: string, reply: Reply, file: File): Promise<unknown> {
   if (!isOfVk(url, deps.apiRoot)) throw new PermanentError('VK names an address for uploads that is not its own');
-  const boundary = randomUUID();
-  const name = file.name.replace(/[\p{Cc}"\\]/gu, '_');
-  const head = Buffer.from(
-    `--${boundary}\r\ncontent-disposition: form-data; name="${field}"; filename="${name}"\r\n` +
-      `content-type: application/octet-stream\r\n\r\n`,
-  );
-  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
-  const bytes = (await reply.open(file.id)) as AsyncIterable<Uint8Array>;
-  const body = Readable.from(
-    (async function* () {
-      yield head;
-      yield* bytes;
-      yield tail;
-    })(),
-  );
-  const headers = new Headers({ 'content-type': `multipart/form-data; boundary=${boundary}` });
-  if (file.size != null) headers.set('content-length', String(head.length + file.size + tail.length));
-  // The lent fetch takes Node's streams, which the types of the built-in one don't name.
-  const answer = await deps.http.fetch(url, { method: 'POST', headers, body: body as never });
-  const text = Buffer.from(await answer.arrayBuffer());
-  if (answer.ok) return readable(text);
-  throw new RetryableError(`VK's server for uploads answered ${answer.status}`, { hint: 'It is tried again.' });
+  const { ok, status, bytes } = await uploadStream(deps.http, url, field, reply, file);
+  if (ok) return readable(bytes);
+  throw new RetryableError(`VK's server for uploads answered ${status}`, { hint: 'It is tried again.' });
 }
 
 function readable(bytes: Buffer): unknown {
