@@ -404,10 +404,10 @@ describeOnBoth('reading from the store', (openTestDatabase) => {
       await add.ticket(await add.customer()),
       await add.ticket(await add.customer()),
     ];
-    await base.tx.saveThread('bot', '12', two, false);
-    await base.tx.saveThread('bot', '11', one, false);
-    await base.tx.saveThread('bot', '-13', three, true);
-    await base.tx.saveThread('mail', '14', three, false);
+    await base.tx.saveThread('bot', '12', two);
+    await base.tx.saveThread('bot', '11', one);
+    await base.tx.saveThread('bot', '-13', three, 'shared');
+    await base.tx.saveThread('mail', '14', three);
     await add.message(one);
     assert.deepEqual(await base.read.threads('bot', 500), ['11', '-13', '12']);
     assert.deepEqual(await base.read.threads('bot', 2), ['11', '-13']);
