@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync, sign } from 'node:crypto';
 import type { Channel } from '../src/core/connector.ts';
 import { cti } from '../src/connectors/cti/cti.ts';
+import { BadPayloadError } from '../src/core/errors.ts';
+import { hmac } from '../src/core/signature.ts';
 import { fakeContext } from './fakes/context.ts';
 import { message, openFiling, type Filing } from './fakes/filing.ts';
 
@@ -122,6 +125,40 @@ describe('calls of a telephone system', () => {
     assert.equal(new Set((await tickets()).map(({ customer }) => customer.id)).size, 2);
   });
 
+  it('understands Placetel’s names, in every order and twice', async () => {
+    const h = 'f4591ba315d81671d7a06c2a3b4f963dafd119de39cb26edd8a6476676b2f447';
+    const peer = '7777abcdefg@fpbx.de';
+    const answered = [
+      { event: 'IncomingCall' },
+      { event: 'CallAccepted', peer },
+      { event: 'HungUp', type: 'accepted', duration: '42' },
+    ];
+    const missed = [{ event: 'IncomingCall' }, { event: 'HungUp', type: 'missed', duration: '0' }];
+    const left = [{ event: 'IncomingCall' }, { event: 'HungUp', type: 'voicemail', duration: '0' }];
+    const blocked = [{ event: 'IncomingCall' }, { event: 'HungUp', type: 'blocked', duration: '0' }];
+    const cases: readonly (readonly [readonly object[], readonly unknown[]])[] = [
+      [answered, ['answered', peer, 42]],
+      [missed, ['missed', undefined, undefined]],
+      [left, ['voicemail', undefined, undefined]],
+      [blocked, ['ringing', undefined, undefined]],
+    ];
+    for (const [index, [events, expected]] of cases.entries()) {
+      const from = `+49221291919${index}0`;
+      for (const [turn, order] of ordersOf(events).entries()) {
+        const call_id = `${h}${index}${turn}`;
+        for (const event of [...order, ...order]) await tell({ ...event, call_id, from });
+      }
+      for (const { call } of await timeline(from)) {
+        assert.deepEqual([call!.outcome, call!.agent, call!.talkedSec], expected, from);
+      }
+    }
+    assert.equal((await tickets()).length, 2, 'of who was missed, and of who left a message');
+    const out = { from: '+49221000', to: '+4922129191999', peer };
+    await tell({ event: 'OutgoingCall', call_id: 'out', direction: 'out', ...out });
+    const [call] = await timeline('+4922129191999');
+    assert.deepEqual([call!.direction, call!.call!.agent], ['outbound', peer]);
+  });
+
   it('asks who posts forms for the rest of the call, at its secret address', () => {
     const respond = (body: string, type?: string) => {
       const { headers, ...rest } = request(body, type);
@@ -137,5 +174,92 @@ describe('calls of a telephone system', () => {
   it('sets aside what is no event, and names one that it doesn’t know', async () => {
     assert.equal((await tell({ event: 'newCall' })).outcome, 'quarantined', 'without a callId');
     assert.equal((await tell({ event: 'dtmf', callId: 'd' })).outcome, 'ignored');
+  });
+});
+
+describe('the signature of a telephone system', () => {
+  const request = (body: string, headers: Readonly<Record<string, string>>) => ({
+    endpointId: 'phone',
+    receivedAt: 0,
+    method: 'POST',
+    url: '/webhooks/phone',
+    headers: { 'content-type': FORM, ...headers },
+    body: Buffer.from(body),
+    remoteAddress: '203.0.113.9',
+  });
+  async function check(signature: object | undefined, body: string, headers: Readonly<Record<string, string>>) {
+    const config = cti.config.parse({ token: TOKEN, ...(signature && { signature }) });
+    const { webhook } = await cti.open(config, fakeContext({ id: 'phone' }));
+    await webhook!.verify(request(body, headers));
+  }
+  const refuses = (...given: Parameters<typeof check>) => assert.rejects(check(...given), BadPayloadError);
+
+  /** The request that sipgate's library is tested with (sipgateio-node, lib/webhook/webhook.test.ts). */
+  const SIGNED =
+    'callId=&direction=in&event=newCall&from=4912354678&fullUserId%5B%5D%5B0%5D=123456789&originalCallId=&to=49999999' +
+    '&user%5B%5D%5B0%5D=TestUser&userId%5B%5D%5B0%5D=123456789&xcid=';
+  const SIPGATES =
+    'hlY7r9Vad0NP/7xJxf+vcDqjWaGWHOcIrj+rcP5aqQQcHtbSLsElp2kRNRPBL5unWbq6bExVPZB49HHM+Y/fWSVL19q7KSJhYPHfikcME0r0mCYB4S/VnJwn' +
+    'Ivpiqz6s7Dpnk3wDCy65B3WQLwBVWA9oh6ojNM/g+87YnoMTKRx1KoFqosKNfBp1c1I8XjXusGOW/VlGnMb6wHhUVdwi9K7FfUgxj2pnV+M1Xv9rYs6RAi4V' +
+    '1OcUPqdT5geHsxWa09sk+AEHSUm1EFnAvx7PhIkugpNwST7yPKHf0+iyei4qUQCBZtfQVOI4mLZTRfQuyVo3YuJfvHaNPYY34/1ZCZGCKeu+HS6WHs1vGUyK' +
+    'xSi8v4JJqog2VOlWruf8pMGg+syuAFwuxiCnWsSXgaaUfe9JrBAFjBxUmNP9DzR1bbkwxkJnthacu7jALXjGsubjSSSl955QgenV/ZpODHgWDPg0fe6qGILt' +
+    'k+kXLjyfSsoR/qgzE5W5OAyZq8W64h01KAt9Q283N7/2nogy6keiIWL3qjPolWnrchSP7iJUatM2YiTcpkNKnJ70UE05cdw3swuNe7zqD51MdOX3rAioEOFg' +
+    'OIFMSrxMVX+V4XK7sa5o43smN8lHoa+0AogQMuIrC7k2axdRbulSSNfyqVAZIT4qS0cItiv3aPXsdDKkkA0=';
+  const HOSTILE = [
+    '',
+    ' ',
+    '=',
+    'A',
+    '====',
+    '\u0000',
+    'a'.repeat(100_000),
+    '{}',
+    '-----BEGIN PUBLIC KEY-----',
+    'null',
+  ];
+
+  it('is sipgate’s own, over the bytes of the body', async () => {
+    const signature = { type: 'sipgate' };
+    const header = 'x-sipgate-signature';
+    await check(signature, SIGNED, { [header]: SIPGATES });
+    await refuses(signature, SIGNED, {});
+    await refuses(signature, `${SIGNED}&`, { [header]: SIPGATES });
+    await refuses(signature, SIGNED.replace('49999999', '49999998'), { [header]: SIPGATES });
+    await refuses(signature, SIGNED, { [header]: `${SIPGATES}\n` });
+    await refuses(signature, SIGNED, { [header]: `${SIPGATES}, ${SIPGATES}` });
+    await refuses(signature, SIGNED, { 'x-placetel-signature': SIPGATES });
+    for (const given of HOSTILE) await refuses(signature, SIGNED, { [header]: given });
+    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const others = sign('RSA-SHA256', Buffer.from(SIGNED), privateKey).toString('base64');
+    await refuses(signature, SIGNED, { [header]: others });
+    // Should sipgate change its key.
+    const changed = { type: 'sipgate', publicKey: publicKey.export({ type: 'spki', format: 'pem' }) };
+    await check(changed, SIGNED, { [header]: others });
+    await refuses(changed, SIGNED, { [header]: SIPGATES });
+    assert.throws(
+      () => cti.config.parse({ token: TOKEN, signature: { ...signature, publicKey: 'none' } }),
+      /public key/,
+    );
+  });
+
+  it('is Placetel’s, with the shared secret', async () => {
+    const signature = { type: 'placetel', secret: '12345' };
+    const header = 'x-placetel-signature';
+    // The example of its documentation.
+    const body =
+      'call_id=4a4cbb39578170aed9a2761a7bec8c7e704a541f52291ef603d6f5f152980c3c&event=CallAccepted&from=0123456789&to=0987654321';
+    const right = 'c4f823c5b8806432fe2b83b1fc2ee714422e0cdfb4b5129152a7d0bbcd7792d0';
+    await check(signature, body, { [header]: right });
+    await refuses({ ...signature, secret: '12346' }, body, { [header]: right });
+    await refuses(signature, `${body} `, { [header]: right });
+    await refuses(signature, body, { [header]: right.toUpperCase() });
+    await refuses(signature, body, { [header]: hmac('sha256', '12345', body).toString('base64') });
+    await refuses(signature, body, { 'x-sipgate-signature': right });
+    for (const given of HOSTILE) await refuses(signature, body, { [header]: given });
+    assert.throws(() => cti.config.parse({ token: TOKEN, signature: { type: 'placetel' } }));
+  });
+
+  it('is not asked for of who has none: the secret address is what proves him', async () => {
+    await check(undefined, 'event=newCall&callId=1', {});
   });
 });

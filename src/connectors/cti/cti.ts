@@ -5,6 +5,7 @@ import type { Payload, WebhookRequest } from '../../core/payload.ts';
 import { secret } from '../../core/secret.ts';
 import { isJson, readEvent } from './event.ts';
 import { toItems } from './items.ts';
+import { checkSignature, Signature } from './signature.ts';
 
 const MAX_BYTES = 64 * 1024;
 
@@ -13,12 +14,16 @@ const Config = z.strictObject({
     (value) => /^[A-Za-z0-9_-]{22,200}$/.test(value.reveal()),
     { error: 'is none of 22 to 200 letters, digits, _ and -: `openssl rand -hex 24` makes one' },
   ),
+  signature: Signature.optional().meta({
+    description: 'What signs the requests; left out: only the address proves them',
+  }),
 });
 
 export const cti = defineConnector({
   type: 'cti',
   title: 'Telephone system (CTI)',
-  summary: 'Takes calls from sipgate.io and from whatever else tells newCall, answer and hangup as Zammad takes them.',
+  summary:
+    'Takes calls from sipgate.io, Placetel, and what else tells newCall, answer and hangup as Zammad takes them.',
   docs: 'channels/cti.md',
   stability: 'beta',
   capabilities: {
@@ -28,17 +33,19 @@ export const cti = defineConnector({
     attachments: { in: false, out: false },
     localhost: true,
     threads: 'person',
-    proven: ['prose'],
+    proven: ['prose', 'signature vectors'],
   },
   config: Config,
-  open({ token }, { webhookUrl }) {
+  open({ token, signature }, { webhookUrl }) {
     const address = `${webhookUrl}/${token.reveal()}`;
     return {
       webhook: {
         maxBytes: MAX_BYTES,
         token,
-        // The host has compared the token; telephone systems of this kind sign nothing.
-        verify: () => undefined,
+        // The host has compared the token; most telephone systems of this kind sign nothing.
+        verify: (request) => {
+          if (signature) checkSignature(signature, request);
+        },
         respond: (request) => respond(request, address),
       },
       normalize: (payload: Payload): ItemInput[] => toItems(readEvent(payload), payload.receivedAt),

@@ -19,6 +19,8 @@ const Event = z.object({
   cause: z.string().optional(),
   diversion: text.optional(),
   queue: z.string().optional(),
+  /** Seconds that were talked. */
+  duration: z.coerce.number().min(0).optional().catch(undefined),
 });
 export type Event = z.output<typeof Event>;
 
@@ -48,5 +50,28 @@ function formOf(body: Buffer): object {
 /** `user[]` is `user`, in JSON too. */
 function toFields(value: unknown): object {
   if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name.replace(/\[\]$/, ''), each as unknown]));
+  const fields: Record<string, unknown> = Object.fromEntries(
+    Object.entries(value).map(([name, each]) => [name.replace(/\[\]$/, ''), each as unknown]),
+  );
+  return ofPlacetel(fields) ?? fields;
+}
+
+/** How Placetel calls the events and their ends: https://github.com/Placetel/call-control-notify-api */
+const PLACETEL_EVENTS = new Map<unknown, string>([
+  ['IncomingCall', 'newCall'],
+  ['OutgoingCall', 'newCall'],
+  ['CallAccepted', 'answer'],
+  ['HungUp', 'hangup'],
+]);
+const PLACETEL_ENDS = new Map<unknown, string>([
+  ['accepted', 'normalClearing'],
+  ['missed', 'noAnswer'],
+  ['canceled', 'cancel'],
+  ['unavailable', 'notFound'],
+]);
+
+function ofPlacetel({ event, call_id: callId, peer, type, ...rest }: Record<string, unknown>): object | undefined {
+  const name = PLACETEL_EVENTS.get(event);
+  if (name === undefined) return undefined;
+  return { ...rest, event: name, callId, user: peer, cause: PLACETEL_ENDS.get(type) ?? type };
 }

@@ -1,13 +1,17 @@
 import { ignored, type CallProgress, type ItemInput } from '../../core/envelope.ts';
 import type { Event } from './event.ts';
 
-/** Where nobody spoke with anybody; `forwarded` goes on as a call of its own, and tells its end there. */
-const CAUSES: Readonly<Record<string, 'missed' | 'busy' | 'failed'>> = {
+/**
+ * Where nobody spoke with anybody. `forwarded` goes on as a call of its own, and tells its end there; `blocked` was
+ * meant to come to nothing.
+ */
+const CAUSES: Readonly<Record<string, 'missed' | 'busy' | 'failed' | 'voicemail'>> = {
   cancel: 'missed',
   noAnswer: 'missed',
   busy: 'busy',
   congestion: 'failed',
   notFound: 'failed',
+  voicemail: 'voicemail',
 };
 
 /** What an event says of its call. None carries a time: it counts when it arrived. */
@@ -29,7 +33,8 @@ export function toItems(event: Event, at: number): ItemInput[] {
 
 function hangUp(event: Event, at: number): ItemInput[] {
   const outcome = CAUSES[event.cause ?? ''];
-  const ended = toItem(event, at, 3, { endedAt: at, ...(outcome && { outcome }) });
+  const talked = event.duration ? { talkedSec: event.duration } : {};
+  const ended = toItem(event, at, 3, { endedAt: at, ...(outcome && { outcome }), ...talked });
   // Somebody had picked up, if only a mailbox: should his event be lost, it was a person.
   return event.cause === 'normalClearing' ? [toItem(event, at, 1, { outcome: 'answered' }), ended] : [ended];
 }
