@@ -76,6 +76,14 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     gaps: [],
     corrupt: { path: /:reply$/, field: 'replyText', to: 5 },
   },
+  Wildberries: {
+    description: 'wildberries/communications.json',
+    tests: ['wildberries'],
+    gaps: [
+      [/ \/api\/v1\/feedbacks\/answer .*"text".* body\.text: /, 'lengths of texts stand there as bounds of numbers'],
+    ],
+    corrupt: { path: /\/feedbacks\/answer$/, field: 'id', to: 5 },
+  },
   Discord: {
     description: 'discord/api-v10.json',
     tests: ['discord'],
