@@ -292,6 +292,8 @@ describe("Slack's channel, against a stand-in that keeps to Slack's description"
         const error = await failure(download());
         assert.ok(error instanceof PermanentError && !error.gone, String(status));
       }
+      api.files.set('F1', { bytes, status: 503 });
+      assert.ok((await failure(download())) instanceof RetryableError);
     });
   });
 

@@ -143,8 +143,8 @@ function isOurs({ user, app_id, bot_profile }: Message, { app, self }: Told): bo
  * people write one below the other: the conversation is the chat, until somebody begins a thread.
  */
 function placeOf({ ts, thread_ts }: Message, { channel, channel_type }: Where) {
-  // Of mentions, and in an app's own tab, the name alone says which it is.
-  const isDirect = channel_type === 'im' || channel.startsWith('D');
+  // Of mentions, and in an app's own tab, the name alone says it.
+  const isDirect = channel.startsWith('D');
   const threadTs = isDirect || channel_type === 'mpim' ? thread_ts : (thread_ts ?? ts);
   return {
     externalId: threadOf({ channel, ...(threadTs !== undefined && { threadTs }) }),
