@@ -13,6 +13,7 @@ import { twilio } from './twilio/twilio/twilio.ts';
 import { twilioVoice } from './twilio/twilio-voice/twilio-voice.ts';
 import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
+import { mango } from './mango/mango.ts';
 import { max } from './max/max.ts';
 import { instagram } from './meta/instagram/instagram.ts';
 import { messenger } from './meta/messenger/messenger.ts';
@@ -44,6 +45,7 @@ export const connectors: readonly Connector[] = [
   ringostat,
   binotel,
   zadarma,
+  mango,
   asterisk,
   discord,
   whatsappCloud,
