@@ -70,6 +70,12 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     ],
     corrupt: { path: /\/chat\.postMessage$/, field: 'channel' },
   },
+  'App Store': {
+    description: 'appstore/customer-reviews.json',
+    tests: ['app-store'],
+    gaps: [],
+    corrupt: { path: /customerReviewResponses$/, field: 'data', to: 5 },
+  },
   'Google Play': {
     description: 'googleplay/androidpublisher-reviews.json',
     tests: ['google-play'],
@@ -80,7 +86,7 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     description: 'wildberries/communications.json',
     tests: ['wildberries'],
     gaps: [
-      [/ \/api\/v1\/feedbacks\/answer .*"text".* body\.text: /, 'lengths of texts stand there as bounds of numbers'],
+      [/"file":.* body\.file: .*must be array/, 'Prism takes one file of a form for no list of one'],
     ],
     corrupt: { path: /\/feedbacks\/answer$/, field: 'id', to: 5 },
   },
