@@ -187,6 +187,15 @@ describe('what agents do in a help desk', () => {
     assert.deepEqual([one.tickets[0]!.status, two.tickets[0]!.status], ['solved', 'open']);
   });
 
+  it('takes the status that an agent set with his answer, or after it, however late both are told', async () => {
+    const at = out.clock.now();
+    await out.pass(10 * SECOND);
+    assert.deepEqual(await outcomes([said('reply', 'a1', { at })]), ['appended']);
+    assert.equal((await ticket()).status, 'open');
+    assert.deepEqual(await outcomes([status('s1', 'pending', at)]), ['revised']);
+    assert.deepEqual(await outcomes([status('s2', 'solved', at + 1000)]), ['revised']);
+  });
+
   it('does not undo what somebody did here since, nor wins because its clock is ahead', async () => {
     const at = out.clock.now();
     await out.pass(5 * SECOND);

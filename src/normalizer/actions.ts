@@ -113,7 +113,7 @@ async function say(
     // His help desk too: else the agent believes that the customer has it.
     await announcer.change({ type: 'message.failed', version, ticketId, messageId: id }, about);
   }
-  await firstAnswer(tx, announcer, ticket, { now, origin });
+  await firstAnswer(tx, announcer, ticket, { now, at: action.at, origin });
 }
 
 const nowhere = (ticket: TicketRow): Way => ({

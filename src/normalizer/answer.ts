@@ -203,10 +203,11 @@ export async function firstAnswer(
   tx: Transaction,
   announcer: Announcer,
   ticket: TicketRow,
-  { now, origin }: { readonly now: number; readonly origin?: string },
+  { now, at = now, origin }: { readonly now: number; readonly at?: number; readonly origin?: string },
 ): Promise<void> {
   if (ticket.status !== 'new') return;
-  const version = await tx.updateTicket(ticket.id, { status: 'open' }, now);
+  const version = await tx.setStatus(ticket.id, { status: 'open', closedAt: null, setAt: Math.min(at, now) }, now);
+  if (version === undefined) return;
   await announcer.change(
     { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from: 'new', to: 'open' } },
     { ticket: { ...ticket, status: 'open' }, origin },
