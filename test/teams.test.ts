@@ -400,7 +400,7 @@ describe("Teams' channel, towards Microsoft's own hosts", () => {
       assert.ok(error instanceof PermanentError);
       assert.match(error.hint ?? '', /some minutes/);
     }
-    refuse = new RetryableError('later');
+    refuse = new RetryableError('later', { response: { status: 503, text: '' } });
     assert.equal(await failure((await open()).download!(pdf!, payloadOf('file'))), refuse);
   });
 
@@ -412,6 +412,9 @@ describe("Teams' channel, towards Microsoft's own hosts", () => {
       const error = await failure((await open()).download!(pdf!, { ...payload, body: changed }));
       assert.match(error.message, /no host that bots get files from$/, host);
     }
+    const insecure = Buffer.from(body.toString().replaceAll('https://example-my.', 'http://example-my.'));
+    const plain = await failure((await open()).download!(pdf!, { ...payload, body: insecure }));
+    assert.match(plain.message, /no host that bots get files from$/);
     const none = await failure((await open()).download!({ ...pdf!, id: 'other' }, payloadOf('file')));
     assert.match(none.message, /tells no address of invoice 4512\.pdf/);
     assert.deepEqual(asked, []);
@@ -423,13 +426,30 @@ describe("Teams' channel, towards Microsoft's own hosts", () => {
     }
   });
 
-  async function textWith(html: string): Promise<unknown> {
+  async function itemWith(more: object) {
     const activity = JSON.parse(payloadOf('text').body.toString()) as object;
-    const attachments = [{ contentType: 'text/html', content: html }];
-    const body = Buffer.from(JSON.stringify({ ...activity, attachments }));
+    const body = Buffer.from(JSON.stringify({ ...activity, ...more }));
     const [item] = await (await open()).normalize({ ...payloadOf('text'), body });
-    return item?.kind === 'message' ? item.text : item;
+    assert.ok(item?.kind === 'message');
+    return item;
   }
+  const textWith = async (html: string) =>
+    (await itemWith({ attachments: [{ contentType: 'text/html', content: html }] })).text;
+
+  it('leaves out the name of the bot where it is addressed, and no other words', async () => {
+    const [bot, shown] = [{ id: '28:bot' }, '<at>Desk</at>'];
+    const words = async (entity: object, recipient?: object) =>
+      (await itemWith({ text: `${shown} hello`, attachments: [], recipient, entities: [entity] })).text;
+    assert.equal(await words({ type: 'mention', mentioned: bot, text: shown }, bot), 'hello');
+    assert.equal(await words({ type: 'mention', mentioned: { id: '29:anna' }, text: shown }, bot), '@Desk hello');
+    assert.equal(await words({ type: 'mention', text: shown }), '@Desk hello');
+    assert.equal(await words({ type: 'other', mentioned: bot, text: shown }, bot), '@Desk hello');
+    assert.equal(await words({ type: 'mention', mentioned: bot }, bot), '@Desk hello');
+  });
+
+  it('takes no picture for a file that has no address', async () => {
+    assert.deepEqual((await itemWith({ attachments: [{ contentType: 'image/png' }] })).attachments, []);
+  });
 
   it('reads what people write, whatever they make of it', async () => {
     assert.equal(await textWith('<p>a\ue000b\ue002 c</p>'), 'ab c');
