@@ -179,6 +179,25 @@ describe('What writes recordings of calls down', () => {
     }
   });
 
+  it('sends and keeps only so much, and nothing of a recording in which nobody speaks', async () => {
+    await start('chatModel: mini, maxMinutes: 600, maxMinutesPerDay: 1000');
+    speech.text = 'я'.repeat(300_000);
+    speech.content = JSON.stringify({ summary: 's'.repeat(3000), mood: 'negative' });
+    await leaveMessage();
+    await settled();
+    const [{ call }] = (await calls()) as [Message];
+    assert.deepEqual([call!.transcript!.length, call!.summary!.length], [200_000, 2000]);
+    const { messages } = JSON.parse(speech.asked[1]!.body) as { messages: { content: string }[] };
+    assert.equal(Buffer.from(messages[1]!.content, 'latin1').toString().length, 50_000);
+    speech.text = ' \n';
+    await leaveMessage(2);
+    assert.equal((await settled(2))[1]!.state, 'delivered');
+    assert.deepEqual([speech.asked.length, (await calls())[0]!.call!.transcript], [3, undefined]);
+    await leaveMessage(3, Buffer.alloc(25 * 1024 * 1024 + 1, 'x'));
+    assert.match((await settled(3))[2]!.error!, /too large/);
+    assert.equal(speech.asked.length, 3);
+  });
+
   it('is tried again after a failure, and what was paid for is kept meanwhile', async () => {
     await start();
     speech.next.chat.push({ status: 500, body: 'no' });
