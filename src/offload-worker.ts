@@ -1,6 +1,7 @@
 import { liveWithGateway } from './core/child-process.ts';
-import { TributaryError, textOf } from './core/errors.ts';
-import type { ErrorAsData, Job, Report } from './offload.ts';
+import { errorAsData, LONGEST_TEXT } from './core/error-data.ts';
+import { textOf } from './core/errors.ts';
+import type { Job, Report } from './offload.ts';
 
 /**
  * What every process of the pool runs: one job after the other, each the default export of a module. It knows
@@ -9,9 +10,6 @@ import type { ErrorAsData, Job, Report } from './offload.ts';
  */
 
 type Work = (input: unknown) => unknown;
-
-/** A parser's error may quote everything that it read. */
-const LONGEST_TEXT = 2000;
 
 process.on('message', (job: Job) => void work(job));
 process.on('uncaughtException', (error) => {
@@ -27,17 +25,10 @@ async function work(job: Job): Promise<void> {
     const result = await run(job.input);
     report({ kind: 'done', result });
   } catch (error) {
-    report({ kind: 'failed', error: toData(error) });
+    report({ kind: 'failed', error: errorAsData(error) });
   }
 }
 
 function report(message: Report): void {
   process.send?.(message);
-}
-
-/** Classes don't survive the way to another process: the name and what the host reads of it do. */
-function toData(error: unknown): ErrorAsData {
-  const name = error instanceof Error ? error.name : 'Error';
-  const hint = error instanceof TributaryError ? error.hint : undefined;
-  return { name, text: textOf(error).slice(0, LONGEST_TEXT), hint };
 }

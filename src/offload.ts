@@ -2,14 +2,8 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { builtOrSource, startChild } from './core/child-process.ts';
 import type { Context, Log } from './core/connector.ts';
-import {
-  AuthExpiredError,
-  BadPayloadError,
-  PermanentError,
-  RateLimitedError,
-  RetryableError,
-  textOf,
-} from './core/errors.ts';
+import { errorAsData, errorFrom, type ErrorAsData } from './core/error-data.ts';
+import { BadPayloadError, RetryableError, textOf } from './core/errors.ts';
 
 /**
  * Work that strangers' bytes can make slow or large, done in a few processes of its own: they share nothing with
@@ -40,12 +34,6 @@ export type Report =
   | { readonly kind: 'done'; readonly result: unknown }
   | { readonly kind: 'failed'; readonly error: ErrorAsData }
   | { readonly kind: 'crashed'; readonly text: string };
-
-export interface ErrorAsData {
-  readonly name: string;
-  readonly text: string;
-  readonly hint: string | undefined;
-}
 
 /** How a try ended. `lost`: the process is gone, and why. */
 type End = Extract<Report, { readonly kind: 'done' | 'failed' }> | { readonly kind: 'lost'; readonly why: string };
@@ -105,7 +93,7 @@ export function createOffload(deps: { readonly log: Log; readonly size?: number 
 
   function settle(task: Task, end: End): void {
     if (end.kind === 'done') task.resolve(end.result);
-    else if (end.kind === 'failed') task.reject(toError(end.error));
+    else if (end.kind === 'failed') task.reject(errorFrom(end.error));
     else if (closed) task.reject(closing());
     else retry(task, end.why);
   }
@@ -188,7 +176,7 @@ function startWorker(gone: () => void): Worker {
           // A failure to send is the end of the process, which is heard of.
           child.send(job, () => undefined);
         } catch (error) {
-          settle({ kind: 'failed', error: { name: 'Error', text: textOf(error), hint: undefined } });
+          settle({ kind: 'failed', error: errorAsData(error) });
         }
       }),
     end() {
@@ -202,23 +190,6 @@ function whyEnded(code: number | null, signal: NodeJS.Signals | null): string {
   // How V8 ends a process whose memory is full.
   if (signal === 'SIGABRT') return `ran out of memory (${MOST_MB} MB)`;
   return `ended its process (${signal ?? `code ${code}`})`;
-}
-
-function toError({ name, text, hint }: ErrorAsData): Error {
-  switch (name) {
-    case 'BadPayloadError':
-      return new BadPayloadError(text, { hint });
-    case 'PermanentError':
-      return new PermanentError(text, { hint });
-    case 'RetryableError':
-      return new RetryableError(text, { hint });
-    case 'RateLimitedError':
-      return new RateLimitedError(text, undefined, { hint });
-    case 'AuthExpiredError':
-      return new AuthExpiredError(text, { hint });
-    default:
-      return new Error(text);
-  }
 }
 
 /** A queue of queues that take turns. */

@@ -14,11 +14,12 @@ import { createIds, timeOf } from './core/id.ts';
 import { Secret } from './core/secret.ts';
 import { createVault } from './core/vault.ts';
 import { destinationTypes } from './dispatch/index.ts';
-import { targetsOf } from './dispatch/routes.ts';
+import { routingOf, targetsOf } from './dispatch/routes.ts';
 import { announceEnding } from './dispatch/settled.ts';
 import { askForTranscript } from './dispatch/transcribe.ts';
 import { createEndpoints } from './endpoints.ts';
 import { createFeed } from './feed.ts';
+import { createFiler } from './filer.ts';
 import { noFront, openFront } from './front.ts';
 import { createHttp } from './http/http.ts';
 import { startError } from './listen.ts';
@@ -108,7 +109,8 @@ async function start(
     (await store.read.events({}, { limit: 1 })).data[0],
     (await store.read.deliveries({}, { limit: 1 })).data[0],
   ];
-  const newId = createIds(clock, Math.max(0, ...newest.map((each) => (each ? timeOf(each.id) : 0))));
+  const after = Math.max(0, ...newest.map((each) => (each ? timeOf(each.id) : 0)));
+  const newId = createIds(clock, after);
 
   const front = roles.includes('web') ? await openFront(config.server) : noFront(config.server);
   undo.push(() => front.close());
@@ -149,19 +151,22 @@ async function start(
   };
   const endpointOf = endpoints.get;
   const destinationTypeOf = (type: string) => destinationTypes.find((each) => each.type === type);
+  const routing = () => routingOf(routes.all(), endpoints.all(), destinationTypes);
   const announcing = {
     newId,
     clock,
     store,
     announced,
     endpointOf,
-    targetsOf: (facts: Parameters<typeof targetsOf>[0]) =>
-      targetsOf(facts, { routes: routes.all(), endpointOf, destinationTypeOf }),
+    targetsOf: (facts: Parameters<typeof targetsOf>[0]) => targetsOf(facts, routing()),
   };
   const policy = config.tickets;
   const proofKey = vault.key('ticket numbers');
+  const filer = createFiler({ store, newId, policy, proofKey, after, routing });
+  undo.push(() => filer.close());
   const intake = createIntake({
     ...announcing,
+    file: (filing) => filer.file(filing),
     log,
     policy,
     country: config.country,

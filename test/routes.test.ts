@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { BadPayloadError, ConflictError, NotFoundError } from '../src/core/errors.ts';
 import type { Endpoint, Route, Routes } from '../src/core/gateway.ts';
 import { createIds } from '../src/core/id.ts';
-import { targetsOf } from '../src/dispatch/routes.ts';
+import { routingOf, targetsOf } from '../src/dispatch/routes.ts';
 import { createRoutes } from '../src/routes.ts';
 import { openFiling, type Filing } from './fakes/filing.ts';
 
@@ -23,6 +23,11 @@ const ENDPOINTS = new Map(
     endpoint('chat', 'channel', 'telegram'),
   ].map((each) => [each.id, each]),
 );
+const ALL = [...ENDPOINTS.values()];
+const TYPES = [
+  { type: 'crm_type', capabilities: { carries: 'events' } },
+  { type: 'desk_type', capabilities: { carries: 'tickets' } },
+] as never;
 const FILE: Route = { id: 'routes[0]', source: 'config/tributary.yaml:9', when: {}, to: ['crm'] };
 
 describe('routes', () => {
@@ -111,12 +116,7 @@ describe('routes', () => {
   describe('let a change through', () => {
     const facts = { channel: 'chat', kind: 'message', language: 'uk', priority: 'normal', tags: ['vip', 'order'] };
     const ask = (defined: readonly Pick<Route, 'when' | 'to'>[], about: Parameters<typeof targetsOf>[0] = facts) =>
-      targetsOf(about, {
-        routes: defined.map((route) => ({ ...route, id: 'x', source: null })),
-        endpointOf: (id) => ENDPOINTS.get(id),
-        destinationTypeOf: (type) =>
-          ({ capabilities: { carries: type === 'desk_type' ? 'tickets' : 'events' } }) as never,
-      }).map(({ id, carries }) => `${id} ${carries}`);
+      targetsOf(about, routingOf(defined, ALL, TYPES)).map(({ id, carries }) => `${id} ${carries}`);
     const passes = (when: Route['when'], about?: Parameters<typeof targetsOf>[0]) =>
       ask([{ when, to: ['crm'] }], about).length === 1;
 
@@ -158,11 +158,8 @@ describe('routes', () => {
     });
 
     it('that is about no ticket only without conditions', () => {
-      const none = targetsOf(undefined, {
-        routes: [FILE, { ...FILE, when: { tag: ['vip'] }, to: ['desk'] }],
-        endpointOf: (id) => ENDPOINTS.get(id),
-        destinationTypeOf: () => ({ capabilities: { carries: 'events' } }) as never,
-      });
+      const defined = [FILE, { ...FILE, when: { tag: ['vip'] }, to: ['desk'] }];
+      const none = targetsOf(undefined, routingOf(defined, ALL, TYPES));
       assert.deepEqual(none, [{ id: 'crm', carries: 'events' }]);
     });
 

@@ -29,6 +29,16 @@ export function startChild({ module, args = [], mostMb, env = {} }: Child): Chil
   });
 }
 
+/** Starts a thread of our own code, with what it finds in `workerData`. */
+export function startThread(module: URL, workerData: unknown): Worker {
+  const entry = builtOrSource(module);
+  if (!entry.pathname.endsWith('.ts')) return new Worker(entry, { workerData });
+  // Not every Node has its threads take the loader of the sources over.
+  const loader = new URL('esm/api/index.mjs', tsx());
+  const load = `import('${loader.href}').then(({ register }) => (register(), import('${entry.href}')))`;
+  return new Worker(load, { eval: true, workerData });
+}
+
 /** Modules are named as in the sources; in what was built they end in `.js`. */
 export function builtOrSource(module: URL): URL {
   return existsSync(module) ? module : new URL(module.href.replace(/\.ts$/, '.js'));

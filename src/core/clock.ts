@@ -1,12 +1,16 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** What time it is. */
+export interface Now {
+  /** Milliseconds since the epoch. May jump in both directions, as machines' clocks do. */
+  now(): number;
+}
+
 /**
  * The only source of time. Everything that reads the time or waits takes one, so that three days
  * of retries can be tested in milliseconds.
  */
-export interface Clock {
-  /** Milliseconds since the epoch. May jump in both directions, as machines' clocks do. */
-  now(): number;
+export interface Clock extends Now {
   /** Resolves after `ms`, never early; rejects with the signal's reason when aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Clock } from './clock.ts';
+import type { Now } from './clock.ts';
 
 /** Makes ids such as `tkt_01K9…`: sorted by time, unique even when the clock jumps back. */
 export type NewId = (prefix: IdPrefix) => string;
@@ -18,7 +18,7 @@ const POOL = 4096;
  * 48 bits of milliseconds, a counter of 20 bits, and 60 random bits, in Crockford's base 32. Each id is
  * greater than the one before it: time never runs backwards here. `after` carries that over a restart.
  */
-export function createIds(clock: Clock, after = 0): NewId {
+export function createIds(clock: Now, after = 0): NewId {
   let last = after;
   let head = toBase32(last, 10);
   let count = 0;

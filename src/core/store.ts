@@ -39,9 +39,17 @@ export interface Store {
   write<T>(locks: readonly string[], work: (tx: Transaction) => Promise<T>): Promise<T>;
   readonly read: Reader;
   readonly blobs: Blobs;
+  /** With which another thread can write as well; undefined where the database is a server. */
+  readonly shared?: SharedFile;
   /** What `doctor` and `/readyz` report. Throws when the store can't be used. */
   health(): Promise<StoreHealth>;
   close(): Promise<void>;
+}
+
+/** A database file, and what its writers take turns by. */
+export interface SharedFile {
+  readonly file: string;
+  readonly baton: SharedArrayBuffer;
 }
 
 export interface StoreHealth {
@@ -98,6 +106,8 @@ export interface Transaction extends CallStatements {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
+  /** The payload that holds these bytes, if it is `id` or the one that `id` points at. */
+  payloadWith(id: string, bytes: Pick<PayloadRow, 'body' | 'blob'>): Promise<string | undefined>;
   insertEvent(row: EventRow): Promise<void>;
   /** An item that came before the message it is about (deletion, receipt): found again by `takeEarly`. */
   saveEarly(endpointId: string, externalId: string, item: object, at: number): Promise<void>;

@@ -1,4 +1,3 @@
-import type { Clock } from '../core/clock.ts';
 import { ConflictError } from '../core/errors.ts';
 import type { Once } from '../core/gateway.ts';
 import type { Transaction } from '../core/store.ts';
@@ -12,7 +11,7 @@ export interface Act {
   readonly once?: Once;
 }
 
-type Deps = Parameters<typeof writeAndAnnounce>[0] & { readonly clock: Clock };
+type Deps = Parameters<typeof writeAndAnnounce>[0];
 
 /**
  * Carries out what an agent does, in one transaction with its line in the audit log and with what its key is

@@ -1,4 +1,3 @@
-import type { Clock } from '../core/clock.ts';
 import type { CallProgress } from '../core/envelope.ts';
 import type { TaskRefRow } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
@@ -10,7 +9,6 @@ import { callOf, UNSAID, type CallState } from './call-state.ts';
 export type AddDeps = AnnounceDeps &
   AcceptDeps & {
     readonly store: Store;
-    readonly clock: Clock;
     readonly announced: (due: readonly TaskRefRow[]) => void;
   };
 

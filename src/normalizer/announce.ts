@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import type { Now } from '../core/clock.ts';
 import type { RouteFacts, Target } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { ChangeRow, TaskKind, TaskRefRow, TicketRow } from '../core/rows.ts';
@@ -7,7 +7,7 @@ import type { ChangeType } from '../core/ticket.ts';
 
 export interface AnnounceDeps {
   readonly newId: NewId;
-  readonly clock: Clock;
+  readonly clock: Now;
   /** Destinations for a change about a ticket; without facts, for one about a customer or the installation. */
   readonly targetsOf: (facts: RouteFacts | undefined) => readonly Target[];
 }

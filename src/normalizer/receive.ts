@@ -4,17 +4,20 @@ import { NotFoundError, PermanentError, RetryableError, textOf } from '../core/e
 import type { Endpoint, Fetched, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
-import type { EventRow, PayloadRow } from '../core/rows.ts';
-import type { Store, Transaction } from '../core/store.ts';
-import { acceptAction, isAgentAction, ticketThere, type Way } from './actions.ts';
-import { accept, type Accepted, type AcceptDeps, type Source } from './accept.ts';
-import { writeAndAnnounce, type AnnounceDeps, type Announcer } from './announce.ts';
+import type { PayloadRow } from '../core/rows.ts';
+import type { Store } from '../core/store.ts';
+import { isAgentAction, ticketThere, type Way } from './actions.ts';
+import type { Accepted, AcceptDeps, Source } from './accept.ts';
+import { writeAndAnnounce, type AnnounceDeps } from './announce.ts';
 import { createChannelChoice } from './answer.ts';
 import { createCanonical } from './canonical.ts';
+import { acceptUnit, eventOf, isUnread, locksOf, type Filed, type Filing } from './filing.ts';
 import { broken, itemsOf, type Unit } from './read.ts';
 
 export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
   readonly store: Store;
+  /** Files what was read, where that is done. */
+  readonly file: (filing: Filing) => Promise<Filed>;
   readonly log: Log;
   readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly threadsOf: (type: string) => 'person' | 'topic';
@@ -27,8 +30,6 @@ export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
 
 /** Bodies above this lie beside the database, as a blob. */
 const INLINE_BYTES = 64 * 1024;
-/** Payloads that can't be read raise one alarm, until none came for this long. */
-const ALARM_AGAIN_MS = 3_600_000;
 
 /** The one way in for payloads: what customers wrote, and what agents did in help desks. */
 export function createIntake(given: ReceiveDeps): Intake {
@@ -60,27 +61,15 @@ export function createIntake(given: ReceiveDeps): Intake {
   }
 
   async function file({ endpoint, payload, blob, fetched }: Arrival, items: readonly Unit[]): Promise<Receipt> {
-    const id = deps.newId('pay');
+    const row = rowOf(deps.newId('pay'), payload, { blob, units: items.length });
+    const source = sourceOf(deps, endpoint, row.id, payload.receivedAt);
     const ways = await waysOf(endpoint.id, items);
-    const source = sourceOf(deps, endpoint, id, payload.receivedAt);
-    const accepted = await writeAndAnnounce(deps, locksOf(items), async (tx, announcer) => {
-      const results: Accepted[] = [];
-      for (const [index, item] of items.entries()) {
-        const result = await acceptUnit(tx, announcer, item, source, ways);
-        results.push(result);
-        await tx.insertEvent(eventOf(result, { id: deps.newId('evt'), payloadId: id, item: index, source }));
-      }
-      const row = rowOf(id, payload, { blob, units: items.length });
-      const sameAs = await firstOf(results, payload);
-      await tx.savePayload(sameAs === undefined ? row : { ...row, sameAs, body: undefined, blob: undefined });
-      if (results.some(isUnread)) await alarmOnce(tx, announcer, endpoint.id, payload.receivedAt);
-      if (fetched) await tx.saveCursor(endpoint.id, fetched.cursor, fetched.processId);
-      return results;
-    });
+    const { accepted, due } = await deps.file({ items, source, payload: row, ways, fetched, now: deps.clock.now() });
+    deps.announced(due);
     const unread = accepted.find(isUnread);
     if (unread) {
       deps.log.warn(
-        { endpoint: endpoint.id, payload: id, reason: unread.reason },
+        { endpoint: endpoint.id, payload: row.id, reason: unread.reason },
         'a payload is quarantined, with its bytes',
       );
     }
@@ -97,25 +86,6 @@ export function createIntake(given: ReceiveDeps): Intake {
       if (ticket) ways.set(item.id, await chooseChannel(ticket.id, {}));
     }
     return ways;
-  }
-
-  const acceptUnit = (
-    tx: Transaction,
-    announcer: Announcer,
-    item: Unit,
-    source: Source,
-    ways: ReadonlyMap<string, Way>,
-  ): Promise<Accepted> =>
-    isAgentAction(item)
-      ? acceptAction(tx, announcer, item, source, { ...deps, ways })
-      : accept(tx, announcer, item, source, deps);
-
-  /** The bytes lie in the database once: a repeated delivery points at the first one. */
-  async function firstOf(results: readonly Accepted[], payload: Payload): Promise<string | undefined> {
-    const [first] = results;
-    if (first?.firstPayload === undefined || results.some((each) => each.outcome !== 'duplicate')) return undefined;
-    const earlier = await store.read.payload(first.firstPayload);
-    return earlier?.body?.equals(payload.body) ? earlier.id : undefined;
   }
 
   return {
@@ -142,7 +112,7 @@ export function createIntake(given: ReceiveDeps): Intake {
       const results = await writeAndAnnounce(deps, locksOf(chosen), async (tx, announcer) => {
         const filed: Accepted[] = [];
         for (const [index, item] of chosen.entries()) {
-          const result = await acceptUnit(tx, announcer, asked(item), source, ways);
+          const result = await acceptUnit(tx, announcer, asked(item), source, { ...deps, ways });
           filed.push(result);
           const place = { id: deps.newId('evt'), payloadId: row.id, item: unread ? index : event.item };
           await tx.insertEvent(eventOf(result, { ...place, source, replayOf: event.id }));
@@ -173,27 +143,6 @@ function asked(item: Unit): Unit {
   return isEnvelope(passed) ? { ...passed, quiet: undefined } : passed;
 }
 
-const isUnread = ({ outcome }: Accepted) => outcome === 'quarantined';
-
-/** The operator hears of the first of many: a sender who changed his format sends nothing else any more. */
-async function alarmOnce(tx: Transaction, announcer: Announcer, endpointId: string, at: number): Promise<void> {
-  const { quarantinedAt } = await tx.endpointState(endpointId);
-  await tx.updateEndpointState(endpointId, { quarantinedAt: at });
-  if (quarantinedAt !== null && at - quarantinedAt < ALARM_AGAIN_MS) return;
-  const extra = { endpoint: endpointId, health: 'degraded', reason: 'what came in could not be read' };
-  await announcer.change({ type: 'channel.health_changed', version: 0, extra });
-}
-
-function eventOf(
-  { outcome, reason, externalId, ticketId, messageId }: Accepted,
-  place: Pick<EventRow, 'id' | 'payloadId' | 'item' | 'replayOf'> & { readonly source: Source },
-): EventRow {
-  const { id, payloadId, item, source, replayOf } = place;
-  const { endpointId, receivedAt } = source;
-  const said = { outcome, reason: reason?.slice(0, 1000), externalId, ticketId, messageId };
-  return { id, payloadId, item, endpointId, receivedAt, replayOf, ...said };
-}
-
 function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
   const { id: endpointId, type, autoReply, channel } = endpoint;
   const knowsPeople = channel?.profile !== undefined;
@@ -218,20 +167,4 @@ function rowOf(
     blob,
     units,
   };
-}
-
-/** People and threads that the items touch: filings that share one run one after the other. */
-function locksOf(items: readonly Unit[]): string[] {
-  const locks = new Set<string>();
-  for (const item of items) {
-    if (isAgentAction(item)) locks.add(`action ${item.id}`).add(`link ${item.ticket}`);
-    if (item.kind === 'moved') locks.add(`thread ${item.from}`).add(`thread ${item.to}`);
-    if (!('externalId' in item)) continue;
-    locks.add(`message ${item.externalId}`);
-    if (!('thread' in item)) continue;
-    if (item.group !== undefined) locks.add(`group ${item.group.key}`);
-    if (item.thread.externalId !== undefined) locks.add(`thread ${item.thread.externalId}`);
-    for (const { kind, value } of item.sender.identifiers) locks.add(`${kind} ${value}`);
-  }
-  return [...locks].sort();
 }

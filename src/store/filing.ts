@@ -14,6 +14,7 @@ export function filingOf(
 ): Pick<
   Transaction,
   | 'savePayload'
+  | 'payloadWith'
   | 'insertEvent'
   | 'saveEarly'
   | 'takeEarly'
@@ -59,6 +60,16 @@ export function filingOf(
         row.sameAs ?? null,
         row.units,
       );
+    },
+    async payloadWith(id, { body, blob }) {
+      const row = await sql.get<{ id: string }>(
+        `SELECT f.id FROM payloads p JOIN payloads f ON f.id = coalesce(p.same_as, p.id)
+         WHERE p.id = ? AND (f.body = ? OR f.blob = ?)`,
+        id,
+        body ?? null,
+        blob ?? null,
+      );
+      return row?.id;
     },
     async insertEvent(row) {
       await sql.run(

@@ -1,5 +1,7 @@
 import { RetryableError, textOf } from '../core/errors.ts';
+import type { Baton } from './baton.ts';
 import { isStorageError, type Database } from './sqlite.ts';
+import type { Row } from './sql.ts';
 
 /** A piece of work that wants to be in the next commit. */
 interface Job {
@@ -15,12 +17,12 @@ const GROUP = 128;
  * Group commit. Jobs run one after the other inside one transaction, and all are answered after the one
  * commit that makes them durable. When one of them throws, the group is taken back and its jobs run
  * again, each under a savepoint, so that one is rolled back alone: that is rare, and the savepoints cost
- * every other group. An error of the storage itself (full disk, I/O) fails the whole group. `takenBack`
- * is called whenever something that ran is undone.
+ * every other group. An error of the storage itself (full disk, I/O) fails the whole group. `forget`
+ * is called whenever something that ran is undone, and when another writer has been at the file.
  */
 export function createGroupCommit(
   database: Database,
-  takenBack: () => void,
+  { forget, baton }: { readonly forget: () => void; readonly baton: Baton },
 ): {
   submit<T>(run: () => Promise<T>): Promise<T>;
   /** Resolves when nothing is waiting any more; later jobs are refused. */
@@ -29,39 +31,48 @@ export function createGroupCommit(
   let waiting: Job[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
+  const noteOthers = watchOthers(database, forget);
 
   async function drain(): Promise<void> {
     // Gives requests that arrive in the same turn of the event loop the chance to share the commit.
     await new Promise(setImmediate);
     while (waiting.length > 0) {
+      await baton.take();
       const group = waiting.slice(0, GROUP);
       waiting = waiting.slice(GROUP);
-      await commit(group);
+      // Whoever is told goes on after it was handed over.
+      const answer = await commit(group).finally(() => {
+        baton.give();
+      });
+      answer();
       if (waiting.length > 0) await new Promise(setImmediate);
     }
     running = undefined;
   }
 
-  async function commit(group: readonly Job[]): Promise<void> {
-    let answers: readonly (() => void)[];
+  /** How its jobs are to be answered. */
+  async function commit(group: readonly Job[]): Promise<() => void> {
     try {
-      answers = (await runTogether(database, group)) ?? (await retryApart(group));
+      const answers = (await runTogether(database, group, noteOthers)) ?? (await retryApart(group));
+      return () => {
+        for (const answer of answers) answer();
+      };
     } catch (error) {
       rollBack(database);
-      takenBack();
+      forget();
       const failure = new RetryableError(`the store can't write: ${textOf(error)}`, {
         cause: error,
         hint: 'Free space on the disk of the data folder and check its permissions; nothing needs a restart.',
       });
-      for (const job of group) job.reject(failure);
-      return;
+      return () => {
+        for (const job of group) job.reject(failure);
+      };
     }
-    for (const answer of answers) answer();
   }
 
   function retryApart(group: readonly Job[]): Promise<(() => void)[]> {
-    takenBack();
-    return runApart(database, group, takenBack);
+    forget();
+    return runApart(database, group, forget);
   }
 
   return {
@@ -80,8 +91,13 @@ export function createGroupCommit(
 }
 
 /** All jobs in one transaction; undefined, and nothing done, when one of them throws. */
-async function runTogether(database: Database, group: readonly Job[]): Promise<(() => void)[] | undefined> {
+async function runTogether(
+  database: Database,
+  group: readonly Job[],
+  begun: () => void,
+): Promise<(() => void)[] | undefined> {
   database.exec('BEGIN IMMEDIATE');
+  begun();
   const answers: (() => void)[] = [];
   for (const job of group) {
     try {
@@ -100,7 +116,7 @@ async function runTogether(database: Database, group: readonly Job[]): Promise<(
 }
 
 /** All jobs in one transaction, each under its own savepoint: one that throws is rolled back alone. */
-async function runApart(database: Database, group: readonly Job[], takenBack: () => void): Promise<(() => void)[]> {
+async function runApart(database: Database, group: readonly Job[], forget: () => void): Promise<(() => void)[]> {
   database.exec('BEGIN IMMEDIATE');
   const answers: (() => void)[] = [];
   for (const job of group) {
@@ -113,7 +129,7 @@ async function runApart(database: Database, group: readonly Job[], takenBack: ()
     } catch (error) {
       if (isStorageError(error)) throw error;
       database.exec('ROLLBACK TO job');
-      takenBack();
+      forget();
       answers.push(() => {
         job.reject(error);
       });
@@ -122,6 +138,17 @@ async function runApart(database: Database, group: readonly Job[], takenBack: ()
   }
   database.exec('COMMIT');
   return answers;
+}
+
+/** Forgets what is known of the rows when another connection has written since the last time. */
+function watchOthers(database: Database, forget: () => void): () => void {
+  const statement = database.prepare('PRAGMA data_version');
+  let known: unknown;
+  return () => {
+    const { data_version: version } = statement.get() as Row;
+    if (version !== known) forget();
+    known = version;
+  };
 }
 
 function rollBack(database: Database): void {

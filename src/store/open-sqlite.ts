@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PermanentError, RetryableError, textOf, TributaryError } from '../core/errors.ts';
 import type { Log } from '../core/connector.ts';
 import type { Store } from '../core/store.ts';
+import { batonOf, newBaton } from './baton.ts';
 import { createBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
 import { createGroupCommit } from './group.ts';
@@ -43,7 +44,8 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
 
   const sql = sqlOf(writer);
   const recent = createRecent();
-  const group = createGroupCommit(writer, recent.forget);
+  const baton = newBaton();
+  const group = createGroupCommit(writer, { forget: recent.forget, baton: batonOf(baton) });
   const tx = transactionOf(sql, recent);
 
   await ensureSearch(sql);
@@ -77,10 +79,12 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
   });
 
   return {
-    // One process owns the file and its writer runs one job after the other, so locks are kept by construction.
+    // One process owns the file and its writers take turns, one job after the other, so locks are kept by construction.
     write: (_locks, work) => group.submit(() => work(tx)),
     read,
     blobs,
+    // How it was opened here can't be told to another thread.
+    shared: options.openDatabase ? undefined : { file, baton },
     async health() {
       const synchronous = pragmaOf(writer, 'synchronous');
       if (synchronous !== 2) throw new RetryableError(`SQLite runs with synchronous=${String(synchronous)}`);

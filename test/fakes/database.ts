@@ -13,6 +13,7 @@ import type {
   TicketRow,
 } from '../../src/core/rows.ts';
 import type { Blobs, Transaction } from '../../src/core/store.ts';
+import { batonOf, newBaton } from '../../src/store/baton.ts';
 import { createBlobs } from '../../src/store/blobs.ts';
 import { createGroupCommit } from '../../src/store/group.ts';
 import { migrate } from '../../src/store/migrate.ts';
@@ -82,7 +83,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   const sql = sqlOf(writer);
   await ensureSearch(sql);
   const recent = createRecent();
-  const group = createGroupCommit(writer, recent.forget);
+  const group = createGroupCommit(writer, { forget: recent.forget, baton: batonOf(newBaton()) });
   const db = kyselyOf(recorded);
   let failure: Error | undefined;
   const search = createSearch({

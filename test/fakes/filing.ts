@@ -9,6 +9,7 @@ import { createIds } from '../../src/core/id.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Target } from '../../src/core/gateway.ts';
 import { createDesk } from '../../src/normalizer/desk.ts';
+import { file } from '../../src/normalizer/filing.ts';
 import { createIntake } from '../../src/normalizer/receive.ts';
 import { openStore } from '../../src/store/open.ts';
 import { fakeClock, type FakeClock } from './clock.ts';
@@ -83,11 +84,12 @@ export async function openFiling(
     announced: () => undefined,
     targetsOf: () => options.targets ?? [],
   };
+  const policy = { ...POLICY, ...(options.calls && { calls: options.calls }) };
+  const filing = { ...announcing, policy, proofKey: PROOF_KEY };
   const intake = createIntake({
-    ...announcing,
+    ...filing,
+    file: (one) => file(store, one, filing),
     log: options.log ?? silent,
-    policy: { ...POLICY, ...(options.calls && { calls: options.calls }) },
-    proofKey: PROOF_KEY,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',
     wake: options.wake ?? (() => undefined),
