@@ -31,7 +31,10 @@ export interface ConnectorCapabilities {
    * ticket. `topic`: it is a subject (a mail thread), so a new one is a new ticket.
    */
   readonly threads: 'person' | 'topic';
-  /** What it was checked against: `real payloads`, `vendor description`, `signature vectors`, `prose`. */
+  /**
+   * What it was checked against: `116 collected payloads` (test/proven.test.ts counts them), `real payloads`,
+   * `vendor description`, `signature vectors`, `prose`.
+   */
   readonly proven: readonly string[];
 }
 

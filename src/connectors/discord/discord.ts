@@ -53,7 +53,7 @@ export const discord = defineConnector({
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'person',
-    proven: ['real payloads', 'vendor description'],
+    proven: ['17 collected payloads', 'vendor description'],
   },
   config: Config,
   open({ botToken: token, agents, publicKey, apiRoot }, { http, clock, secrets, publicUrl }) {

@@ -46,7 +46,7 @@ export const line = defineConnector({
     attachments: { in: true, out: false },
     localhost: false,
     threads: 'person',
-    proven: ['vendor description', 'signature vectors'],
+    proven: ['36 collected payloads', 'vendor description', 'signature vectors'],
   },
   config: Config,
   open({ channelSecret, channelAccessToken: token, apiRoot }, context) {

@@ -89,7 +89,7 @@ export const slack = defineConnector({
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'person',
-    proven: ['real payloads', 'vendor description', 'signature vectors'],
+    proven: ['116 collected payloads', 'vendor description', 'signature vectors'],
   },
   config: Config,
   open(config, context) {

@@ -56,7 +56,7 @@ export const smsGateway = defineConnector({
     attachments: { in: false, out: false },
     localhost: true,
     threads: 'person',
-    proven: ['prose', 'real payloads'],
+    proven: ['14 collected payloads', 'prose'],
   },
   config: Config,
   open(config) {

@@ -49,7 +49,7 @@ export const teams = defineConnector({
     attachments: { in: true, out: true },
     localhost: false,
     threads: 'person',
-    proven: ['prose'],
+    proven: ['21 collected payloads', 'prose'],
   },
   config: Config,
   async open({ appId, appPassword, tenantId, apiRoot }, { id: channel, http, clock }) {

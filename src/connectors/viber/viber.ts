@@ -44,7 +44,7 @@ export const viber = defineConnector({
     attachments: { in: true, out: false },
     localhost: false,
     threads: 'person',
-    proven: ['signature vectors', 'prose'],
+    proven: ['11 collected payloads', 'signature vectors', 'prose'],
   },
   config: Config,
   open({ token, senderName, welcome, apiRoot }, context) {

@@ -66,7 +66,7 @@ export const vk = defineConnector({
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'person',
-    proven: ['real payloads', 'vendor description'],
+    proven: ['21 collected payloads', 'vendor description'],
   },
   config: Config,
   open(config, context) {

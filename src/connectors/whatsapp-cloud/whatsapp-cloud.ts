@@ -59,7 +59,7 @@ export const whatsappCloud = defineConnector({
     attachments: { in: true, out: true },
     localhost: false,
     threads: 'person',
-    proven: ['real payloads', 'vendor description', 'signature vectors'],
+    proven: ['98 collected payloads', 'vendor description', 'signature vectors'],
   },
   config: Config,
   open(config, { clock, http }) {

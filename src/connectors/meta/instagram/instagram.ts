@@ -53,7 +53,7 @@ export const instagram = defineConnector({
     attachments: { in: true, out: true },
     localhost: false,
     threads: 'person',
-    proven: ['real payloads', 'signature vectors', 'prose'],
+    proven: ['16 collected payloads', 'signature vectors', 'prose'],
   },
   config: Config,
   open(config, { id, clock, http }) {

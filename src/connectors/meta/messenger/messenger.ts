@@ -62,7 +62,7 @@ export const messenger = defineConnector({
     attachments: { in: true, out: true },
     localhost: false,
     threads: 'person',
-    proven: ['real payloads', 'signature vectors', 'prose'],
+    proven: ['144 collected payloads', 'signature vectors', 'prose'],
   },
   config: Config,
   open(config, context) {

@@ -72,7 +72,7 @@ export const twilio = defineConnector({
     attachments: { in: true, out: false },
     localhost: false,
     threads: 'person',
-    proven: ['real payloads', 'vendor description', 'signature vectors'],
+    proven: ['34 collected payloads', 'vendor description', 'signature vectors'],
   },
   config: Config,
   async open(config, context) {
