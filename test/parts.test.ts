@@ -65,6 +65,16 @@ describe('A channel whose parts are asked in turn', () => {
     assert.equal(b.asked.length, 2, 'a clock that was set back holds nobody up');
   });
 
+  it('lets none that always has more hold up the others', async () => {
+    const [a, b, c] = [partOf('a', 0), partOf('b', 0), partOf('c', 0)];
+    const { poll, clock } = open(a, b, c);
+    for (let i = 0; i < 9; i++) {
+      await poll();
+      clock.jump(1);
+    }
+    assert.deepEqual([a.asked.length, b.asked.length, c.asked.length], [3, 3, 3]);
+  });
+
   it('gets on with each when only one question an hour is allowed, and is no failure', async () => {
     const [a, b] = [partOf('a', 0), partOf('b', 0)];
     const { poll, clock } = open(a, b);
@@ -76,7 +86,11 @@ describe('A channel whose parts are asked in turn', () => {
     }
     assert.deepEqual(a.asked, [undefined, 'page 2']);
     assert.ok(b.asked.length >= 4);
-    clock.jump(60 * MINUTE);
+    clock.jump(59 * MINUTE);
+    await poll();
+    await poll();
+    assert.equal(a.asked.length, 2, 'as long as the vendor says');
+    clock.jump(MINUTE);
     await poll();
     await poll();
     assert.ok(a.asked.length >= 3 && a.asked[2] === 'page 2', 'on where it was');

@@ -130,7 +130,7 @@ describe('Wildberries’ channel, against a stand-in that is a closed world', ()
 
     it('is that a review is gone, and only of what was there', async () => {
       for (const id of ['a', 'b', 'c']) api.feedbacks.set(id, feedback(id, { createdDate: at(NOW - DAY) }));
-      const { pass, channel } = await session({ parts: ['feedbacks'] });
+      const { pass, channel, fails } = await session({ parts: ['feedbacks'] });
       await pass(5);
       api.feedbacks.delete('b');
       const items = await itemsOf(channel, await pass(12));
@@ -140,8 +140,9 @@ describe('Wildberries’ channel, against a stand-in that is a closed world', ()
       );
       assert.deepEqual(await pass(30), [], 'once');
       api.feedbacks.delete('c');
-      api.end('GET /api/v1/feedback', { status: 500 }, { status: 500 });
-      assert.equal((await pass(20)).length, 1, 'asked again where nobody could say');
+      api.end('GET /api/v1/feedback', { status: 500 }, { status: 400 });
+      assert.equal((await pass(90)).length, 1, 'asked again where nobody could say');
+      assert.equal(fails.length, 2);
     });
 
     it('is everything, page by page, beyond the bounds of skip and take', async () => {
@@ -166,6 +167,21 @@ describe('Wildberries’ channel, against a stand-in that is a closed world', ()
       api.events.push({ ...event('e1'), addTimestamp: NOW + DAY }, { ...event('e2'), addTimestamp: NOW + 2 * DAY });
       const back = await round(again.channel, whole);
       assert.deepEqual(idsOf(back.raws).toSorted(), ['early', 'event', 'event', 'late']);
+    });
+
+    it('goes on in the chats where it was, also when nothing says where that is', async () => {
+      const { channel, clock } = await open({ parts: ['chats'] });
+      api.events.push(event('e1', NOW - 1000), event('e2', NOW));
+      const { cursor, raws } = await round(channel, undefined);
+      assert.equal(raws.length, 2);
+      api.end('GET /api/v1/seller/events', { status: 200, body: { result: { next: 0, events: null } } });
+      let next = cursor;
+      for (let i = 0; i < 2; i++) {
+        clock.jump(20_000);
+        next = (await round(channel, next)).cursor;
+      }
+      const asked = api.calls.map(({ path }) => path.split('?')[1]);
+      assert.deepEqual(asked.slice(-2), [`next=${NOW}`, `next=${NOW}`]);
     });
 
     it('gets on with one question an hour, and tells nobody of it', async () => {
