@@ -67,12 +67,14 @@ describe('A call at Zadarma', () => {
     const all = ['start', 'menu', 'rings', 'answered', 'ended', 'record', 'listed'];
     const orders = all.map((_, by) => [...all.slice(by), ...all.slice(0, by)]);
     for (const order of [...orders, ...orders.map((each) => each.toReversed()), [...all, ...all]]) {
-      const filing = await openFiling({ channel: openWith(), calls: 'all' });
+      const filing = await openFiling({ channel: openWith() });
       for (const name of order) await filing.intake.receive(recorded(name));
-      const { data } = await filing.store.read.tickets({}, { limit: 10 });
-      const pages = await Promise.all(data.map(({ id }) => filing.store.read.messages(id, { limit: 10 })));
+      const { data } = await filing.store.read.customers({}, { limit: 10 });
+      const pages = await Promise.all(data.map(({ id }) => filing.store.read.timeline(id, { limit: 10 })));
+      const tickets = await filing.store.read.tickets({}, { limit: 10 });
       await filing.close();
       const messages = pages.flatMap((page) => page.data).filter(({ externalId }) => externalId === CALL);
+      assert.deepEqual([messages[0]?.ticketId, tickets.data.length], [null, 0], 'answered: on the timeline, no ticket');
       assert.equal(messages.length, 1, order.join());
       const [{ call, attachments, occurredAt } = assert.fail()] = messages;
       assert.equal(new Date(occurredAt).toISOString(), '2026-11-23T08:05:00.000Z');
