@@ -29,13 +29,19 @@ describe('a list that is read again and again', () => {
 
   it('knows those changed last, and takes older ones for known', () => {
     const listing = open();
-    for (const at of [5, 4, 3, 2]) listing.look({ id: `n${at}`, at, mark: 'x' });
-    const next = open(listing.toCursor());
+    for (const at of [7, 6, 5]) listing.look({ id: `n${at}`, at, mark: 'x' });
+    listing.turnTo('2');
+    const page = open(listing.toCursor());
+    for (const at of [4, 3, 2]) assert.notEqual(page.look({ id: `n${at}`, at, mark: 'x' }), 'same', 'on a last page');
+    page.finish();
+    const next = open(page.toCursor());
     assert.equal(next.look({ id: 'n2', at: 2, mark: 'x' }), 'same');
     assert.equal(next.look({ id: 'n1', at: 1, mark: 'x' }), 'same');
-    assert.equal(next.look({ id: 'n3', at: 3, mark: 'x' }), 'same');
+    assert.equal(next.look({ id: 'n7', at: 7, mark: 'x' }), 'same');
     assert.deepEqual(next.look({ id: 'n2', at: 9, mark: 'y' }), { before: undefined });
-    assert.ok(open(next.toCursor()).toCursor().length < 500);
+    assert.deepEqual(next.look({ id: 'n5', at: 9, mark: 'y' }), { before: 'x' });
+    next.finish();
+    assert.ok(next.toCursor().length < 300, 'it does not grow');
   });
 
   it('names what no page of the pass had, of what is young enough to be there', () => {
@@ -60,14 +66,26 @@ describe('a list that is read again and again', () => {
     assert.deepEqual([first.page, first.readAt], [undefined, undefined]);
     first.turnTo('2');
     const second = open(first.toCursor(), { now: 2 });
-    assert.deepEqual([second.page, second.readAt], ['2', undefined]);
+    assert.deepEqual([second.page, second.readAt, second.turned], ['2', undefined, 1]);
     second.finish();
     const third = open(second.toCursor(), { now: 3 });
     assert.deepEqual([third.page, third.readAt], [undefined, 1], 'what came while it was read comes after it');
     third.turnTo('2');
     third.restart();
+    assert.deepEqual([third.page, third.turned], [undefined, 0]);
     third.finish();
     assert.deepEqual([open(third.toCursor()).page, open(third.toCursor()).readAt], [undefined, 3]);
+  });
+
+  it('hears once of what has no id that can be read, and never misses it', () => {
+    const listing = open(undefined, { first: NOW - 1 });
+    assert.deepEqual(
+      [listing.isFirst({ id: 7 }), listing.isFirst({ id: 7 }), listing.isFirst({ id: 8 })],
+      [true, false, true],
+    );
+    listing.finish();
+    const next = open(listing.toCursor());
+    assert.deepEqual([next.absent(0), next.isFirst({ id: 7 })], [[], false]);
   });
 
   it('begins anew with a cursor that it can’t read', () => {

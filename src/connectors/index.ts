@@ -1,4 +1,5 @@
 import type { Connector } from '../core/connector.ts';
+import { appStore } from './app-store/app-store.ts';
 import { asterisk } from './asterisk/asterisk.ts';
 import { binotel } from './binotel/binotel.ts';
 import { cti } from './cti/cti.ts';
@@ -56,4 +57,5 @@ export const connectors: readonly Connector[] = [
   instagram,
   wildberries,
   googlePlay,
+  appStore,
 ];

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { jsonOf } from './json.ts';
 
@@ -15,8 +16,12 @@ const State = z.object({
   pass: z.number(),
   startedAt: z.number().optional(),
   page: z.string().optional(),
+  turned: z.number().optional(),
   readAt: z.number().optional(),
 });
+
+/** What ids of things begin with that have none. */
+const UNREADABLE = '? ';
 
 /** A thing on the list, as it stands there now. */
 export interface Listed {
@@ -34,10 +39,14 @@ export interface Listed {
 export interface Listing {
   /** Where the pass that is under way goes on; undefined: at the beginning. */
   readonly page: string | undefined;
+  /** How many pages of this pass were read before. */
+  readonly turned: number;
   /** When the last complete pass began; undefined: there was none. */
   readonly readAt: number | undefined;
   /** What it was before; undefined: it was not there. `same`: nothing new. */
   look(listed: Listed): 'same' | { readonly before: string | undefined };
+  /** Whether something without an id that can be read is there for the first time: it shall be heard of, once. */
+  isFirst(unreadable: unknown): boolean;
   /** Those changed since `from` that were known and that no page of this pass had: gone, or not shown. */
   absent(from: number): readonly string[];
   /** It is gone: should it come again, it is new. */
@@ -60,9 +69,12 @@ export function openListing(
   const state = read ?? { known: [], floor: first, pass: 0 };
   const known = new Map(state.known);
   const { startedAt = now } = state;
-  let { floor, pass, page, readAt } = state;
+  let { floor, pass, page, readAt, turned = 0 } = state;
 
-  /** What is forgotten here was known: it lies below the floor. */
+  /**
+   * What is forgotten here was known: it lies below the floor. Not before the pass is over: the newest stand first, and
+   * would hide those on its last pages.
+   */
   function bound(): void {
     const rest = [...known].sort(([, a], [, b]) => b.at - a.at).slice(most);
     for (const [id, { at }] of rest) {
@@ -71,31 +83,48 @@ export function openListing(
     }
   }
 
+  function look({ id, at, mark }: Listed) {
+    const before = known.get(id);
+    if (!before && at <= floor) return 'same';
+    known.set(id, { at, mark, pass });
+    return before?.mark === mark ? 'same' : { before: before?.mark };
+  }
+
   return {
-    page,
-    readAt,
-    look({ id, at, mark }) {
-      const before = known.get(id);
-      if (!before && at <= floor) return 'same';
-      known.set(id, { at, mark, pass });
-      return before?.mark === mark ? 'same' : { before: before?.mark };
+    get page() {
+      return page;
     },
-    absent: (from) => [...known].filter(([, one]) => one.pass !== pass && one.at >= from).map(([id]) => id),
+    get turned() {
+      return turned;
+    },
+    readAt,
+    look,
+    isFirst(unreadable) {
+      const hash = createHash('sha256').update(JSON.stringify(unreadable)).digest('hex');
+      return look({ id: UNREADABLE + hash.slice(0, 32), at: now, mark: '' }) !== 'same';
+    },
+    absent: (from) =>
+      [...known]
+        .filter(([id, one]) => one.pass !== pass && one.at >= from && !id.startsWith(UNREADABLE))
+        .map(([id]) => id),
     forget: (id) => void known.delete(id),
     turnTo(next) {
       page = next;
+      turned++;
     },
     restart() {
       page = undefined;
+      turned = 0;
     },
     finish() {
       page = undefined;
+      turned = 0;
       readAt = startedAt;
+      bound();
       pass++;
     },
     toCursor() {
-      bound();
-      const under = page === undefined ? {} : { page, startedAt };
+      const under = page === undefined ? {} : { page, turned, startedAt };
       return JSON.stringify({ known: [...known], floor, pass, ...under, readAt } satisfies z.input<typeof State>);
     },
   };

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { Channel, Context, Raw } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
@@ -58,7 +57,8 @@ export function createPoll(deps: PollDeps): NonNullable<Channel['poll']> {
   function look(listing: Listing, review: unknown, at: number): Found | undefined {
     const { data } = Review.safeParse(review);
     const said = data && commentsOf(data);
-    if (!data || !said?.user) return lookOnce(listing, review) ? { app, review, at } : undefined;
+    // What can't be read is handed over too, so that it is set aside and shows.
+    if (!data || !said?.user) return listing.isFirst(review) ? { app, review, at } : undefined;
     const answer = said.developer && answerId(data.reviewId, said.developer.text);
     const mark = JSON.stringify([said.user.lastModified, answer ?? null]);
     const seen = listing.look({ id: data.reviewId, at: said.user.lastModified, mark });
@@ -66,12 +66,6 @@ export function createPoll(deps: PollDeps): NonNullable<Channel['poll']> {
     const [, before] = (seen.before === undefined ? [] : JSON.parse(seen.before)) as (string | null)[];
     const isWithdrawn = before != null && answer === undefined;
     return { app, review, at, ...(isWithdrawn && { withdrawn: before }) };
-  }
-
-  /** What can't be read is handed over too, once, so that it is set aside and shows. */
-  function lookOnce(listing: Listing, review: unknown): boolean {
-    const id = createHash('sha256').update(JSON.stringify(review)).digest('hex').slice(0, 32);
-    return listing.look({ id, at: 1, mark: '' }) !== 'same';
   }
 
   /** The list leaves out what was deleted, and says so of nothing: each is asked for by its name. */
