@@ -174,6 +174,12 @@ describe('A message in words', () => {
         assert.match(out, /https:\/\/desk\.example\.com\/t\/tkt_1/);
       }
       assert.ok(Buffer.byteLength(render(said({ text }), { ...wording, max: 50_000 })) > 49_900);
+      for (let max = 1500; max < 3000; max += 13) {
+        const cut = render(said({ text }, earlier), { ...wording, max });
+        assert.ok(Buffer.byteLength(cut) <= max && cut.isWellFormed(), `${max}`);
+        const short = render(said({ text: 'now' }, earlier), { ...wording, max });
+        assert.ok(Buffer.byteLength(short) <= max, `${max}`);
+      }
       const some = render(said({ text: 'now' }, earlier), { ...wording, max: 1300 });
       assert.match(some, /2 earlier messages are not shown here/);
       assert.match(some, /3 yyy/);

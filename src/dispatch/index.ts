@@ -1,5 +1,6 @@
 import type { DestinationType } from '../core/destination.ts';
+import { requestTracker } from './request-tracker/request-tracker.ts';
 import { webhook } from './webhook/webhook.ts';
 
 /** Every kind of destination, one line each. */
-export const destinationTypes: readonly DestinationType[] = [webhook];
+export const destinationTypes: readonly DestinationType[] = [requestTracker, webhook];

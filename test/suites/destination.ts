@@ -128,7 +128,8 @@ export function destinationSuite(root: string, folder: string, types: readonly D
     }
     if (carries === 'events') assert.ok(!TICKET_METHODS.some(has), 'a destination for events has no tickets');
     else if (!idempotent) assert.ok(has('findTicket'), 'what is not idempotent is looked up before it is repeated');
-    assert.equal(has('normalize'), has('webhook'), 'the way back needs both webhook and normalize()');
+    const fetches = (['webhook', 'poll', 'stream', 'reconcile'] as const).some(has);
+    assert.equal(has('normalize'), fetches, 'the way back needs normalize(), and a way in');
     assert.deepEqual([...http.touched], []);
   });
 
@@ -281,6 +282,35 @@ function faultSuite(kind: DestinationType, home: string): void {
     for (const behaviour of [{ status: 500 }, 'hang', 'drop', 'brotli'] as const) {
       const error = await fails(RetryableError, behaviour);
       assert.ok(error.outcomeUnknown, inspect(behaviour));
+    }
+  });
+
+  for (const status of [408, 500, 502, 503, 504]) {
+    it(`tries again after a ${status}`, async () => {
+      await fails(RetryableError, { status, body: '{}' });
+    });
+  }
+
+  for (const status of [400, 403, 404, 413]) {
+    it(`gives up on a ${status}`, async () => {
+      const error = await fails(PermanentError, { status, body: '{}' });
+      assert.ok(!error.gone);
+    });
+  }
+
+  it('does not know what came of a call whose answer broke off, never ended, or was not HTTP', async () => {
+    for (const behaviour of ['cut', 'trickle', 'garbage'] as const) {
+      const error = await fails(RetryableError, behaviour);
+      assert.ok(error.outcomeUnknown, behaviour);
+    }
+  });
+
+  // Whoever is only told has nothing to say.
+  const says = kind.capabilities.carries === 'tickets' ? it : () => undefined;
+  says('takes a page of a login or nothing at all for no success', async () => {
+    for (const body of ['', '<html>Sign in</html>', '{"ok":false}', '[]', 'null']) {
+      const error = await attempt({ status: 200, headers: { 'content-type': 'application/json' }, body });
+      assert.ok(error instanceof TributaryError, `${body}: ${inspect(error)}`);
     }
   });
 
