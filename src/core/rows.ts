@@ -113,7 +113,7 @@ export interface MessageRow extends MessageContent {
   readonly rule: Message['threadedBy']['rule'];
   readonly evidence: string;
   readonly delivery: {
-    readonly state: 'waiting' | 'sent' | 'delivered' | 'read' | 'failed';
+    readonly state: NonNullable<Message['delivery']>['state'];
     readonly error?: string;
   } | null;
   readonly payloadId: string | null;
