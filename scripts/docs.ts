@@ -1,5 +1,6 @@
 // Writes what can be said by machine: the JSON Schema of the configuration, the table of settings, the list of
-// commands, the table of channels. `--check` writes nothing and fails when something no longer says what the code does.
+// commands, the tables of channels and of destinations. `--check` writes nothing and fails when something no longer says
+// what the code does.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -62,6 +63,18 @@ function toChannels(base: string): string {
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
 }
 
+/** One row for each kind of destination, from its facts. */
+function toDestinations(): string {
+  const rows = destinationTypes
+    .toSorted((a, b) => a.title.localeCompare(b.title, 'en'))
+    .map(({ title, docs, summary, stability, capabilities: { localhost, proven } }) => {
+      const page = `[${title}](${docs.replace('destinations/', '')})`;
+      return `| ${[page, summary, localhost ? 'yes' : 'no', stability, proven.join(', ')].join(' | ')} |`;
+    });
+  const head = ['destination', 'what it does', 'without a public address', 'stability', 'checked against'];
+  return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
+}
+
 function replaceBetween(text: string, marker: string, content: string): string {
   const [before, rest = ''] = text.split(`<!-- ${marker} -->`);
   const after = rest.split(`<!-- /${marker} -->`)[1];
@@ -92,6 +105,7 @@ const pages: Readonly<Record<string, string>> = {
   'docs/configuration.md': await toPage('docs/configuration.md', 'settings', settings),
   'docs/cli.md': await toPage('docs/cli.md', 'commands', commands.join('\n\n')),
   'docs/channels/README.md': await toPage('docs/channels/README.md', 'channels', toChannels('')),
+  'docs/destinations/README.md': await toPage('docs/destinations/README.md', 'destinations', toDestinations()),
   'README.md': await toPage('README.md', 'channels', toChannels('docs/channels/')),
 };
 

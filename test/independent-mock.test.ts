@@ -85,9 +85,7 @@ const SENDERS: Readonly<Record<string, Sender>> = {
   Wildberries: {
     description: 'wildberries/communications.json',
     tests: ['wildberries'],
-    gaps: [
-      [/"file":.* body\.file: .*must be array/, 'Prism takes one file of a form for no list of one'],
-    ],
+    gaps: [[/"file":.* body\.file: .*must be array/, 'Prism takes one file of a form for no list of one']],
     corrupt: { path: /\/feedbacks\/answer$/, field: 'id', to: 5 },
   },
   Discord: {
@@ -98,6 +96,14 @@ const SENDERS: Readonly<Record<string, Sender>> = {
       [/"files\[0\]":/, 'the fields stand as JSON in one part of the form (payload_json), which Prism takes as text'],
     ],
     corrupt: { path: /\/messages$/, field: 'content', to: 5 },
+  },
+  Zendesk: {
+    description: 'zendesk/support-api.json',
+    tests: ['zendesk'],
+    gaps: [
+      [/POST \S+\/tickets .*"custom_fields".*custom_fields/, 'it has the definition of a field where its value goes'],
+    ],
+    corrupt: { path: /\/api\/v2\/tickets$/, field: 'ticket', to: 5 },
   },
 };
 
