@@ -355,6 +355,16 @@ describe('WhatsApp Web, in a process of its own', () => {
     assert.equal((await ended).message, 'the store is full');
   });
 
+  it('ends when more than a thousand messages wait to be stored: they are asked for afterwards', async () => {
+    emit = () => new Promise(() => undefined);
+    const ended = stream();
+    await ready();
+    for (let n = 0; n <= 1000; n++) page.emit('message_create', saying(String(n)));
+    const error = await ended;
+    assert.ok(error instanceof RetryableError);
+    assert.match(error.message, /1000 messages wait/);
+  });
+
   it('says what to do where the library or a browser isn’t installed, and opens all the same', async () => {
     channel = await open('whatsapp-web.js-that-nobody-has');
     const missing = await stream();
