@@ -217,6 +217,17 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     assert.equal((await timeline('call:chat|a'))[0]!.call?.transcript, 'Ало?');
   });
 
+  it('takes what writing calls down costs from what is left of a day, also when many do at once', async () => {
+    const spend = (name: string, amount: number) => filing.store.write([name], (tx) => tx.spend(name, amount, 100));
+    assert.equal(await spend('today', 101), false, 'more than all of it');
+    assert.equal(await spend('today', 60), true);
+    assert.equal(await spend('today', 41), false);
+    const both = await Promise.all([spend('today', 40), spend('today', 40)]);
+    assert.deepEqual(both.toSorted(), [false, true]);
+    assert.equal(await spend('today', 1), false);
+    assert.equal(await spend('tomorrow', 100), true);
+  });
+
   it('learns from a later event who called', async () => {
     await filing.file(message(`phone|${OLENA}|verified`, { externalId: 'wa' }), 'whatsapp');
     await filing.file(missed('call-1', { from: null }));

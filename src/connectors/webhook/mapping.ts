@@ -65,7 +65,7 @@ export const Mapping = z.strictObject({
     })
     .optional(),
   review: sources('rating', 'maxRating', 'product', 'url').optional(),
-  call: sources('outcome', 'from', 'to', 'agent', 'waitedSec', 'talkedSec', 'transcript').optional(),
+  call: sources('outcome', 'from', 'to', 'agent', 'waitedSec', 'talkedSec', 'transcript', 'summary', 'mood').optional(),
 });
 export type Mapping = z.output<typeof Mapping>;
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callOutcomes } from '../../core/envelope.ts';
+import { callMoods, callOutcomes } from '../../core/envelope.ts';
 import type { Attachment, Call, EnvelopeInput, Identifier, ItemInput, Trust } from '../../core/envelope.ts';
 import { fieldText } from '../../core/source.ts';
 import { readTime } from './time.ts';
@@ -91,6 +91,9 @@ const Native = z.looseObject({
       waitedSec: amount.nullish(),
       talkedSec: amount.nullish(),
       transcript: longText(1_000_000),
+      summary: longText(10_000),
+      // A word that we don't know is no reason to refuse the call.
+      mood: z.enum(callMoods).optional().catch(undefined),
     })
     .nullish(),
 });
