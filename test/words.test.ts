@@ -174,11 +174,13 @@ describe('A message in words', () => {
         assert.match(out, /https:\/\/desk\.example\.com\/t\/tkt_1/);
       }
       assert.ok(Buffer.byteLength(render(said({ text }), { ...wording, max: 50_000 })) > 49_900);
-      for (let max = 1500; max < 3000; max += 13) {
+      for (let max = 1500; max < 3000; max += 5) {
         const cut = render(said({ text }, earlier), { ...wording, max });
         assert.ok(Buffer.byteLength(cut) <= max && cut.isWellFormed(), `${max}`);
         const short = render(said({ text: 'now' }, earlier), { ...wording, max });
         assert.ok(Buffer.byteLength(short) <= max, `${max}`);
+        const missing = Number(/(\d) earlier message/.exec(short)?.[1] ?? 0);
+        assert.equal(missing + [...short.matchAll(/\d y{700}/g)].length, 3, `what is not shown is counted: ${max}`);
       }
       const some = render(said({ text: 'now' }, earlier), { ...wording, max: 1300 });
       assert.match(some, /2 earlier messages are not shown here/);
