@@ -87,6 +87,17 @@ describe('a help desk that keeps tickets of its own', () => {
     assert.deepEqual(seen, ['pending', 'D-1', 'solved', 'D-1', 'open', 'D-1']);
   });
 
+  it('keeps its own status when something else changes', async () => {
+    await open();
+    const id = await write('one');
+    await out.pass(SECOND);
+    desk.tickets[0]!.status = 'solved';
+    await out.desk.updateTicket(id, { priority: 'high' }, 'user:usr_1');
+    await out.pass(2 * SECOND);
+    assert.ok(desk.calls.includes('update'));
+    assert.equal(desk.tickets[0]!.status, 'solved');
+  });
+
   describe('whose answer to a create was lost', () => {
     it('is asked for the ticket, which is not created again', async () => {
       await open();

@@ -109,7 +109,8 @@ export function createUpdate(deps: DeliverDeps) {
     const status =
       change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus | undefined) : undefined;
     const { priority, assignee } = ticket;
-    await destination.update(ref, { id: task.id, ticket, status: status ?? ticket.status, priority, assignee });
+    // Told only where it changed: another change must not undo what an agent did there meanwhile.
+    await destination.update(ref, { id: task.id, ticket, ...(status && { status }), priority, assignee });
     return { request: `updated ${ref.externalId}` };
   };
 }
