@@ -160,15 +160,22 @@ describe('WhatsApp Web, in a process of its own', () => {
 
     it('nothing before the message before it is stored', async () => {
       const order: string[] = [];
+      let store: () => void = () => undefined;
+      const stored = new Promise<void>((resolve) => (store = resolve));
       emit = async ({ body }) => {
         const { data } = JSON.parse(body.toString()) as (typeof told)[number];
         order.push(`begin ${data.body}`);
-        await new Promise((resolve) => setImmediate(resolve));
+        await stored;
         order.push(`end ${data.body}`);
       };
       void stream();
       await ready();
       for (const body of ['one', 'two']) page.emit('message_create', saying(body));
+      await until(() => order.length > 0, 'the first one is being stored');
+      // What is asked behind it is answered behind it: the second one has come.
+      for (let n = 0; n < 5; n++) await channel.test!();
+      assert.deepEqual(order, ['begin one']);
+      store();
       await until(() => order.length === 4, 'both are stored');
       assert.deepEqual(order, ['begin one', 'end one', 'begin two', 'end two']);
     });
