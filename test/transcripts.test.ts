@@ -133,6 +133,11 @@ describe('What writes recordings of calls down', () => {
       [(await calls())[0]!.call!.transcript, (await calls())[0]!.call!.mood],
       ['Move it to Friday.', 'neutral'],
     );
+    // What is done is not paid for again.
+    const [{ id }] = (await deliveries()) as [Delivery];
+    await whole!.api(`/deliveries/${id}/replay`, { method: 'POST' });
+    await settled();
+    assert.equal(speech.asked.length, 2);
   });
 
   it('is asked nothing of a call that its vendor has written down, but for the summary', async () => {
