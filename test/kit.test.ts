@@ -121,7 +121,7 @@ describe('The kit for a new connector or destination', function () {
     const only = ['-g', 'Every destination sample-desk'];
     const { status, output } = run('node_modules/mocha/bin/mocha.js', 'test/destinations.test.ts', ...only);
     assert.equal(status, 0, output);
-    assert.match(output, /1[5-9] passing|2\d passing/);
+    assert.match(output, /[23]\d passing/);
   });
 
   it('writes code that compiles', () => {
