@@ -312,6 +312,9 @@ describe("Mango's notifications", () => {
     assert.equal(kind, 'broken');
     assert.equal(read({ entry_id: 'e', recording_id: '' }).kind, 'broken');
     assert.equal(read({ entry_id: 'x'.repeat(201), entry_result: 1, call_direction: 1 }).kind, 'broken');
+    // Its file is asked for when it lies ready, not when the recording ends.
+    assert.equal(read({ recording_state: 'Completed', recording_id: 'r', entry_id: 'e' }).kind, 'ignored');
+    assert.equal(read({ recording_id: 'r', entry_id: 'e' }).kind, 'call');
     assert.equal(open().webhook!.below, true);
     assert.equal(open().webhook!.maxBytes, 65_536);
   });
