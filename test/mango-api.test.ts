@@ -178,6 +178,9 @@ describe("Mango's channel, against a stand-in that is a closed world", () => {
       }
       api.drop();
       assert.ok((await failure(open().callBack!(WISH, signal))) instanceof UncertainError, 'dropped');
+      // Where nobody listens, nothing rings.
+      const nowhere = open({ apiRoot: 'http://127.0.0.1:1' });
+      assert.ok((await failure(nowhere.callBack!(WISH, signal))) instanceof RetryableError, 'not even asked');
     });
   });
 

@@ -132,6 +132,11 @@ describe('A call at Mango Office', () => {
       assert.deepEqual([call.outcome, call.agent, call.to], ['ringing', undefined, '+74951112233']);
     }
     const { number, line_number } = employee;
+    // The number of an employee is none that customers call.
+    assert.equal(
+      callIn({ ...leg, from: customer, to: { extension: '101', number: '79770001122' } }).call.to,
+      undefined,
+    );
     assert.equal(callIn({ ...leg, from: customer, to: { number, line_number } }).call.agent, number);
     const { location: _, ...nowhere } = leg;
     assert.equal(callIn({ ...nowhere, from: customer, to: employee }).call.outcome, 'answered');
@@ -256,6 +261,33 @@ describe('A call at Mango Office', () => {
       assert.ok(bare?.kind === 'call');
       assert.deepEqual([bare.call.outcome, bare.call.agent, bare.attachments], ['answered', undefined, undefined]);
     }
+  });
+});
+
+describe('A call of the statistics of Mango Office', () => {
+  function listed(name: string, changed: object) {
+    const line = JSON.parse(recorded(name).body.toString()) as object;
+    const [item] = toItems({ ...recorded(name), body: Buffer.from(JSON.stringify({ ...line, ...changed })) });
+    assert.ok(item?.kind === 'call');
+    return item.call;
+  }
+
+  it('was answered where Mango says so and somebody talked', () => {
+    for (const [context_status, talk_duration, outcome] of [
+      [1, 95, 'answered'],
+      [1, 0, 'missed'],
+      [0, 95, 'missed'],
+    ] as const) {
+      assert.equal(listed('listed', { context_status, talk_duration }).outcome, outcome);
+    }
+  });
+
+  it('was answered by the employee who did first: no group, nobody at whose it only rang, no customer', () => {
+    assert.equal(listed('listed', {}).agent, 'Олена Зразкова');
+    const rang = [{ call_type: 'user', call_abonent_info: 'Somebody', call_answer_time: null }];
+    assert.equal(listed('listed', { context_calls: rang }).agent, undefined);
+    assert.equal(listed('listed-out', {}).agent, 'Олена Зразкова');
+    assert.equal(listed('listed-out', { caller_id: null }).agent, undefined);
   });
 });
 
