@@ -13,7 +13,7 @@ import { startWhole, type Whole } from './fakes/whole.ts';
 import { skipUnless } from './skip.ts';
 
 /** `CONVERSATIONS=100` makes it long. */
-const MOST = Number(process.env.CONVERSATIONS ?? 18);
+const MOST = Number(process.env.CONVERSATIONS ?? 6);
 const CHANNELS = ['mail', 'contact', 'bot'] as const;
 
 type List<T> = { readonly data: readonly T[]; readonly nextCursor: string | null };
