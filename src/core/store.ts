@@ -1,9 +1,9 @@
 import type { CallStatements } from './call-statements.ts';
+import type { PartStatements } from './part-statements.ts';
 import type { Readable } from 'node:stream';
 import type { Reader } from './reader.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type {
-  AlbumPart,
   AttachmentRow,
   AttemptRow,
   ChangeRow,
@@ -102,7 +102,7 @@ export interface Conversation {
 }
 
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
-export interface Transaction extends CallStatements {
+export interface Transaction extends CallStatements, PartStatements {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
@@ -127,9 +127,6 @@ export interface Transaction extends CallStatements {
   /** Keeps a revision that came late, as history only. */
   saveRevision(messageId: string, content: MessageContent, at: number): Promise<void>;
   deleteMessage(id: string, at: number): Promise<void>;
-  setDelivery(id: string, delivery: MessageRow['delivery']): Promise<void>;
-  /** Marks the other answers of this one's thread that went out as replaced; their ids. */
-  replaceAnswers(answer: Pick<MessageRow, 'id' | 'ticketId' | 'endpointId' | 'thread'>): Promise<readonly string[]>;
   saveReaction(messageId: string, author: string, emoji: string, at: number): Promise<void>;
   insertAttachment(row: AttachmentRow): Promise<void>;
   /** The channel's ids of a message's files. */
@@ -140,17 +137,6 @@ export interface Transaction extends CallStatements {
     patch: { state: 'stored' | 'failed'; sha256?: string; size?: number; error?: string | null },
   ): Promise<void>;
   deleteAttachment(rowId: string): Promise<void>;
-  /** The message that collects the parts of an album. */
-  albumOf(endpointId: string, key: string): Promise<MessageRow | undefined>;
-  /** Adds a part of an album, or replaces it. */
-  saveAlbumPart(part: AlbumPart): Promise<void>;
-  /** As they came; none where a message is no album. */
-  albumParts(messageId: string): Promise<readonly AlbumPart[]>;
-  /** The id the vendor gave to a part of an answer. */
-  savePart(messageId: string, endpointId: string, externalId: string, at: number): Promise<void>;
-  parts(messageId: string): Promise<readonly { externalId: string }[]>;
-  /** The answer that a part belongs to. */
-  messageOfPart(endpointId: string, externalId: string): Promise<MessageRow | undefined>;
 
   // Customers
   customer(id: string): Promise<CustomerRow | undefined>;

@@ -59,18 +59,19 @@ export function createPoll(deps: {
     const { data } = Review.safeParse(review);
     // What can't be read is handed over too, so that it is set aside and shows.
     if (!data) return listing.isFirst(review) ? { app, review, at: now } : undefined;
-    const response = responses.get(data.relationships?.response?.data?.id ?? '');
+    const response = responses.get(idOfResponse(data) ?? '');
     const mark = toMark(data, response);
     const seen = listing.look({ id: data.id, at: data.attributes.createdDate, mark: JSON.stringify(mark) });
     if (seen === 'same') return undefined;
     const before = seen.before === undefined ? mark : (JSON.parse(seen.before) as Mark);
+    const withdrawn = mark.answer === undefined ? before.answer : undefined;
     return {
       app,
       review,
       at: now,
       ...(response !== undefined && { response }),
       ...(before.words !== mark.words && { edited: now }),
-      ...(before.answer !== undefined && mark.answer === undefined && { withdrawn: before.answer }),
+      ...(withdrawn !== undefined && { withdrawn }),
     };
   }
 
@@ -118,6 +119,10 @@ export function createPoll(deps: {
 function oldestOf({ data }: Page): number {
   const times = data.map((review) => Review.safeParse(review).data?.attributes.createdDate ?? Infinity);
   return Math.min(...times);
+}
+
+function idOfResponse({ relationships }: z.output<typeof Review>): string | undefined {
+  return relationships?.response?.data?.id;
 }
 
 /** What a review and its answer say, in short. */
