@@ -170,6 +170,8 @@ describe('reviews in the App Store, against a stand-in that keeps to Apple’s d
     const all = { data: [], links: { self: '' } };
     apple.end({ http: 200, body: all }, { http: 500 });
     await assert.rejects(bench.poll(), RetryableError);
+    apple.end({ http: 200, body: all }, { http: 400 });
+    await assert.rejects(bench.poll(), PermanentError);
     assert.deepEqual((await outcomes()).length, 4, 'a failure is no deletion');
     apple.end({ http: 200, body: all });
     await bench.poll();

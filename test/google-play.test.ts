@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { googlePlay } from '../src/connectors/google-play/google-play.ts';
 import {
   AuthExpiredError,
@@ -170,6 +171,8 @@ describe('reviews on Google Play, against a stand-in that keeps to Google’s de
     play.reviews.delete('kept');
     play.end({ http: 200, body: {} }, { http: 500 });
     await assert.rejects(bench.poll(), RetryableError);
+    play.end({ http: 200, body: {} }, { http: 400 });
+    await assert.rejects(bench.poll(), PermanentError);
     assert.deepEqual((await outcomes()).length, 5, 'a failure is no deletion');
   });
 
@@ -385,9 +388,13 @@ describe('reviews on Google Play, against a stand-in that keeps to Google’s de
     it('is not opened with what is no key or no app', () => {
       const good = { app: APP, serviceAccount: SERVICE_ACCOUNT };
       assert.ok(googlePlay.config.safeParse(good).success);
-      const ec = JSON.stringify({ client_email: 'a@example.com', private_key: 'no key' });
+      const none = JSON.stringify({ client_email: 'a@example.com', private_key: 'no key' });
+      const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+      const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+      const ec = JSON.stringify({ client_email: 'a@example.com', private_key: pem });
       for (const bad of [
         { serviceAccount: '{}' },
+        { serviceAccount: none },
         { serviceAccount: ec },
         { app: 'kettle' },
         { translateTo: 'english' },
