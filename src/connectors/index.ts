@@ -19,6 +19,7 @@ import { max } from './max/max.ts';
 import { instagram } from './meta/instagram/instagram.ts';
 import { messenger } from './meta/messenger/messenger.ts';
 import { ringostat } from './ringostat/ringostat.ts';
+import { rss } from './rss/rss.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
@@ -42,6 +43,7 @@ export const connectors: readonly Connector[] = [
   vk,
   max,
   line,
+  rss,
   slack,
   ringostat,
   binotel,
