@@ -94,8 +94,8 @@ async function sendAfterAll(
   }
 }
 
-/** What an answer may have been before it was sent; a replaced one was sent again. */
-const UNSENT: ReadonlySet<string> = new Set(['waiting', 'failed', 'replaced']);
+/** What an answer may have been before it was sent. */
+const UNSENT: ReadonlySet<string> = new Set(['waiting', 'failed']);
 
 async function replyEnded(tx: Transaction, announce: Announce, ending: Ending): Promise<void> {
   const { messageId } = ending.task;
