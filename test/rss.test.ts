@@ -109,7 +109,7 @@ describe('A feed', () => {
     const koi = [0xfe, 0xc1, 0xca];
     const cases: [Buffer, string][] = [
       [cyrillic('windows-1251', windows), 'text/xml'],
-      [cyrillic('koi8-r', koi), 'text/xml; charset=utf-8'],
+      [cyrillic('koi8-r', koi), 'text/xml; charset=windows-1251'],
       [cyrillic('utf-8', windows), 'text/xml; charset=windows-1251'],
       [cyrillic('windows-1251', [...Buffer.from('Чай')]), 'text/xml; charset=windows-1251'],
       [Buffer.from(`\ufeff${feed(item('<title>Чай</title>'))}`, 'utf16le'), 'text/xml'],
@@ -144,6 +144,14 @@ describe('A feed', () => {
     await assert.rejects(
       (await open(new RetryableError('answered 302', { response: { status: 302, text: '' } }))).poll(),
     );
+  });
+
+  it('is followed on its own host only', async () => {
+    const { poll, asked } = await open({ body: feed() });
+    await poll();
+    const { mayFollow } = asked[0] as { mayFollow?: (to: URL) => boolean };
+    assert.equal(mayFollow!(new URL('https://blog.example.com/feed/')), true);
+    assert.equal(mayFollow!(new URL('https://evil.test/feed/')), false);
   });
 
   it('gives entries without an id, or with one that all have, an id each', async () => {
