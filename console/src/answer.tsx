@@ -76,7 +76,7 @@ function Writing({ ticket, box }: { readonly ticket: TicketView; readonly box: B
       <textarea
         id="answer"
         rows={3}
-        maxLength={box === 'reply' ? (channel?.longest ?? LONGEST) : LONGEST}
+        maxLength={longestOf(box, channel)}
         dir="auto"
         aria-label={label}
         placeholder={label}
@@ -101,6 +101,11 @@ function Writing({ ticket, box }: { readonly ticket: TicketView; readonly box: B
       </div>
     </form>
   );
+}
+
+/** Characters that it may have: notes go through no channel. */
+function longestOf(box: Box, channel: ReplyChannel | undefined): number {
+  return (box === 'reply' ? channel?.longest : undefined) ?? LONGEST;
 }
 
 function asksToSend({ code, ctrlKey, metaKey, isComposing }: KeyboardEvent): boolean {

@@ -30,8 +30,7 @@ export function failureOfStatus(request: HttpRequest, answer: Refusal, now: numb
   const { status } = answer;
   const text = `${nameOf(request)} answered ${status}`;
   const response = { status, text: withoutSecrets(answer.text, request).slice(0, KEPT_TEXT) };
-  // The second is Wildberries': https://dev.wildberries.ru/openapi/api-information
-  const retryAfterMs = readRetryAfter(answer.headers['retry-after'] ?? answer.headers['x-ratelimit-retry'], now);
+  const retryAfterMs = readRetryAfter(pauseOf(answer), now);
   if (status === 429 || (status === 503 && retryAfterMs !== undefined)) {
     return new RateLimitedError(text, retryAfterMs, { response });
   }
@@ -62,6 +61,9 @@ function movedError(request: HttpRequest, answer: Refusal, details: ErrorDetails
     hint: `The address answers with ${where}; set the new URL.`,
   });
 }
+
+/** How long to wait, as he says it. The second header is Wildberries': https://dev.wildberries.ru/openapi/api-information */
+const pauseOf = ({ headers }: Refusal) => headers['retry-after'] ?? headers['x-ratelimit-retry'];
 
 /** Seconds or an HTTP date as milliseconds from now; undefined for anything else, for what is past, and for 0. */
 function readRetryAfter(value: string | undefined, now: number): number | undefined {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { FieldMapping, values } from '../../core/field-mapping.ts';
-import { secret } from '../../core/secret.ts';
+import { equalSecrets, secret } from '../../core/secret.ts';
 import { priorities, ticketStatuses } from '../../core/ticket.ts';
 
 /** Fields of a ticket that can be filled besides custom ones, and whether they take a number. */
@@ -40,7 +40,7 @@ export const Config = z.strictObject({
     ])
     .meta({ description: 'How it signs in' }),
   webhookSecret: secret('Signing secret of the webhook')
-    .refine((value) => value.reveal() !== EVERYBODYS, {
+    .refine((value) => !equalSecrets(value.reveal(), EVERYBODYS), {
       error: 'is the secret that Zendesk tests with, which everybody knows',
       params: { remedy: 'Save the webhook in Zendesk, then choose Reveal secret.' },
     })
