@@ -43,6 +43,9 @@ export function createFiler(deps: FilerDeps): Filer {
   return { file: (one) => file(store, one, filing), close: async () => undefined };
 }
 
+/** Filings that are handed over at once: more of them, and the two threads would work in turns. */
+const TOGETHER = 8;
+
 interface Waiting {
   readonly resolve: (filed: Filed) => void;
   readonly reject: (error: Error) => void;
@@ -73,8 +76,14 @@ function fileElsewhere({ policy, proofKey, after, routing }: FilerDeps, shared: 
     return worker;
   }
 
-  /** Once for all that came in the same turn of the event loop. */
+  /** What came in the same turn of the event loop, as long as it isn't so much that the thread would wait for it. */
+  function hand(one: readonly [number, Filing]): void {
+    if (outgoing.push(one) === 1) setImmediate(send);
+    else if (outgoing.length >= TOGETHER) send();
+  }
+
   function send(): void {
+    if (outgoing.length === 0) return;
     const jobs: FilerJobs = { routing: routing(), filings: outgoing };
     outgoing = [];
     thread ??= start();
@@ -86,12 +95,12 @@ function fileElsewhere({ policy, proofKey, after, routing }: FilerDeps, shared: 
       if (closed) return Promise.reject(new RetryableError('the gateway is shutting down'));
       return new Promise((resolve, reject) => {
         waiting.set(++last, { resolve, reject });
-        if (outgoing.push([last, filing]) === 1) setImmediate(send);
+        hand([last, withOwnBytes(filing)]);
       });
     },
     async close() {
       closed = true;
-      if (outgoing.length > 0) send();
+      send();
       const running = thread;
       if (!running) return;
       const ended = new Promise((resolve) => running.once('exit', resolve));
@@ -100,4 +109,10 @@ function fileElsewhere({ policy, proofKey, after, routing }: FilerDeps, shared: 
       await ended;
     },
   };
+}
+
+/** A part of a larger buffer would take the whole of it along. */
+function withOwnBytes(filing: Filing): Filing {
+  const { body } = filing.payload;
+  return body ? { ...filing, payload: { ...filing.payload, body: Buffer.from(new Uint8Array(body).buffer) } } : filing;
 }

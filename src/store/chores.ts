@@ -5,8 +5,10 @@ import { textOf } from '../core/errors.ts';
 const SLICE = 50;
 const IDLE_MS = 250;
 
-/** Share of the time since the last slice above which the process has its hands full. */
+/** Share of a processor above which the process has its hands full, whichever thread's they are. */
 const BUSY = 0.5;
+/** What is measured over less says little: the system counts what threads use in steps of some milliseconds. */
+const WINDOW_MS = 20;
 
 /**
  * What the store does beside its work: the search index and the watermark follow the change feed at a
@@ -22,10 +24,10 @@ export function startChores(deps: {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
-  let ended = performance.eventLoopUtilization();
+  const others = watchOthers();
 
   async function slice(): Promise<void> {
-    const busy = performance.eventLoopUtilization(ended).utilization > BUSY;
+    const busy = others.share() > BUSY;
     const start = performance.now();
     let done = 0;
     try {
@@ -35,7 +37,7 @@ export function startChores(deps: {
       deps.log.warn({ error: textOf(error) }, 'the search index is behind');
     }
     const took = performance.now() - start;
-    ended = performance.eventLoopUtilization();
+    others.goOn();
     if (!stopped) schedule(done === 0 ? IDLE_MS : busy ? Math.max(took * 30, 200) : 1);
   }
 
@@ -52,6 +54,27 @@ export function startChores(deps: {
       stopped = true;
       clearTimeout(timer);
       await running;
+    },
+  };
+}
+
+/** How much of a processor the process uses between `goOn` and `share`, lately. */
+function watchOthers(): { share(): number; goOn(): void } {
+  let start = { ms: performance.now(), cpu: process.cpuUsage() };
+  let window = { ms: 0, used: 0 };
+  let last = 0;
+  return {
+    goOn() {
+      start = { ms: performance.now(), cpu: process.cpuUsage() };
+    },
+    share() {
+      const { user, system } = process.cpuUsage(start.cpu);
+      window.ms += performance.now() - start.ms;
+      window.used += (user + system) / 1000;
+      if (window.ms < WINDOW_MS) return last;
+      last = window.used / window.ms;
+      window = { ms: 0, used: 0 };
+      return last;
     },
   };
 }
