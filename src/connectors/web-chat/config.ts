@@ -11,6 +11,7 @@ const Origin = z
 export const WebChatConfig = z.strictObject({
   allowedOrigins: z.array(Origin).max(100).default([]).meta({ description: 'Sites that may show the chat' }),
   identitySecret: secret('Signs the tokens by which your own server says who a visitor is (JWT, HS256)').optional(),
+  telegramBotToken: secret('Token of the bot whose Mini App or login widget says who a visitor is').optional(),
   title: z.string().min(1).max(100).optional().meta({ description: 'Heading of the chat' }),
   greeting: z.string().min(1).max(1000).optional().meta({ description: 'Text above an empty conversation' }),
   maxFiles: z.number().int().min(0).max(10).default(3).meta({ description: 'Files of one message; 0: none' }),

@@ -102,6 +102,7 @@ function identifiersOf({ thread, identity }: Session, post: Message, channel: st
   return [
     ...of(`web_chat:${channel}`, thread, 'verified'),
     ...of(`web_chat_user:${channel}`, identity?.sub, 'verified'),
+    ...of('telegram', identity?.telegram, 'verified'),
     ...of('email', identity?.email, 'verified'),
     ...of('phone', identity?.phone, 'verified'),
     ...of('email', post.email, 'claimed'),

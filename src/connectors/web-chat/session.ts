@@ -18,9 +18,12 @@ const LEEWAY_MS = 60_000;
 /** Bounds that keep a token, which is a header, small. */
 const word = (longest: number) => z.string().min(1).max(longest);
 
-/** What the shop's own server says about a visitor. */
+/** What the shop's own server, or Telegram, says about a visitor. */
 const Identity = z.object({
-  sub: word(200),
+  /** His id with the shop. */
+  sub: word(200).optional(),
+  /** His id at Telegram. */
+  telegram: word(20).optional(),
   name: word(100).optional(),
   email: word(254).optional(),
   phone: word(50).optional(),
@@ -69,7 +72,7 @@ export function openToken(
  * another, must not read it.
  */
 export function makeToken(key: Buffer, now: number, before: Session | undefined, identity: Identity | undefined) {
-  const isHis = before !== undefined && (before.identity === undefined || before.identity.sub === identity?.sub);
+  const isHis = before !== undefined && (before.identity === undefined || isSame(before.identity, identity));
   const session: Session = {
     thread: isHis ? before.thread : randomBytes(16).toString('base64url'),
     until: now + SESSION_MS,
@@ -78,6 +81,9 @@ export function makeToken(key: Buffer, now: number, before: Session | undefined,
   const text = Buffer.from(JSON.stringify(session)).toString('base64url');
   return { token: `${text}.${proofOf(key, text)}`, thread: session.thread };
 }
+
+const isSame = (one: Identity, other: Identity | undefined) =>
+  one.sub === other?.sub && one.telegram === other?.telegram;
 
 /** Reads what the shop's server signed: a JWT with HS256 that has an end. Throws `BadPayloadError`. */
 export function readIdentity(secret: string | undefined, jwt: string, now: number): Identity {

@@ -6,7 +6,8 @@ import { createRate, networkOf } from '../../core/rate.ts';
 import { WebChatConfig } from './config.ts';
 import { filesOf, readPost, toItems } from './post.ts';
 import type { Post } from './post.ts';
-import { makeToken, openToken, readIdentity } from './session.ts';
+import { makeToken, openToken, readIdentity, type Identity } from './session.ts';
+import { isTelegramLogin, readTelegramLogin } from './telegram-login.ts';
 import { widgetScript } from './widget.ts';
 
 /** Room for the words beside the files. */
@@ -28,7 +29,7 @@ export const webChat = defineConnector({
     attachments: { in: true, out: true },
     localhost: true,
     threads: 'person',
-    proven: ['Chromium'],
+    proven: ['Chromium', 'signature vectors'],
   },
   config: WebChatConfig,
   open(config, context) {
@@ -81,9 +82,9 @@ export const webChat = defineConnector({
     /** A token for whoever asks: the one that he has is renewed, and what his site says of him noted in it. */
     function openSession(request: WebhookRequest): HttpAnswer {
       checkOrigin(request);
-      const { [IDENTITY]: jwt } = request.headers;
+      const { [IDENTITY]: said } = request.headers;
       const now = clock.now();
-      const identity = jwt === undefined ? undefined : readIdentity(config.identitySecret?.reveal(), jwt, now);
+      const identity = said === undefined ? undefined : identityOf(config, said, now);
       const before = openToken(sessionKey, tokenOf(request), now);
       return json(request, 200, makeToken(sessionKey, now, before?.session, identity));
     }
@@ -148,6 +149,13 @@ export const webChat = defineConnector({
     };
   },
 });
+
+/** Who the visitor is, as the shop's server or Telegram has signed it. */
+function identityOf({ identitySecret, telegramBotToken }: WebChatConfig, said: string, now: number): Identity {
+  return telegramBotToken && isTelegramLogin(said)
+    ? readTelegramLogin(telegramBotToken.reveal(), said, now)
+    : readIdentity(identitySecret?.reveal(), said, now);
+}
 
 function tokenOf({ headers: { authorization = '' } }: WebhookRequest): string {
   return /^Bearer (\S{1,5000})$/i.exec(authorization)?.[1] ?? '';
