@@ -135,7 +135,7 @@ describe('filing on a thread of its own', () => {
     const child = spawn(process.execPath, ['--import', 'tsx', script], { stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (said += text));
-    const [code] = (await once(child, 'exit')) as [number];
+    const [code] = (await once(child, 'close')) as [number];
     assert.notEqual(code, 0);
     assert.match(said, /unable to open database file/);
   });

@@ -16,4 +16,4 @@ const filer = createFiler({
   routing: () => ({ routes: [], types: new Map(), carries: new Map() }),
 });
 setInterval(() => undefined, 1000);
-await filer.file({ items: [], now: 0 } as unknown as Filing);
+await filer.file({ items: [], payload: {}, now: 0 } as unknown as Filing);
