@@ -70,6 +70,29 @@ describe('The socket of a web chat', () => {
     assert.equal(other.count.changed, 0);
   });
 
+  it('goes on when another visitor has left, and tells nobody of notes', async () => {
+    const visitor = await newVisitor(whole);
+    await visitor.write('key-stays-001', 'who stays?');
+    const [page, other] = [await pageOf(visitor), await pageOf(await newVisitor(whole))];
+    other.socket.disconnect();
+    const desk = await agent();
+    const told: string[] = [];
+    desk.on('change', ({ type }: { type: string }) => told.push(type));
+    const ticket = await ticketOf('who stays?');
+    let answers = 0;
+    await until(async () => {
+      await answer(ticket, `I do, ${++answers}.`);
+      return page.count.changed > 0;
+    }, 'it hears an answer');
+    await until(() => told.filter((type) => type === 'message.sent').length === answers, 'all of them are out');
+    const before = page.count.changed;
+    await whole.api(`/tickets/${ticket.id}/notes`, { method: 'POST', body: { text: 'between us' } });
+    await until(() => told.includes('note.created'), 'the note is told');
+    desk.emit('typing', { ticketId: ticket.id });
+    await until(() => page.count.typing > 0, 'what was sent before has come');
+    assert.equal(page.count.changed, before, told.join());
+  });
+
   it('tells a page that comes later too', async () => {
     const visitor = await newVisitor(whole);
     await visitor.write('key-later-001', 'asked before');
@@ -144,7 +167,12 @@ describe('The socket of a web chat', () => {
       const error = (await heard(open('/chat', auth, origin), 'connect_error')) as Error;
       assert.equal(error.message, 'unauthorized', JSON.stringify(auth).slice(0, 60));
     }
-    await heard(open('/chat', { channel: 'site', token }, 'https://evil.test'), 'connect_error');
+    // Not even a connection: whoever may show no chat is no visitor's page.
+    const evil = (await heard(
+      open('/chat', { channel: 'site', token }, 'https://evil.test'),
+      'connect_error',
+    )) as Error;
+    assert.notEqual(evil.message, 'unauthorized');
   });
 
   it('opens no way into the console for sites that may show the chat', async () => {
@@ -163,10 +191,12 @@ describe('The socket of a web chat', () => {
   });
 
   it('is closed to who says anything else', async () => {
-    const page = await pageOf(await newVisitor(whole));
-    const closed = heard(page.socket, 'disconnect');
-    for (let i = 0; i < 20; i++) page.socket.emit(i % 2 === 0 ? 'join' : 'typing', 'ticket tkt_1');
-    await closed;
+    for (const [name, ...said] of [['join'], ['typing', 'ticket tkt_1']] as [string, ...string[]][]) {
+      const page = await pageOf(await newVisitor(whole));
+      const closed = heard(page.socket, 'disconnect');
+      for (let i = 0; i < 20; i++) page.socket.emit(name, ...said);
+      await closed;
+    }
   });
 });
 
