@@ -55,8 +55,9 @@ async function fileItems(
   deps: FilingDeps,
 ): Promise<Accepted[]> {
   const results: Accepted[] = [];
+  const accepting = { ...deps, ways };
   for (const [index, item] of items.entries()) {
-    const result = await acceptUnit(tx, announcer, item, source, { ...deps, ways });
+    const result = await acceptUnit(tx, announcer, item, source, accepting);
     results.push(result);
     await tx.insertEvent(eventOf(result, { id: deps.newId('evt'), payloadId: payload.id, item: index, source }));
   }

@@ -3,20 +3,13 @@ import { defineConnector } from '../../core/connector.ts';
 import type { CanReply } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { APPLE, createApi, keyOf } from './api.ts';
 import { createFeedPoll, ITUNES } from './feed.ts';
 import { createPoll, POLL_EVERY_MS } from './poll.ts';
 import { LONGEST, sendReply } from './reply.ts';
 import { Found, toItems } from './review.ts';
-
-const address = (usual: string, description: string) =>
-  z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .default(usual)
-    .meta({ description });
 
 const Key = z.strictObject({
   issuerId: z
@@ -48,8 +41,8 @@ const Config = z
       .max(50)
       .optional()
       .meta({ description: 'Without a key: the countries whose public feeds are read' }),
-    apiRoot: address(APPLE, 'Address of a stand-in or proxy for App Store Connect'),
-    feedRoot: address(ITUNES, 'The same for the public feed'),
+    apiRoot: rootAddress.default(APPLE).meta({ description: 'Address of a stand-in or proxy for App Store Connect' }),
+    feedRoot: rootAddress.default(ITUNES).meta({ description: 'The same for the public feed' }),
   })
   .refine(({ key, countries }) => (key === undefined) !== (countries === undefined), {
     path: ['countries'],

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import { BadPayloadError } from '../../core/errors.ts';
 import type { WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { BINOTEL, createApi } from './api.ts';
 import { toItems } from './items.ts';
@@ -44,10 +45,7 @@ const Config = z.strictObject({
     .refine(isCountry, { error: 'is no country code of two capital letters, such as UA' })
     .default('UA')
     .meta({ description: 'Where numbers without a country code are from (ISO 3166)' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .default(BINOTEL)
     .meta({ description: `Address of the API, for other countries or a stand-in; ${BINOTEL} when left out` }),
 });

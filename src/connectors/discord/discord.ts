@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import type { Raw } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { shapedSecret } from '../../core/secret.ts';
 import { createApi, DISCORD } from './api.ts';
 import type { DiscordApi } from './api.ts';
@@ -32,10 +33,7 @@ const Config = z.strictObject({
     .regex(/^[0-9a-f]{64}$/, { error: 'is not a public key: Discord gives it as 64 letters and digits' })
     .optional()
     .meta({ description: 'Where Discord shall push interactions or events of the app; from General Information' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .default(DISCORD)
     .meta({ description: 'Address of a stand-in or proxy, instead of https://discord.com/api/v10' }),
 });

@@ -1,20 +1,13 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import { parseJson } from '../../core/json.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { accountOf, createAccessTokens, TOKEN_URL } from './account.ts';
 import { createApi, GOOGLE } from './api.ts';
 import { createPoll, POLL_EVERY_MS } from './poll.ts';
 import { LONGEST, sendReply } from './reply.ts';
 import { Found, toItems } from './review.ts';
-
-const address = (usual: string, description: string) =>
-  z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .default(usual)
-    .meta({ description });
 
 const Config = z.strictObject({
   app: z
@@ -31,8 +24,8 @@ const Config = z.strictObject({
     .regex(/^[A-Za-z]{2,3}([_-][A-Za-z]{2,4})?$/, { error: 'is no language, such as en or pt_BR' })
     .optional()
     .meta({ description: 'Language that Google translates reviews into; the translation comes beside the review' }),
-  apiRoot: address(GOOGLE, 'Address of a stand-in or proxy'),
-  tokenUrl: address(TOKEN_URL, 'Where access tokens are fetched, for a stand-in'),
+  apiRoot: rootAddress.default(GOOGLE).meta({ description: 'Address of a stand-in or proxy' }),
+  tokenUrl: rootAddress.default(TOKEN_URL).meta({ description: 'Where access tokens are fetched, for a stand-in' }),
 });
 
 export const googlePlay = defineConnector({

@@ -6,6 +6,7 @@ import type { Attachment, Identifier } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError, RetryableError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature } from '../../core/signature.ts';
@@ -25,10 +26,7 @@ const Config = z.strictObject({
     /^[!-~]{16,2000}$/,
     'is not a channel access token: it has no spaces or line ends, and more than 16 characters',
   ),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .optional()
     .meta({ description: 'Address of a proxy or stand-in, instead of api.line.me and api-data.line.me' }),
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { createApi, MANGO } from './api.ts';
 import { toItems } from './items.ts';
@@ -18,12 +19,7 @@ const Config = z.strictObject({
     .regex(/^\S+$/, 'has a space in it')
     .meta({ description: 'Unique code of the PBX (vpbx_api_key), from Integrations, API connector' }),
   salt: secret('Key for signatures (vpbx_api_salt), from the same page: it signs both ways'),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .default(MANGO)
-    .meta({ description: `Address of a proxy or stand-in, instead of ${MANGO}` }),
+  apiRoot: rootAddress.default(MANGO).meta({ description: `Address of a proxy or stand-in, instead of ${MANGO}` }),
 });
 
 export const mango = defineConnector({

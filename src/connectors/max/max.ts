@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import { parseJson } from '../../core/json.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { shapedSecret } from '../../core/secret.ts';
 import { createApi, MAX } from './api.ts';
 import { download } from './download.ts';
@@ -25,10 +26,7 @@ const Config = z
       /^[A-Za-z0-9_-]{5,256}$/,
       'has other characters than letters, digits, _ and -, or not 5 to 256: `openssl rand -hex 24` makes one',
     ).optional(),
-    apiRoot: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
-      .transform((url) => url.replace(/\/$/, ''))
+    apiRoot: rootAddress
       .default(MAX)
       .meta({ description: "Address of MAX's API, which has moved before, or of a proxy" }),
   })

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 
 /** The id of an account, as a setting. */
@@ -20,10 +21,5 @@ export const common = {
     .regex(/^v\d{1,3}\.\d$/)
     .default('v25.0')
     .meta({ description: 'Version of the Graph API' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .optional()
-    .meta({ description: 'Address of a stand-in or proxy, instead of Meta’s' }),
+  apiRoot: rootAddress.optional().meta({ description: 'Address of a stand-in or proxy, instead of Meta’s' }),
 };

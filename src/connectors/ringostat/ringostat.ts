@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { defineConnector } from '../../core/connector.ts';
 import type { Raw } from '../../core/connector.ts';
 import { isTimeZone } from '../../core/local-time.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { createApi, RINGOSTAT } from './api.ts';
 import type { RingostatApi } from './api.ts';
@@ -21,10 +22,7 @@ const Config = z.strictObject({
     .max(100)
     .refine(isTimeZone, { error: 'is no time zone: Europe/Kyiv is one' })
     .meta({ description: 'Time zone of the project, such as Europe/Kyiv: its webhooks write times without an offset' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .default(RINGOSTAT)
     .meta({ description: `Address of a proxy or stand-in, instead of ${RINGOSTAT}` }),
 });

@@ -5,6 +5,7 @@ import type { Identifier } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature, TOLERANCE_MS } from '../../core/signature.ts';
@@ -59,10 +60,7 @@ const Config = z
       .max(500)
       .default([])
       .meta({ description: 'Members whose messages are answers of the business, by their member id' }),
-    apiRoot: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
-      .transform((url) => url.replace(/\/$/, ''))
+    apiRoot: rootAddress
       .default(SLACK)
       .meta({ description: 'Address of a stand-in or proxy, instead of https://slack.com/api' }),
   })

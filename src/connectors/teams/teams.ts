@@ -5,6 +5,7 @@ import type { Attachment } from '../../core/envelope.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Payload } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { createAccess } from './access.ts';
 import { Message } from './activity.ts';
@@ -28,10 +29,7 @@ const Config = z.strictObject({
     .regex(/^[\w.-]{1,100}$/, { error: 'is neither the id nor the domain of a tenant' })
     .default('botframework.com')
     .meta({ description: 'Tenant of the app; left out only for an old bot of several tenants' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .optional()
     .meta({ description: 'Address of a stand-in, instead of all of Microsoft’s; its keys are believed' }),
 });

@@ -6,6 +6,7 @@ import type { Attachment } from '../../core/envelope.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { equalSecrets, shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { openApi, TELEGRAM } from './api.ts';
@@ -38,10 +39,7 @@ const Config = z
       /^[A-Za-z0-9_-]{1,256}$/,
       'has other characters than letters, digits, _ and -, or more than 256: `openssl rand -hex 24` makes one',
     ).optional(),
-    apiRoot: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
-      .transform((url) => url.replace(/\/$/, ''))
+    apiRoot: rootAddress
       .optional()
       .meta({ description: 'Address of your own Bot API server, instead of https://api.telegram.org' }),
   })

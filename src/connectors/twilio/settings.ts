@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 
 /** Where accounts live unless they were made for another region. */
@@ -13,9 +14,6 @@ export const account = {
   authToken: secret('Auth Token of the same account: it signs what Twilio sends'),
 };
 
-export const apiRoot = z
-  .url({ protocol: /^https?$/ })
-  .max(2000)
-  .transform((url) => url.replace(/\/$/, ''))
+export const apiRoot = rootAddress
   .default(TWILIO)
   .meta({ description: `Address of the API, for accounts of another region; ${TWILIO} when left out` });

@@ -4,6 +4,7 @@ import type { Context } from '../../core/connector.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { shapedSecret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { hmac, matchesSignature } from '../../core/signature.ts';
@@ -23,12 +24,7 @@ const Config = z.strictObject({
   welcome: z.string().trim().min(1).max(MAX_TEXT).optional().meta({
     description: 'What somebody reads who opens the conversation for the first time',
   }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
-    .optional()
-    .meta({ description: `Address of a proxy or stand-in, instead of ${VIBER}` }),
+  apiRoot: rootAddress.optional().meta({ description: `Address of a proxy or stand-in, instead of ${VIBER}` }),
 });
 
 export const viber = defineConnector({

@@ -5,6 +5,7 @@ import type { Channel, Context } from '../../core/connector.ts';
 import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { equalSecrets, secret } from '../../core/secret.ts';
 import type { Secret } from '../../core/secret.ts';
 import { createCall, VERSION, VK } from './api.ts';
@@ -36,10 +37,7 @@ const Config = z
     userToken: secret(
       'Access key of an administrator, for answers to comments on photos, videos, products and topics',
     ).optional(),
-    apiRoot: z
-      .url({ protocol: /^https?$/ })
-      .max(2000)
-      .transform((url) => url.replace(/\/$/, ''))
+    apiRoot: rootAddress
       .default(VK)
       .meta({ description: 'Address of a stand-in or proxy instead of https://api.vk.com' }),
   })

@@ -4,6 +4,7 @@ import type { CanReply } from '../../core/connector.ts';
 import { PermanentError, textOf } from '../../core/errors.ts';
 import { challengeHub, verifyHub } from '../../core/hub.ts';
 import { parseJson } from '../../core/json.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { createGraph, META, read } from './graph.ts';
 import type { Graph } from './graph.ts';
@@ -37,10 +38,7 @@ const Config = z.strictObject({
     .regex(/^v\d{1,3}\.\d$/)
     .default('v23.0')
     .meta({ description: 'Version of the Graph API' }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .default(META)
     .meta({ description: 'Address of a stand-in or proxy, instead of https://graph.facebook.com' }),
 });

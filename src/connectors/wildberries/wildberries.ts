@@ -7,6 +7,7 @@ import { AuthExpiredError, PermanentError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import { createPartsPoll } from '../../core/parts.ts';
 import type { Payload } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { CHATS, createApi, FEEDBACKS } from './api.ts';
 import type { WildberriesApi } from './api.ts';
@@ -23,10 +24,7 @@ const DAY_MS = 86_400_000;
 const NOTICE_MS = 14 * DAY_MS;
 
 const root = (address: string, what: string) =>
-  z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  rootAddress
     .default(address)
     .meta({ description: `Address of a stand-in, proxy or sandbox instead of ${address}: ${what}` });
 

@@ -4,6 +4,7 @@ import { PermanentError } from '../../core/errors.ts';
 import { isTimeZone, momentOf } from '../../core/local-time.ts';
 import { queryOf } from '../../core/payload.ts';
 import type { HttpAnswer, WebhookRequest } from '../../core/payload.ts';
+import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { createApi, ZADARMA } from './api.ts';
 import type { ZadarmaApi } from './api.ts';
@@ -26,10 +27,7 @@ const Config = z.strictObject({
   timezone: z.string().max(100).refine(isTimeZone, { error: 'is no time zone such as Europe/Kyiv or UTC+3' }).meta({
     description: 'Time zone of the account, such as Europe/Kyiv or UTC+3: its times say no offset. Settings, Profile',
   }),
-  apiRoot: z
-    .url({ protocol: /^https?$/ })
-    .max(2000)
-    .transform((url) => url.replace(/\/$/, ''))
+  apiRoot: rootAddress
     .default(ZADARMA)
     .meta({ description: `Address of the API: https://api.novofon.com for Novofon; ${ZADARMA} when left out` }),
 });
