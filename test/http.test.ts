@@ -426,6 +426,19 @@ describe('calls to others', () => {
         }
       }
     });
+
+    it('names none that looks like a word either, where the caller says so', async () => {
+      const hidden = 'onlyletters';
+      for (const behaviour of ['drop', { status: 403, body: `no such code: ${hidden}` }] as const) {
+        far.behave(behaviour);
+        const request = { url: `${far.origin}/rest/1/${hidden}/profile`, hidden };
+        const error: unknown = await open()
+          .send(request)
+          .catch((reason: unknown) => reason);
+        assert.doesNotMatch(inspect(error, { depth: 10, showHidden: true }), /onlyletters/);
+        assert.match((error as Error).message, /\/rest\/1\/…\/profile/);
+      }
+    });
   });
 
   describe('the lent fetch', () => {

@@ -166,7 +166,8 @@ export function nameOf(request: HttpRequest): string {
   const method = request.method ?? 'GET';
   if (!URL.canParse(request.url)) return `${method} (not an address)`;
   const { origin, host, protocol, pathname } = new URL(request.url);
-  const path = pathname.split('/').map((segment) => (isSecretSegment(segment) ? '…' : segment));
+  const isHidden = (segment: string) => segment === request.hidden || isSecretSegment(segment);
+  const path = pathname.split('/').map((segment) => (isHidden(segment) ? '…' : segment));
   return `${method} ${origin === 'null' ? `${protocol}//${host}` : origin}${path.join('/')}`;
 }
 
@@ -180,12 +181,12 @@ const HARMLESS = /^(accept.*|content-.*|user-agent|webhook-id|webhook-timestamp|
 const SHORTEST_SECRET = 6;
 
 /** An answer may quote the request: what may be a credential in that is masked. */
-function withoutSecrets(text: string, { url, headers = {} }: HttpRequest): string {
+function withoutSecrets(text: string, { url, hidden, headers = {} }: HttpRequest): string {
   const { searchParams, pathname } = new URL(url);
   const values = Object.entries(headers).flatMap(([name, value]) =>
     HARMLESS.test(name.toLowerCase()) ? [] : [value, ...value.split(' ')],
   );
-  const secrets = [...values, ...searchParams.values(), ...pathname.split('/').filter(isSecretSegment)]
+  const secrets = [...values, ...searchParams.values(), ...pathname.split('/').filter(isSecretSegment), hidden ?? '']
     .filter((value) => value.length >= SHORTEST_SECRET)
     .sort((a, b) => b.length - a.length);
   return secrets.reduce((rest, value) => rest.replaceAll(value, '[secret]'), text);
