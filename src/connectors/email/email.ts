@@ -1,3 +1,4 @@
+import type { AccessTokens } from '../../core/access-tokens.ts';
 import { defineConnector } from '../../core/connector.ts';
 import type { Channel, Context } from '../../core/connector.ts';
 import type { ItemInput } from '../../core/envelope.ts';
@@ -7,7 +8,7 @@ import { createHook } from './hooks/hook.ts';
 import { noteFromSes } from './hooks/ses.ts';
 import { createImap } from './imap.ts';
 import { createListener } from './listen.ts';
-import { createAccessTokens, type AccessTokens } from './oauth.ts';
+import { createAccessTokens } from './oauth.ts';
 import { createReader } from './read.ts';
 import { createSender } from './send.ts';
 

@@ -1,19 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { keepAccessTokens } from '../../core/access-tokens.ts';
+import type { AccessToken, AccessTokens } from '../../core/access-tokens.ts';
 import type { Context, HttpRequest } from '../../core/connector.ts';
 import { AuthExpiredError, RetryableError, TributaryError } from '../../core/errors.ts';
 import { parseJson } from '../../core/json.ts';
 import type { OAuth2 } from './config.ts';
-
-/** Access tokens of one grant, renewed as they expire. */
-export interface AccessTokens {
-  /** One that is good for at least a minute. */
-  current(): Promise<string>;
-  /** The server refused this one before its time. */
-  forget(token: string): void;
-}
-
-const MARGIN_MS = 60_000;
 
 const Granted = z.object({
   access_token: z.string().min(1),
@@ -44,29 +36,17 @@ export function createAccessTokens(oauth2: OAuth2, context: Pick<Context, 'clock
   const configured = oauth2.refreshToken.reveal();
   // Named after what is configured: an operator who enters a new token is not given the old one's successor.
   const name = `refresh_token_${createHash('sha256').update(`${oauth2.tokenUrl}\n${configured}`).digest('hex').slice(0, 16)}`;
-  let held: { readonly token: string; readonly until: number } | undefined;
-  let pending: Promise<string> | undefined;
 
-  async function renew(): Promise<string> {
+  async function renew(): Promise<AccessToken> {
     const refreshToken = (await context.secrets.load(name)) ?? configured;
     const granted = await ask(oauth2, context, refreshToken);
     if (granted.refresh_token !== undefined && granted.refresh_token !== refreshToken) {
       await context.secrets.save(name, granted.refresh_token);
     }
-    held = { token: granted.access_token, until: context.clock.now() + granted.expires_in * 1000 - MARGIN_MS };
-    return held.token;
+    return { token: granted.access_token, seconds: granted.expires_in };
   }
 
-  return {
-    current() {
-      if (held && context.clock.now() < held.until) return Promise.resolve(held.token);
-      pending ??= renew().finally(() => (pending = undefined));
-      return pending;
-    },
-    forget(token) {
-      if (held && held.token === token) held = undefined;
-    },
-  };
+  return keepAccessTokens(context.clock, renew);
 }
 
 async function ask(oauth2: OAuth2, context: Pick<Context, 'http'>, refreshToken: string) {

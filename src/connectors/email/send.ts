@@ -1,11 +1,11 @@
 import { isIP } from 'node:net';
 import { Readable } from 'node:stream';
 import type SmtpConnection from 'nodemailer/lib/smtp-connection';
+import type { AccessTokens } from '../../core/access-tokens.ts';
 import type { Context, Reply } from '../../core/connector.ts';
 import { domainOf } from './addresses.ts';
 import { composeMail, type Mail, type Sender } from './compose.ts';
 import { isLoopback, portOf, tlsOptions, type Smtp } from './config.ts';
-import type { AccessTokens } from './oauth.ts';
 import { toSendError } from './send-errors.ts';
 
 /** Milliseconds: until it may be written to, without a word, and in all (a try may take five minutes). */

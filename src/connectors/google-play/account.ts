@@ -1,6 +1,8 @@
 import { createPrivateKey } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { keepAccessTokens } from '../../core/access-tokens.ts';
+import type { AccessToken, AccessTokens } from '../../core/access-tokens.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Http } from '../../core/connector.ts';
 import { AuthExpiredError, RetryableError, TributaryError } from '../../core/errors.ts';
@@ -17,8 +19,6 @@ const GRANT = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 const LIFE_SEC = 3600;
 /** Our clock may be ahead of Google's, which takes nothing from the future, seconds. */
 const AHEAD_SEC = 60;
-/** Before a token ends it is no longer used, milliseconds. */
-const MARGIN_MS = 60_000;
 
 /** What we need of the JSON file that Google Cloud makes for a key of a service account. */
 const Account = z.object({ client_email: z.string().min(3).max(500), private_key: z.string().max(4096) });
@@ -41,13 +41,7 @@ const Granted = z.object({
 });
 const Refused = z.object({ error: z.string().max(100), error_description: z.string().max(2000).default('') });
 
-/** Access tokens of a service account, fetched one at a time. */
-export interface AccessTokens {
-  current(signal?: AbortSignal): Promise<string>;
-  /** Google refused this one before its time. */
-  forget(token: string): void;
-}
-
+/** Access tokens of a service account. */
 export function createAccessTokens(deps: {
   readonly serviceAccount: Secret;
   readonly tokenUrl: string;
@@ -55,8 +49,6 @@ export function createAccessTokens(deps: {
   readonly clock: Clock;
 }): AccessTokens {
   const { serviceAccount, tokenUrl, http, clock } = deps;
-  let held: { readonly token: string; readonly until: number } | undefined;
-  let pending: Promise<string> | undefined;
 
   function assertion(): string {
     const account = accountOf(serviceAccount);
@@ -66,7 +58,7 @@ export function createAccessTokens(deps: {
     return signJwt({ alg: 'RS256' }, claims, account.key);
   }
 
-  async function fetchToken(): Promise<string> {
+  async function fetchToken(): Promise<AccessToken> {
     const body = new URLSearchParams({ grant_type: GRANT, assertion: assertion() }).toString();
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
     const { json } = await http.send({ method: 'POST', url: tokenUrl, headers, body }).catch((error: unknown) => {
@@ -74,20 +66,10 @@ export function createAccessTokens(deps: {
     });
     const { data } = Granted.safeParse(json);
     if (!data) throw new RetryableError('Google answered without an access token');
-    held = { token: data.access_token, until: clock.now() + data.expires_in * 1000 - MARGIN_MS };
-    return held.token;
+    return { token: data.access_token, seconds: data.expires_in };
   }
 
-  return {
-    current() {
-      if (held && clock.now() < held.until) return Promise.resolve(held.token);
-      pending ??= fetchToken().finally(() => (pending = undefined));
-      return pending;
-    },
-    forget(token) {
-      if (held?.token === token) held = undefined;
-    },
-  };
+  return keepAccessTokens(clock, fetchToken);
 }
 
 /** https://developers.google.com/identity/protocols/oauth2/service-account#jwt-error-codes */

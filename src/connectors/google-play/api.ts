@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import type { ZodType } from 'zod';
+import { withAccessToken } from '../../core/access-tokens.ts';
+import type { AccessTokens } from '../../core/access-tokens.ts';
 import type { Http, HttpRequest } from '../../core/connector.ts';
 import {
   AuthExpiredError,
@@ -9,7 +11,6 @@ import {
   TributaryError,
 } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
-import type { AccessTokens } from './account.ts';
 
 export const GOOGLE = 'https://androidpublisher.googleapis.com';
 
@@ -36,29 +37,15 @@ export function createApi(deps: {
 }): PlayApi {
   const { app, apiRoot, tokens, http } = deps;
 
-  async function call(request: HttpRequest): Promise<unknown> {
-    const token = await tokens.current();
-    try {
-      return (await http.send({ ...request, headers: { authorization: `Bearer ${token}` } })).json;
-    } catch (error) {
-      if (error instanceof AuthExpiredError) tokens.forget(token);
-      throw error;
-    }
-  }
-
   return async ({ path, query = {}, ...rest }, schema) => {
     const search = new URLSearchParams(query).toString();
     const url = `${apiRoot}/androidpublisher/v3/applications/${app}${path}${search && `?${search}`}`;
     const request = { ...rest, url, maxBytes: MAX_BYTES };
-    const json = await call(request)
-      // A token that ended before its time says nothing about the account: a fresh one does.
-      .catch((error: unknown) => {
-        if (error instanceof AuthExpiredError && error.response) return call(request);
-        throw error;
-      })
-      .catch((error: unknown) => {
-        throw refusalOf(error, app);
-      });
+    const { json } = await withAccessToken(tokens, (token) =>
+      http.send({ ...request, headers: { authorization: `Bearer ${token}` } }),
+    ).catch((error: unknown) => {
+      throw refusalOf(error, app);
+    });
     const read = schema.safeParse(json);
     if (read.success) return read.data;
     throw new RetryableError(`${rest.method ?? 'GET'} ${path}: the answer is none of Google Play's`, {
