@@ -182,7 +182,7 @@ export interface Task {
   readonly endpointId: string;
   readonly ticketId: string | null;
   readonly messageId: string | null;
-  /** The change it tells about, for `notify` and `update`. */
+  /** The change it tells about, for `notify`, `update`, and what became of a message after it was delivered. */
   readonly changeSeq: number | null;
   /** What it says outward: the change's type, or the task's kind. */
   readonly type: string;

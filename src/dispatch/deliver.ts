@@ -48,10 +48,10 @@ export function createDeliver(deps: DeliverDeps) {
     const { ticket, message } = carried;
     const link = linkOf(ticket, task.endpointId);
     const about = { ...carried, id: task.id, open: deps.openAttachment };
-    if (task.attachmentId !== null) {
-      const file = link && (await fileOf(deps.store, task, message));
-      if (!file) return { request: 'goes with its message' };
-      return append(deps, to, link, { ...about, message: file, transcript: [] });
+    if (task.type === 'message.updated') {
+      const news = link && (await newsOf(deps.store, task, message));
+      if (!news) return { request: 'goes with its message, or with what came after it' };
+      return append(deps, to, link, { ...about, message: news, transcript: [] });
     }
     const complete = Date.parse(message.receivedAt) + FILES_WAIT_MS;
     if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
@@ -183,16 +183,26 @@ async function withoutLater(deps: DeliverDeps, task: Task, message: Message): Pr
   };
 }
 
-/** A file that follows its message, as a message of its own; undefined where it goes with that one after all, or is gone. */
-async function fileOf(
-  store: Store,
-  { endpointId, attachmentId }: Task,
-  message: Message,
-): Promise<Message | undefined> {
-  const attachment = message.attachments.find(({ id }) => id === attachmentId);
+/**
+ * What follows a message that is there already, as a message of its own: a file, or the words as they are now.
+ * Undefined where it goes with that one after all, or is gone, or something newer follows.
+ */
+async function newsOf(store: Store, task: Task, message: Message): Promise<Message | undefined> {
+  const { endpointId, attachmentId, changeSeq } = task;
   const deliveries = await store.write([], (tx) => tx.deliveriesOf(message.ticketId ?? '', message.id));
   const main = deliveries.find((each) => each.endpointId === endpointId);
-  if (!attachment || (main && main.state !== 'delivered')) return undefined;
+  if (main && main.state !== 'delivered') return undefined;
+  if (attachmentId !== null) return fileOf(attachmentId, message);
+  const change = await store.read.change(changeSeq ?? -1);
+  const revision = change?.data['revision'] as number | undefined;
+  if (revision !== undefined && (revision < message.revision || message.deletedAt !== null)) return undefined;
+  const version = message.deletedAt === null ? message.revision : 'deleted';
+  return { ...message, id: `${message.id}-${version}`, attachments: [] };
+}
+
+function fileOf(attachmentId: string, message: Message): Message | undefined {
+  const attachment = message.attachments.find(({ id }) => id === attachmentId);
+  if (!attachment) return undefined;
   const nothing = { externalId: null, subject: null, text: '', textFull: null, html: null, call: null, review: null };
   return { ...message, ...nothing, id: attachment.id, fields: {}, reactions: [], attachments: [attachment] };
 }

@@ -17,7 +17,7 @@ export function createProfile(deps: {
   /** Tells others in a transaction. */
   readonly announce: (
     tx: Transaction,
-  ) => (row: Omit<ChangeRow, 'at'>, about: { readonly ticket: TicketRow }) => Promise<void>;
+  ) => (row: Omit<ChangeRow, 'at'>, about: { readonly ticket: TicketRow }) => Promise<unknown>;
 }) {
   const { store, clock } = deps;
 

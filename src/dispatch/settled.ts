@@ -15,7 +15,7 @@ export interface Ending {
 type Announce = (
   row: Omit<ChangeRow, 'at'>,
   about?: { ticket: TicketRow; kind?: string; origin?: string },
-) => Promise<void>;
+) => Promise<unknown>;
 
 /** What this transaction tells others. */
 export interface Announcer {

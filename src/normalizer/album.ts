@@ -5,6 +5,7 @@ import type { Transaction } from '../core/store.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
+import { follow } from './follow.ts';
 import { contentOf, sameContent } from './revise.ts';
 
 type AlbumSource = Source & { readonly newId: NewId };
@@ -111,10 +112,17 @@ async function compose(
   if (!same) await tx.reviseMessage(album, content, source.receivedAt);
   const ticket = await tx.ticket(album.ticketId);
   const version = await tx.updateTicket(album.ticketId, {}, source.receivedAt);
-  await announcer.change(
-    { type: 'message.updated', version, ticketId: album.ticketId, messageId: album.id },
+  const changeSeq = await announcer.change(
+    {
+      type: 'message.updated',
+      version,
+      ticketId: album.ticketId,
+      messageId: album.id,
+      extra: { revision: content.revision },
+    },
     ticket && { ticket, kind: album.kind, origin: source.origin },
   );
+  if (!sameContent(album, content)) await follow(tx, announcer, album, { changeSeq });
 }
 
 /** All that the parts say, in their order; nothing of what was taken back. */

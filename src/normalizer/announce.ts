@@ -14,7 +14,7 @@ export interface AnnounceDeps {
 
 /** Writes of one transaction that others must hear of after its commit. */
 export interface Announcer {
-  /** Notes a change and adds the tasks that it causes. */
+  /** Notes a change and adds the tasks that it causes. Resolves with its place in the feed. */
   readonly change: (
     row: Omit<ChangeRow, 'at'>,
     about?: {
@@ -24,7 +24,7 @@ export interface Announcer {
       /** Not passed on before. */
       readonly dueAt?: number;
     },
-  ) => Promise<void>;
+  ) => Promise<number>;
   task(row: {
     readonly kind: TaskKind;
     readonly type: string;
@@ -101,6 +101,7 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
           dueAt: about?.dueAt,
         });
       }
+      return changeSeq;
     },
   };
 }

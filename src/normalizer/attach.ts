@@ -3,6 +3,7 @@ import type { NewId } from '../core/id.ts';
 import type { AlbumPart } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Announcer } from './announce.ts';
+import { follow } from './follow.ts';
 
 /** Files the attachments that a message doesn't have yet; their bytes are fetched by tasks. Returns the new ones. */
 export async function fileAttachments(
@@ -36,29 +37,8 @@ export async function fileAttachments(
       attachmentId: rowId,
     });
     files.push({ id: attachment.id, rowId });
-    await follow(tx, announcer, message, rowId);
+    const { ticketId } = message;
+    if (ticketId !== undefined) await follow(tx, announcer, { id: messageId, ticketId }, { attachmentId: rowId });
   }
   return files;
-}
-
-/** A file that joins a message later goes, once it is there, to every help desk that has the message already. */
-async function follow(
-  tx: Transaction,
-  announcer: Announcer,
-  { id: messageId, ticketId }: { readonly id: string; readonly ticketId?: string },
-  attachmentId: string,
-): Promise<void> {
-  if (ticketId === undefined) return;
-  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
-    // One that has yet to begin will find the file.
-    if (state !== 'delivered' && state !== 'delivering') continue;
-    await announcer.task({
-      kind: 'deliver',
-      type: 'message.updated',
-      endpointId,
-      messageId,
-      attachmentId,
-      dueAt: null,
-    });
-  }
 }

@@ -9,6 +9,7 @@ import { callerOf, learnCaller } from './caller.ts';
 import { callOf, isMissed, saidIn, type CallState, type Said } from './call-state.ts';
 import { openFor, settleCallBack, wakeFor, type Place } from './call-ticket.ts';
 import { settleEarly } from './early.ts';
+import { follow } from './follow.ts';
 
 type CallEnvelope = Extract<Envelope, { kind: 'call' }>;
 
@@ -206,15 +207,23 @@ async function announce(
   const ticket = found && becameMissed ? await wakeFor(tx, announcer, found, { at, origin, place }) : found;
   const change = { type: typeOf(state, before, place), messageId: row.id };
   if (ticket) {
-    const about = { ticket, kind: 'call', ...(origin !== undefined && { origin }) };
+    const about = { ticket, kind: 'call', origin };
     const ticketId = ticket.id;
     if (place?.created) await announcer.change({ type: 'ticket.created', version: ticket.version, ticketId }, about);
-    await announcer.change({ ...change, version: await tx.updateTicket(ticketId, {}, at), ticketId }, about);
+    const version = await tx.updateTicket(ticketId, {}, at);
+    const changeSeq = await announcer.change({ ...change, version, ticketId }, about);
+    // Help desks hear of a call when it is over; what was said in it is often written down after that.
+    if (change.type === 'message.updated' && isWrittenDown(state, before))
+      await follow(tx, announcer, { id: row.id, ticketId }, { changeSeq });
   } else {
     await announcer.change({ ...change, version: 0, customerId: row.customerId ?? undefined });
   }
   await settleCallBack(tx, announcer, { row, state, before, at });
   return ticket;
+}
+
+function isWrittenDown(state: CallState, before: CallState | undefined): boolean {
+  return state.content.call.transcript !== before?.content.call.transcript;
 }
 
 /** That it is over is told once, and when it comes into a ticket after that. */

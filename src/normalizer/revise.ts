@@ -6,6 +6,7 @@ import type { ChangeType, TicketStatus } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
+import { follow } from './follow.ts';
 
 /** A message that is there already: the same again, a newer revision, or the same id with other words. */
 export async function acceptAgain(
@@ -35,15 +36,17 @@ export async function acceptAgain(
     await fileAttachments(tx, announcer, envelope, files);
     const ticket = await tx.ticket(known.ticketId);
     const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
-    await announcer.change(
+    const changeSeq = await announcer.change(
       {
         type: 'message.updated',
         version,
         ticketId: known.ticketId,
         messageId: known.id,
+        extra: { revision: content.revision },
       },
       ticket && { ticket, kind: known.kind, origin: source.origin },
     );
+    await follow(tx, announcer, known, { changeSeq });
     if (ticket && known.kind === 'review') await wakeTicket(tx, announcer, ticket, source);
     return { ...result, outcome: 'revised', reason: `revision ${content.revision}` };
   }

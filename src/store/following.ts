@@ -49,7 +49,8 @@ export function followingOf(
     deliveriesOf: (ticketId, messageId) =>
       sql.all(
         `SELECT endpoint_id AS "endpointId", state FROM tasks
-         WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND attachment_id IS NULL`,
+         WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND attachment_id IS NULL
+           AND type <> 'message.updated'`,
         ticketId,
         messageId,
       ),

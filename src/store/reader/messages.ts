@@ -101,7 +101,7 @@ export function messagesIn(sources: MessageSources): Pick<
 async function undeliveredRows(db: Db, destination: string, ticket: string, before: string): Promise<MessageColumns[]> {
   const limit = sql`(SELECT seq FROM messages WHERE id = ${before} AND ticket_id = ${ticket})`;
   const tasks = sql`tasks t WHERE t.ticket_id = ${ticket} AND t.endpoint_id = ${destination} AND t.kind = 'deliver'
-    AND t.attachment_id IS NULL`;
+    AND t.attachment_id IS NULL AND t.type <> 'message.updated'`;
   const { rows } = await sql<MessageColumns>`
     SELECT m.* FROM messages m
     WHERE m.ticket_id = ${ticket} AND m.kind <> 'note' AND m.deleted_at IS NULL AND m.seq < ${limit}

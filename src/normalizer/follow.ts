@@ -1,0 +1,21 @@
+import type { Transaction } from '../core/store.ts';
+import type { Announcer } from './announce.ts';
+
+/** What comes to a message after it was filed: a file, or a change of its words, by the change that tells of it. */
+type News = { readonly attachmentId: string } | { readonly changeSeq: number };
+
+/** Carries it to every help desk that has the message already. */
+export async function follow(
+  tx: Transaction,
+  announcer: Announcer,
+  { id: messageId, ticketId }: { readonly id: string; readonly ticketId: string },
+  news: News,
+): Promise<void> {
+  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
+    // One that has yet to begin will find the message as it is then.
+    if (state !== 'delivered' && state !== 'delivering') continue;
+    // A file takes its place in the line of the ticket once it is there.
+    const when = 'attachmentId' in news ? { dueAt: null } : { ticketId };
+    await announcer.task({ kind: 'deliver', type: 'message.updated', endpointId, messageId, ...news, ...when });
+  }
+}
