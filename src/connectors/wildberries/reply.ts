@@ -5,6 +5,7 @@ import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { splitText } from '../../core/split-text.ts';
 import type { Message } from '../../core/ticket.ts';
 import { toUploadForm } from '../../core/upload-form.ts';
+import type { UploadFile } from '../../core/upload-form.ts';
 import type { WildberriesApi } from './api.ts';
 import { search } from './lists.ts';
 import { answerName, readName, sentName } from './names.ts';
@@ -81,7 +82,7 @@ async function post(api: WildberriesApi, surface: Surface, id: string, text: str
 
 /** Chats are written to with a signature that only their list tells, besides the first message of each. */
 export interface Chats {
-  send(chat: string, text: string, file?: Parameters<typeof toUploadForm>[1]): Promise<void>;
+  send(chat: string, text: string, file?: UploadFile): Promise<void>;
 }
 
 const Listed = z.array(z.object({ chatID: z.string(), replySign: z.string() }));

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import type { ActionInput } from '../../core/action.ts';
 import type { Raw } from '../../core/connector.ts';
 import { toOurs, type Values } from '../../core/field-mapping.ts';
+import { htmlToText } from '../../core/html-text.ts';
 import { parseJson } from '../../core/json.ts';
 import type { Payload } from '../../core/payload.ts';
 import type { TicketStatus } from '../../core/ticket.ts';
 import { Id, type Api } from './api.ts';
-import { htmlToText, withoutQuote } from './html.ts';
+import { withoutQuote } from './quote.ts';
 
 /**
  * What agents did, read from the transactions of the tickets that we made: a webhook of RT would have to be a scrip of

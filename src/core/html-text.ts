@@ -16,12 +16,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '&lt;': '<',
   '&gt;': '>',
   '&quot;': '"',
-  '&#39;': "'",
+  '&apos;': "'",
   '&nbsp;': ' ',
   '&amp;': '&',
 };
 
-/** What an agent wrote in the editor of Request Tracker, as text: one pass, no pattern that could be held up. */
+/** What somebody wrote in the editor of a help desk, as text: one pass, no pattern that could be held up. */
 export function htmlToText(html: string): string {
   let text = '';
   let unseen: string | undefined;
@@ -40,7 +40,7 @@ export function htmlToText(html: string): string {
     if (LINES.has(tag)) text += '\n';
     if (end >= 0) text += collapse(piece.slice(end + 1));
   }
-  const decoded = text.replace(/&(?:lt|gt|quot|#39|nbsp|amp);/g, (entity) => ENTITIES[entity] ?? entity);
+  const decoded = text.replace(/&(?:lt|gt|quot|apos|nbsp|amp|#\d{1,7}|#[xX][\da-fA-F]{1,6});/g, decode);
   return decoded
     .split('\n')
     .map((line) => line.trim())
@@ -48,19 +48,14 @@ export function htmlToText(html: string): string {
     .trim();
 }
 
-function collapse(text: string): string {
-  return text.replaceAll(/\s+/g, ' ');
+function decode(entity: string): string {
+  if (!entity.startsWith('&#')) return ENTITIES[entity] ?? entity;
+  const isHex = entity[2] === 'x' || entity[2] === 'X';
+  const code = Number.parseInt(entity.slice(isHex ? 3 : 2), isHex ? 16 : 10);
+  const isCharacter = code > 0 && code <= 0x10ffff && !(code >= 0xd800 && code <= 0xdfff);
+  return isCharacter ? String.fromCodePoint(code).replace('\u00a0', ' ') : entity;
 }
 
-/** Without the quote that RT puts before an answer: a line that ends in "wrote:" and lines with `>`. */
-export function withoutQuote(text: string): string {
-  const lines = text.trim().split('\n');
-  const isQuote = (line: string | undefined) => line?.startsWith('>') ?? false;
-  const kept = lines.filter((line, index) => {
-    if (isQuote(line)) return false;
-    const next = lines.slice(index + 1, index + 3).find((each) => each.trim() !== '');
-    return !(line.trimEnd().endsWith(' wrote:') && isQuote(next));
-  });
-  const rest = kept.join('\n').trim();
-  return rest === '' ? text.trim() : rest;
+function collapse(text: string): string {
+  return text.replaceAll(/\s+/g, ' ');
 }
