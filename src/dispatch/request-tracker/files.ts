@@ -1,4 +1,5 @@
 import type { Delivery } from '../../core/destination.ts';
+import { sendable } from '../../core/sendable.ts';
 import type { Message } from '../../core/ticket.ts';
 
 type File = { readonly FileName: string; readonly FileType: string; readonly FileContent: string };
@@ -8,9 +9,11 @@ export interface Files {
   readonly unsent: ReadonlyMap<string, string>;
 }
 
+const TAKER = 'Request Tracker';
+
 /** At most so many bytes together. */
 export async function readFiles(delivery: Delivery, max: number): Promise<Files> {
-  const { sending, unsent } = sorted(delivery.message, max);
+  const { sending, unsent } = sendable(delivery.message, { max, taker: TAKER });
   const sent: File[] = [];
   for (const { id, name, mediaType } of sending) {
     const chunks: Buffer[] = [];
@@ -22,25 +25,11 @@ export async function readFiles(delivery: Delivery, max: number): Promise<Files>
 
 /** The same without their bytes. */
 export function namedFiles(message: Message, max: number): Files {
-  const { sending, unsent } = sorted(message, max);
+  const { sending, unsent } = sendable(message, { max, taker: TAKER });
   const sent = sending.map(({ name, mediaType, size }) => fileOf(name, mediaType, `(${size ?? 0} bytes in base64)`));
   return { sent, unsent };
 }
 
 function fileOf(name: string, mediaType: string, content: string): File {
   return { FileName: name || 'file', FileType: mediaType || 'application/octet-stream', FileContent: content };
-}
-
-/** Which of the stored files go along, and why the others don't. */
-function sorted({ attachments }: Message, max: number) {
-  const unsent = new Map<string, string>();
-  let left = max;
-  const sending = attachments.filter(({ id, state, size }) => {
-    if (state !== 'stored') return false;
-    if (size === 0) unsent.set(id, 'Request Tracker takes no empty files');
-    else if ((size ?? 0) > left) unsent.set(id, `more than ${max} bytes together`);
-    else left -= size ?? 0;
-    return !unsent.has(id);
-  });
-  return { sending, unsent };
 }

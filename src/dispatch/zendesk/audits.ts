@@ -3,6 +3,7 @@ import type { ActionInput } from '../../core/action.ts';
 import { ignored } from '../../core/envelope.ts';
 import { UncertainError } from '../../core/errors.ts';
 import { toOurs } from '../../core/field-mapping.ts';
+import { markOf } from '../../core/mark.ts';
 import type { Message } from '../../core/ticket.ts';
 import { Audit } from './api.ts';
 import type { Api } from './api.ts';
@@ -17,12 +18,6 @@ import type { Config } from './config.ts';
 const MOST_PAGES = 100;
 /** How far Zendesk's clock may be behind ours. */
 const SKEW_MS = 60 * 60_000;
-
-/** One delivery of one message: an edit, or that an answer failed, is another one. */
-export function markOf({ id, revision, deletedAt, delivery }: Message): string {
-  const state = deletedAt === null ? (delivery?.state === 'failed' ? '.failed' : '') : '.deleted';
-  return `${id}.${revision}${state}`;
-}
 
 /** Whether a message was written into a ticket there. */
 export async function hasMark(api: Api, ticketId: string, message: Message): Promise<boolean> {

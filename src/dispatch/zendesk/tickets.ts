@@ -3,11 +3,12 @@ import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
+import { markOf } from '../../core/mark.ts';
 import type { Customer, Message, Ticket } from '../../core/ticket.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import { isOtherRequest } from './api.ts';
 import type { Api } from './api.ts';
-import { hasMark, markOf } from './audits.ts';
+import { hasMark } from './audits.ts';
 import { STANDARD } from './config.ts';
 import type { Config } from './config.ts';
 
