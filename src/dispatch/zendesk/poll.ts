@@ -1,61 +1,29 @@
-import { z } from 'zod';
 import type { Context, Fetching, Raw } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
+import { pollMoved } from '../../core/moved-tickets.ts';
 import type { Api, Audit, Ticket } from './api.ts';
 import { authorsOf, pagesOf, timeOf } from './audits.ts';
 import type { History, Person } from './audits.ts';
 
-/** What is said of the last moments may still change: it is looked at again. */
-const OVERLAP_MS = 60_000;
-/** A ticket that moved so long ago doesn't move again within the same second. */
-const SETTLED_MS = 10_000;
 const PAGE = 50;
 const MOST_PAGES = 200;
-/** Tickets that one poll looks into. */
-const MOST_TICKETS = 50;
-
-const Cursor = z.object({
-  /** When the last change was made of the tickets that were looked into, by Zendesk's clock. */
-  since: z.number(),
-  /** Up to when all that was done in any ticket is known: behind `since` while there is much to be looked into. */
-  read: z.number(),
-  /** Tickets that changed shortly before it, and how far they were read. */
-  seen: z.record(z.string(), z.object({ updated: z.string(), audit: z.string(), settled: z.boolean() })),
-});
-type Cursor = z.output<typeof Cursor>;
 
 /** What changed in our tickets since it was last asked. The first time: nothing, but from then on. */
 export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNullable<Fetching['poll']> {
-  return async (text, signal) => {
-    const before = text === undefined ? undefined : Cursor.parse(JSON.parse(text));
-    if (!before) return { items: [], cursor: JSON.stringify(begin(clock.now())) };
-    const [from, unread] = [before.since - OVERLAP_MS, before.read - OVERLAP_MS];
-    const changed = (await changedSince(api, from, signal)).sort((a, b) => movedAt(a) - movedAt(b));
-    const ours = changed.filter((ticket) => isOurs(ticket.external_id));
-    const news = ours.filter(({ id, updated_at: updated }) => before.seen[id]?.updated !== updated);
-    // In the second that it was read something else may have happened to it.
-    const unsettled = ours.filter((ticket) => !news.includes(ticket) && before.seen[ticket.id]?.settled === false);
-    const more = news.length > MOST_TICKETS;
-    const now = [...news, ...unsettled].slice(0, MOST_TICKETS);
-    const items: Raw[] = [];
-    const seen: Cursor['seen'] = { ...before.seen };
-    for (const ticket of now) {
-      const known = before.seen[ticket.id];
-      const isNew = (audit: Audit) => (known ? Number(audit.id) > Number(known.audit) : timeOf(audit) >= unread);
-      const audits = (await auditsOf(api, ticket.id, unread, signal)).filter(isNew);
-      if (audits.length > 0) items.push(await toRaw(api, ticket.id, audits, signal));
-      const settled = clock.now() - movedAt(ticket) > SETTLED_MS;
-      seen[ticket.id] = { updated: ticket.updated_at, audit: audits.at(-1)?.id ?? known?.audit ?? '0', settled };
-    }
-    const since = Math.max(before.since, ...(more ? now : changed).map(movedAt));
-    const recent = Object.entries(seen).filter(([, { updated }]) => Date.parse(updated) >= since - OVERLAP_MS);
-    const after: Cursor = { since, read: more ? before.read : since, seen: Object.fromEntries(recent) };
-    return { items, cursor: JSON.stringify(after), more };
-  };
-}
-
-function begin(now: number): Cursor {
-  return { since: now, read: now, seen: {} };
+  return pollMoved(clock, {
+    movedSince: async (from, signal) =>
+      (await changedSince(api, from, signal)).map((ticket) => ({
+        id: ticket.id,
+        at: movedAt(ticket),
+        isOurs: isOurs(ticket.external_id),
+      })),
+    async look({ id }, { known, unread }, signal) {
+      const isNew = (audit: Audit) => (known ? Number(audit.id) > Number(known) : timeOf(audit) >= unread);
+      const audits = (await auditsOf(api, id, unread, signal)).filter(isNew);
+      const items = audits.length > 0 ? [await toRaw(api, id, audits, signal)] : [];
+      return { items, known: audits.at(-1)?.id ?? known ?? '0' };
+    },
+  });
 }
 
 /** Tickets that we made carry our id. */
