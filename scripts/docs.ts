@@ -10,6 +10,7 @@ import { toConfigJsonSchema } from '../src/config-schema.ts';
 import { connectors } from '../src/connectors/index.ts';
 import { destinationTypes } from '../src/dispatch/index.ts';
 import { createProgram } from '../src/main.ts';
+import { FAULTS } from '../test/suites/destination-faults.ts';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 
@@ -75,6 +76,17 @@ function toDestinations(): string {
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
 }
 
+/** What each destination is put through, from the list that the suite runs. */
+function toFaults(): string {
+  const types = destinationTypes.toSorted((a, b) => a.title.localeCompare(b.title, 'en'));
+  const rows = FAULTS.map(({ id, title, concerns }) => {
+    const cells = types.map((type) => ((concerns?.(type) ?? true) ? '✓' : '–'));
+    return `| ${[id, title, ...cells].join(' | ')} |`;
+  });
+  const head = ['', 'what the far side does, and what comes of it', ...types.map(({ title }) => title)];
+  return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
+}
+
 function replaceBetween(text: string, marker: string, content: string): string {
   const [before, rest = ''] = text.split(`<!-- ${marker} -->`);
   const after = rest.split(`<!-- /${marker} -->`)[1];
@@ -106,6 +118,7 @@ const pages: Readonly<Record<string, string>> = {
   'docs/cli.md': await toPage('docs/cli.md', 'commands', commands.join('\n\n')),
   'docs/channels/README.md': await toPage('docs/channels/README.md', 'channels', toChannels('')),
   'docs/destinations/README.md': await toPage('docs/destinations/README.md', 'destinations', toDestinations()),
+  'docs/destinations/faults.md': await toPage('docs/destinations/faults.md', 'faults', toFaults()),
   'README.md': await toPage('README.md', 'channels', toChannels('docs/channels/')),
 };
 

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
+import type { Destination, DestinationType } from '../../src/core/destination.ts';
+import {
+  AuthExpiredError,
+  PermanentError,
+  RateLimitedError,
+  RetryableError,
+  TributaryError,
+} from '../../src/core/errors.ts';
+import { createHttp } from '../../src/http/http.ts';
+import { fakeClock } from '../fakes/clock.ts';
+import { startReceiver } from '../fakes/receiver.ts';
+import type { Answer, Behaviour, Receiver } from '../fakes/receiver.ts';
+import type { Case } from './destination-cases.ts';
+import { caseOf, faultCaseOf, open, secretsIn, settingsAt, settingsOf } from './destination-cases.ts';
+
+/** `gone`: nobody listens. `forbidden`: it would answer, at a private address that nobody allowed. */
+type Far = Behaviour | 'gone' | 'forbidden';
+
+/** A destination that is called while its far side misbehaves. */
+interface Tried {
+  readonly far: Receiver;
+  readonly kind: DestinationType;
+  /** Its first case while the far side is like that. Resolves with what was thrown, if anything. */
+  attempt(far: Far): Promise<unknown>;
+  /** The same where an error of a kind must come of it. */
+  fails<E extends Error>(error: abstract new (...given: never[]) => E, far: Far): Promise<E>;
+  /** What the test of its credentials throws; undefined where it has no such test. */
+  test(far: Far): Promise<unknown>;
+}
+
+/** A failure that each destination is put through; the table in docs/destinations/faults.md is made of these. */
+export interface Fault {
+  /** Of the hardening catalogue, section H. */
+  readonly id: string;
+  /** What the far side does, and what must come of it: also the name of the test. */
+  readonly title: string;
+  /** Which destinations it can happen to; all when left out. */
+  readonly concerns?: (kind: DestinationType) => boolean;
+  run(tried: Tried): Promise<void>;
+}
+
+const keepsTickets = ({ capabilities }: DestinationType) => capabilities.carries === 'tickets';
+
+/** One call for each of several answers, all of which must end in the same kind of error. */
+function endIn<E extends Error>(
+  error: abstract new (...given: never[]) => E,
+  answers: readonly Answer[],
+): (tried: Tried) => Promise<void> {
+  return async ({ fails }) => {
+    for (const answer of answers) await fails(error, answer);
+  };
+}
+
+const statuses = (...list: readonly number[]) => list.map((status) => ({ status, body: '{}' }));
+
+function unknownOutcome(...behaviours: readonly Behaviour[]): (tried: Tried) => Promise<void> {
+  return async ({ fails }) => {
+    for (const behaviour of behaviours) {
+      const { outcomeUnknown } = await fails(RetryableError, behaviour);
+      assert.ok(outcomeUnknown, inspect(behaviour));
+    }
+  };
+}
+
+const MANY_HEADERS = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`x-${index}`, 'y']));
+const NO_WAITS = ['0', '-1', '1e9', 'soon'];
+
+export const FAULTS: readonly Fault[] = [
+  {
+    id: 'H01',
+    title: 'a compressed answer is refused undecoded, and nobody knows what came of the call',
+    run: unknownOutcome('brotli'),
+  },
+  {
+    id: 'H02',
+    title: 'a redirect is not followed',
+    async run({ fails }) {
+      const elsewhere = await startReceiver();
+      try {
+        await fails(RetryableError, { status: 307, headers: { location: elsewhere.origin } });
+        assert.equal(elsewhere.connections(), 0);
+      } finally {
+        await elsewhere.close();
+      }
+    },
+  },
+  {
+    id: 'H03',
+    title: 'a private address that nobody allowed is not called',
+    async run({ far, fails }) {
+      const before = far.connections();
+      await fails(TributaryError, 'forbidden');
+      assert.equal(far.connections(), before);
+    },
+  },
+  {
+    id: 'H04',
+    title: 'an answer of 100 MB is not read',
+    async run({ far, kind, attempt }) {
+      const before = far.bytesSent();
+      const error = await attempt('huge');
+      // A receiver of events has nothing to say; from a help desk the id of the ticket is needed.
+      if (keepsTickets(kind)) assert.ok(error instanceof TributaryError);
+      else assert.equal(error, undefined);
+      assert.ok(far.bytesSent() - before < 30 * 1024 * 1024);
+    },
+  },
+  {
+    id: 'H04',
+    title: 'an answer with 10,000 headers is not read',
+    run: unknownOutcome({ status: 200, headers: MANY_HEADERS, body: '{}' }),
+  },
+  {
+    id: 'H04',
+    title:
+      'after silence, an answer that breaks off, a byte at a time, or what is no HTTP, nobody knows what came of the call',
+    run: unknownOutcome('hang', 'drop', 'cut', 'trickle', 'garbage'),
+  },
+  {
+    id: 'H04',
+    title: 'where nobody listens, nothing arrived',
+    async run({ fails }) {
+      assert.ok(!(await fails(RetryableError, 'gone')).outcomeUnknown);
+    },
+  },
+  {
+    id: 'H08',
+    title: 'a 429 pauses for as long as it says, in seconds, and for no nonsense',
+    async run({ fails }) {
+      const wait = async (says: string) =>
+        (await fails(RateLimitedError, { status: 429, headers: { 'retry-after': says }, body: '{}' })).retryAfterMs;
+      assert.equal(await wait('7'), 7000);
+      for (const says of NO_WAITS) assert.equal(await wait(says), undefined, says);
+    },
+  },
+  {
+    id: 'H09',
+    title: 'after 408, 500, 502, 503 and 504 it is tried again',
+    run: endIn(RetryableError, statuses(408, 500, 502, 503, 504)),
+  },
+  {
+    id: 'H09',
+    title: 'a 401 asks for new credentials',
+    run: endIn(AuthExpiredError, statuses(401)),
+  },
+  {
+    id: 'H09',
+    title: 'a 401 to the test of the credentials asks for new ones',
+    async run({ test }) {
+      const error = await test({ status: 401, body: '{}' });
+      if (error !== undefined) assert.ok(error instanceof AuthExpiredError, inspect(error));
+    },
+  },
+  {
+    id: 'H09',
+    title: '400, 403, 404, 413 and 422 are final for this one delivery',
+    async run({ fails }) {
+      for (const answer of statuses(400, 403, 404, 413, 422)) assert.ok(!(await fails(PermanentError, answer)).gone);
+    },
+  },
+  {
+    id: 'H09',
+    title: 'a 410 disables',
+    async run({ fails }) {
+      assert.ok((await fails(PermanentError, { status: 410 })).gone);
+    },
+  },
+  {
+    id: 'H11',
+    title: 'after a 500 nobody knows what came of the call',
+    run: unknownOutcome({ status: 500 }),
+  },
+  {
+    id: 'H21',
+    title: 'a page of a login, or nothing at all, is no success',
+    concerns: keepsTickets,
+    async run({ attempt }) {
+      for (const body of ['', '<html>Sign in</html>', '{"ok":false}', '[]', 'null']) {
+        const error = await attempt({ status: 200, headers: { 'content-type': 'application/json' }, body });
+        assert.ok(error instanceof TributaryError, `${body}: ${inspect(error)}`);
+      }
+    },
+  },
+];
+
+/** Puts a destination through each of them, with its own case; no error may show one of its secrets (H06). */
+export function faultSuite(kind: DestinationType, home: string): void {
+  let far: Receiver;
+  before(async () => {
+    far = await startReceiver();
+  });
+  after(() => far.close());
+
+  /** What a call throws; undefined when it succeeds. */
+  async function thrownBy(behaviour: Far, call: (destination: Destination, one: Case) => unknown): Promise<unknown> {
+    if (behaviour === 'gone') await far.close();
+    else far.behave(behaviour === 'forbidden' ? 'ok' : behaviour);
+    const one = caseOf(home, faultCaseOf(home));
+    const egress = createHttp({ allow: [], clock: fakeClock(one.now), limits: { firstByteMs: 1000, totalMs: 4000 } });
+    const http = egress.for({ hosts: behaviour === 'forbidden' ? [] : [far.host] });
+    try {
+      await call(await open(kind, settingsAt(kind, one.settings, far), http, one.now), one);
+      return undefined;
+    } catch (error) {
+      const shown = inspect(error, { depth: 8, showHidden: true });
+      for (const { value } of secretsIn(kind.config.parse(settingsOf(one.settings)))) {
+        assert.ok(!shown.includes(value.reveal()), 'an error shows a secret');
+      }
+      return error;
+    } finally {
+      egress.close();
+      if (behaviour === 'gone') far = await startReceiver();
+    }
+  }
+
+  const attempt = (behaviour: Far) => thrownBy(behaviour, (destination, { run }) => run(destination));
+  const tried = (): Tried => ({
+    far,
+    kind,
+    attempt,
+    async fails(kindOfError, behaviour) {
+      const error = await attempt(behaviour);
+      assert.ok(error instanceof kindOfError, `expected ${kindOfError.name}, got ${inspect(error)}`);
+      return error;
+    },
+    test: (behaviour) => thrownBy(behaviour, (destination) => destination.test?.()),
+  });
+
+  for (const { id, title, concerns, run } of FAULTS) {
+    if (concerns?.(kind) ?? true) it(`${id}: ${title}`, () => run(tried()));
+  }
+}
