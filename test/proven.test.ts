@@ -21,6 +21,7 @@ const COLLECTED: Readonly<Record<string, () => number>> = {
     (read('vk/vksdk-callback/cases.json') as readonly object[]).length + list('vk/vkbottle/payloads.json').length,
   messenger: () => filesIn('messenger-instagram/restfb/webhooks').length + fromChatwoot(true),
   instagram: () => fromChatwoot(false),
+  facebook_leads: () => filesIn('messenger-instagram/restfb/webhooks', /^leadgen/).length,
   slack: () => filesIn('slack/java-slack-sdk').length + list('slack/chatwoot/payloads.json').length,
   // Two of its documentation are activities of a status, which nobody is ever told.
   discord: () =>

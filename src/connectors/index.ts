@@ -16,6 +16,7 @@ import { vk } from './vk/vk.ts';
 import { line } from './line/line.ts';
 import { mango } from './mango/mango.ts';
 import { max } from './max/max.ts';
+import { facebookLeads } from './meta/facebook-leads/facebook-leads.ts';
 import { instagram } from './meta/instagram/instagram.ts';
 import { messenger } from './meta/messenger/messenger.ts';
 import { ringostat } from './ringostat/ringostat.ts';
@@ -57,6 +58,7 @@ export const connectors: readonly Connector[] = [
   webChat,
   messenger,
   instagram,
+  facebookLeads,
   wildberries,
   googlePlay,
   appStore,

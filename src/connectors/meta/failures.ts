@@ -23,7 +23,7 @@ const FILE = 'Meta takes no such file: send a PDF, JPEG, PNG or MP4 below 25 MB 
 /** Of the token: nothing works until a person has acted. */
 const ENDED: ReadonlySet<number> = new Set([102, 104, 190, 458, 459, 460, 463, 467]);
 /** Of what an app asks in all: the account's rest. Meta doesn't say for how long. */
-const PACING: ReadonlySet<number> = new Set([4, 17, 32, 613, 80001, 80002, 80006]);
+const PACING: ReadonlySet<number> = new Set([4, 17, 32, 613, 80001, 80002, 80005, 80006]);
 /** Passes by itself. */
 const PASSING: ReadonlySet<number> = new Set([1, 2, 1200]);
 

@@ -11,6 +11,8 @@ const MB = 1024 * 1024;
 export const MAX_FILE = 25 * MB;
 /** Most that is kept of one of the customer's. */
 const MAX_MEDIA = 100 * MB;
+/** A page of a list. */
+const MAX_LIST = 8 * MB;
 /** Somebody looks at a ticket and waits. */
 const ASK_MS = 5000;
 /** A file on its way out, over a slow line. */
@@ -23,8 +25,8 @@ const MEDIA_HOSTS = /(^|\.)(fbsbx\.com|fbcdn\.net|cdninstagram\.com)$/;
 
 /** Meta's Graph API for one account, over our guarded way out. Throws the five errors. */
 export interface Graph {
-  /** `path` below the version. */
-  get(path: string): Promise<unknown>;
+  /** `path` below the version. With a signal it is a list that nobody waits for: it may be long, and take longer. */
+  get(path: string, signal?: AbortSignal): Promise<unknown>;
   post(what: string, path: string, body: object, signal?: AbortSignal): Promise<unknown>;
   /** Says something to customers. An unknown outcome is for a person to look at: they would see it twice. */
   say<T>(path: string, body: object, schema: z.ZodType<T>): Promise<T>;
@@ -63,7 +65,7 @@ export function createGraph(deps: {
   }
 
   return {
-    get: (path) => call('Meta', path, { timeoutMs: ASK_MS }),
+    get: (path, signal) => call('Meta', path, signal ? { signal, maxBytes: MAX_LIST } : { timeoutMs: ASK_MS }),
     post: (what, path, body, signal) => call(what, path, { method: 'POST', body, ...(signal && { signal }) }),
 
     async say(path, body, schema) {

@@ -18,7 +18,7 @@ export const text = z
 export const optionalId = id.nullish().transform((value) => value ?? undefined);
 const list = z.array(z.unknown()).default([]);
 /** Milliseconds since the epoch; undefined where it says none that can be read. Feeds and Meta's tests count in seconds. */
-const time = z
+export const time = z
   .unknown()
   .optional()
   .transform(toMs)
