@@ -6,6 +6,7 @@ import { cti } from './cti/cti.ts';
 import { discord } from './discord/discord.ts';
 import { email } from './email/email.ts';
 import { form } from './form/form.ts';
+import { googleBusiness } from './google-business/google-business.ts';
 import { googlePlay } from './google-play/google-play.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
@@ -60,6 +61,7 @@ export const connectors: readonly Connector[] = [
   instagram,
   facebookLeads,
   wildberries,
+  googleBusiness,
   googlePlay,
   appStore,
 ];
