@@ -225,6 +225,8 @@ export interface Transaction extends CallStatements, PartStatements {
     ticketId: string,
     messageId: string,
   ): Promise<readonly { readonly endpointId: string; readonly state: TaskState }[]>;
+  /** Whether a status was written to a ticket in a destination since a time, or is on its way there. */
+  wroteStatus(ticketId: string, destinationId: string, since: number): Promise<boolean>;
   /** The right to work on a task, if it is due, free, the head of its line, and its endpoint not paused. Counts the try. */
   lease(taskId: string, token: string, now: number, until: number): Promise<Lease | undefined>;
   /** Ends a try: nothing happens (false) unless `token` still holds the lease. Makes the next in line due. */

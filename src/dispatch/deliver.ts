@@ -105,14 +105,19 @@ export function createUpdate(deps: DeliverDeps) {
     const ticket = await deps.store.read.ticket(task.ticketId ?? '');
     const ref = ticket && linkOf(ticket, task.endpointId);
     if (!ticket || !ref || !destination.update) return { request: 'nothing to update there' };
-    const change = await deps.store.read.change(task.changeSeq ?? -1);
-    const status =
-      change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus | undefined) : undefined;
+    const status = await statusOf(deps.store, task, ticket);
     const { priority, assignee } = ticket;
     // Told only where it changed: another change must not undo what an agent did there meanwhile.
     await destination.update(ref, { id: task.id, ticket, ...(status && { status }), priority, assignee });
     return { request: `updated ${ref.externalId}` };
   };
+}
+
+/** The status to tell: what it became by a change, or what it is. */
+async function statusOf(store: Store, task: Task, ticket: Ticket): Promise<TicketStatus | undefined> {
+  if (task.changeSeq === null) return ticket.status;
+  const change = await store.read.change(task.changeSeq);
+  return change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus) : undefined;
 }
 
 function open(deps: DeliverDeps, task: Task): { destination: Destination; type: DestinationType } {

@@ -56,6 +56,13 @@ export async function acceptAction(
   return { ...about, outcome: 'appended', reason: `${action.kind} by ${action.agent}`, messageId: messageId ?? '' };
 }
 
+/** How far the clocks of a help desk and ours may be apart, milliseconds. */
+const CLOCKS_MS = 60_000;
+
+/**
+ * The last writer wins. Where one that we wrote there and the agent's may have crossed, nobody knows which of them
+ * stands there: it is told what holds, after what is still on its way.
+ */
 async function setStatus(
   tx: Transaction,
   announcer: Announcer,
@@ -66,6 +73,8 @@ async function setStatus(
   // A clock that is ahead there must not win over whoever comes next.
   const patch = { status, closedAt: closedAt(status, receivedAt), setAt: Math.min(at, receivedAt) };
   const version = await tx.setStatus(ticket.id, patch, receivedAt);
+  const crossed = version === undefined || (await tx.wroteStatus(ticket.id, endpointId, at - CLOCKS_MS));
+  if (crossed) await announcer.task({ kind: 'update', type: 'ticket.status_changed', endpointId, ticketId: ticket.id });
   if (version === undefined) return { outcome: 'ignored', reason: `${status} is older than ${ticket.status}` };
   const { status: from } = ticket;
   if (from === status) return { outcome: 'ignored', reason: `the ticket is ${status} already` };

@@ -6,7 +6,7 @@ import type { Sql } from './sql.ts';
 /** Deliveries and the files that they wait for, or that follow them. */
 export function followingOf(
   sql: Sql,
-): Pick<Transaction, 'releaseFile' | 'wakeDeliveries' | 'isToFollow' | 'deliveriesOf'> {
+): Pick<Transaction, 'releaseFile' | 'wakeDeliveries' | 'isToFollow' | 'deliveriesOf' | 'wroteStatus'> {
   return {
     async releaseFile(attachmentId, ticketId, now) {
       const parked = await sql.all<{ endpoint_id: string }>(
@@ -45,6 +45,16 @@ export function followingOf(
         destinationId,
       );
       return row !== undefined;
+    },
+    async wroteStatus(ticketId, destinationId, since) {
+      const found = await sql.get(
+        `SELECT 1 FROM tasks WHERE ticket_id = ? AND endpoint_id = ? AND kind = 'update' AND type = 'ticket.status_changed'
+           AND (state IN ('waiting', 'delivering') OR (state = 'delivered' AND updated_at >= ?)) LIMIT 1`,
+        ticketId,
+        destinationId,
+        since,
+      );
+      return found !== undefined;
     },
     deliveriesOf: (ticketId, messageId) =>
       sql.all(
