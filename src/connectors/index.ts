@@ -1,6 +1,7 @@
 import type { Connector } from '../core/connector.ts';
 import { appStore } from './app-store/app-store.ts';
 import { asterisk } from './asterisk/asterisk.ts';
+import { avito } from './avito/avito.ts';
 import { binotel } from './binotel/binotel.ts';
 import { cti } from './cti/cti.ts';
 import { discord } from './discord/discord.ts';
@@ -61,6 +62,7 @@ export const connectors: readonly Connector[] = [
   instagram,
   facebookLeads,
   wildberries,
+  avito,
   googleBusiness,
   googlePlay,
   appStore,
