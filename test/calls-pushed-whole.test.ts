@@ -7,6 +7,8 @@ import type { FakeBinotel } from './fakes/binotel.ts';
 import { fakeLog } from './fakes/context.ts';
 import { AUTH_KEY, startRingostat } from './fakes/ringostat.ts';
 import type { FakeRingostat } from './fakes/ringostat.ts';
+import { ACCESS_TOKEN, startUis } from './fakes/uis.ts';
+import type { FakeUis } from './fakes/uis.ts';
 import { until } from './fakes/until.ts';
 import { startWhole } from './fakes/whole.ts';
 import type { Whole } from './fakes/whole.ts';
@@ -27,27 +29,30 @@ const formOf = (name: string) =>
 describe('Calls that are pushed and signed by nobody, through a whole gateway', () => {
   let ringostat: FakeRingostat;
   let binotel: FakeBinotel;
+  let uis: FakeUis;
   let whole: Whole | undefined;
   const log = fakeLog();
   beforeEach(async () => {
-    [ringostat, binotel] = await Promise.all([startRingostat(), startBinotel()]);
+    [ringostat, binotel, uis] = await Promise.all([startRingostat(), startBinotel(), startUis()]);
   });
   afterEach(async () => {
     await whole?.close();
     whole = undefined;
-    await Promise.all([ringostat.close(), binotel.close()]);
-    assert.deepEqual([...ringostat.violations, ...binotel.violations], []);
-    const secrets = [TOKEN, AUTH_KEY, KEY, SECRET];
+    await Promise.all([ringostat.close(), binotel.close(), uis.close()]);
+    assert.deepEqual([...ringostat.violations, ...binotel.violations, ...uis.violations], []);
+    const secrets = [TOKEN, AUTH_KEY, KEY, SECRET, ACCESS_TOKEN];
     for (const secret of secrets) assert.ok(!JSON.stringify(log.entries).includes(secret), 'a secret is in the log');
   });
 
   async function start(binotelSettings = `sources: ["${HERE}"]`, more = ''): Promise<Whole> {
     const ours = `token: "${TOKEN}", apiRoot: "${ringostat.root}"`;
     const theirs = `token: "${TOKEN}", key: "${KEY}", secret: "${SECRET}", apiRoot: "${binotel.root}"`;
+    const at = `token: "${TOKEN}", accessToken: "${ACCESS_TOKEN}", timeZone: UTC, apiRoot: "${uis.root}"`;
     whole = await startWhole({
       yaml: [
         `  - { id: ringo, type: ringostat, authKey: "${AUTH_KEY}", timeZone: Europe/Kyiv, ${ours} }`,
         `  - { id: bino, type: binotel, ${theirs}, ${binotelSettings} }`,
+        `  - { id: uis, type: uis, ${at} }`,
         more,
       ].join('\n'),
       env: PUBLIC,
@@ -78,6 +83,8 @@ describe('Calls that are pushed and signed by nobody, through a whole gateway', 
       `ringo/${TOKEN.slice(1)}x?event=after`,
       'bino',
       `bino/${'a'.repeat(32)}`,
+      'uis',
+      `uis/${TOKEN.slice(0, -1)}`,
     ]) {
       assert.equal((await push(path, missed, JSON_TYPE)).status, 401, path);
     }
@@ -87,12 +94,14 @@ describe('Calls that are pushed and signed by nobody, through a whole gateway', 
     assert.deepEqual(done, { status: 200, text: '{"status":"success"}' });
     const asked = await push(`bino/${TOKEN}`, formOf('asks-who-calls'), FORM);
     assert.deepEqual(asked, { status: 200, text: '{}' });
+    const ofUis = bodyOf('uis/fixtures/lost').replace('79263334455', '380501112233');
+    assert.deepEqual(await push(`uis/${TOKEN}`, ofUis, JSON_TYPE), { status: 200, text: '' });
     const found = await messages();
     assert.deepEqual(
       found.map(({ call, verified }) => [call?.outcome, call?.from, verified]),
       found.map(() => ['missed', '+380501112233', false]),
     );
-    assert.equal(found.length, 2, 'both channels know of a call of that number');
+    assert.equal(found.length, 3, 'all channels know of a call of that number');
     const { data } = await whole!.api<List<Ticket>>('/tickets');
     assert.deepEqual(new Set(data.map(({ priority }) => priority)), new Set(['high']));
   });
@@ -125,17 +134,24 @@ describe('Calls that are pushed and signed by nobody, through a whole gateway', 
     const startTime = String(Math.floor(at.getTime() / 1000));
     const theirs = { callType: '0', externalNumber: '0931112233', disposition: 'VM-SUCCESS', billsec: '5' };
     binotel.calls.push(Object.assign({ generalCallID: '6536020005', startTime }, theirs));
+    const start_time = at.toISOString().slice(0, 19).replace('T', ' ');
+    const left = { direction: 'in', is_lost: true, talk_duration: 0, voice_mail_records: ['abc'] };
+    uis.report.push({ id: 7, communication_id: 7, start_time, contact_phone_number: '79161112233', ...left });
+    uis.recordings.set('/system/media/voice_mail/7/abc/', Buffer.from('ID3'));
     await start();
     const found = await until(async () => {
       const all = await messages();
       const stored = all.flatMap(({ attachments }) => attachments).filter(({ state }) => state === 'stored');
-      return stored.length === 2 && all;
-    }, 'both calls and their recordings are there');
-    assert.deepEqual(found.map(({ call }) => call?.from).toSorted(), ['+380671234567', '+380931112233']);
+      return stored.length === 3 && all;
+    }, 'all calls and their recordings are there');
+    const froms = found.map(({ call }) => call?.from).toSorted();
+    assert.deepEqual(froms, ['+380671234567', '+380931112233', '+79161112233']);
     assert.ok(!JSON.stringify([found, await events()]).includes('0123456789abcdef'), 'the address shows its token');
 
     const pushed = { uniqueid: 'ua1_-1.1', calldate, ...voicemail, has_recording: '1', recording };
     assert.equal((await push(`ringo/${TOKEN}?event=after`, JSON.stringify(pushed), JSON_TYPE)).status, 200);
-    assert.equal((await messages()).length, 2, 'what comes after all is known');
+    const body = JSON.stringify({ event: 'lost', call_session_id: 7, contact_phone_number: '79161112233' });
+    assert.equal((await push(`uis/${TOKEN}`, body, JSON_TYPE)).status, 200);
+    assert.equal((await messages()).length, 3, 'what comes after all is known');
   });
 });

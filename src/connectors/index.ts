@@ -26,6 +26,8 @@ import { rss } from './rss/rss.ts';
 import { slack } from './slack/slack.ts';
 import { smsGateway } from './sms-gateway/sms-gateway.ts';
 import { teams } from './teams/teams.ts';
+import { uis } from './uis/uis.ts';
+import { trustpilot } from './trustpilot/trustpilot.ts';
 import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 import { whatsappWeb } from './whatsapp-web/whatsapp-web.ts';
@@ -52,6 +54,7 @@ export const connectors: readonly Connector[] = [
   binotel,
   zadarma,
   mango,
+  uis,
   asterisk,
   discord,
   whatsappCloud,
@@ -66,4 +69,5 @@ export const connectors: readonly Connector[] = [
   googleBusiness,
   googlePlay,
   appStore,
+  trustpilot,
 ];

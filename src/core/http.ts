@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
-  /** What in the address is a credential, where it may look like a word: errors and logs show it as `…`. */
+  /** A credential in the body, or in the address where it may look like a word: errors and logs don't show it. */
   readonly hidden?: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON, a string or Buffer as it stands. */
