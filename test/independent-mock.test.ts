@@ -97,6 +97,12 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     ],
     corrupt: { path: /\/messages$/, field: 'content', to: 5 },
   },
+  Freshdesk: {
+    description: 'freshdesk/api-evangelist-generated.json',
+    tests: ['freshdesk'],
+    gaps: [[/GET \/agents\//, 'left out of the part of the description that is kept']],
+    corrupt: { path: /\/tickets$/, field: 'priority', to: 'high' },
+  },
   Zendesk: {
     description: 'zendesk/support-api.json',
     tests: ['zendesk'],

@@ -19,9 +19,10 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
       })),
     async look({ id }, { known, unread }, signal) {
       const isNew = (audit: Audit) => (known ? Number(audit.id) > Number(known) : timeOf(audit) >= unread);
-      const audits = (await auditsOf(api, id, unread, signal)).filter(isNew);
+      const all = await auditsOf(api, id, unread, signal);
+      const audits = all.filter(isNew);
       const items = audits.length > 0 ? [await toRaw(api, id, audits, signal)] : [];
-      return { items, known: audits.at(-1)?.id ?? known ?? '0' };
+      return { items, known: all.at(-1)?.id ?? known ?? '0' };
     },
   });
 }
