@@ -97,6 +97,30 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     ],
     corrupt: { path: /\/messages$/, field: 'content', to: 5 },
   },
+  'HubSpot (tickets)': {
+    description: 'hubspot/tickets-v3.json',
+    tests: ['hubspot'],
+    gaps: [],
+    corrupt: { path: /\/objects\/tickets$/, field: 'properties', to: 5 },
+  },
+  'HubSpot (notes)': {
+    description: 'hubspot/notes-v3.json',
+    tests: ['hubspot'],
+    gaps: [],
+    corrupt: { path: /\/objects\/notes$/, field: 'associations', to: 5 },
+  },
+  'HubSpot (contacts)': {
+    description: 'hubspot/contacts-v3.json',
+    tests: ['hubspot'],
+    gaps: [],
+    corrupt: { path: /\/objects\/contacts$/, field: 'properties', to: 5 },
+  },
+  'HubSpot (associations)': {
+    description: 'hubspot/associations-v4.json',
+    tests: ['hubspot'],
+    gaps: [],
+    corrupt: { path: /\/batch\/read$/, field: 'inputs', to: 5 },
+  },
   Freshdesk: {
     description: 'freshdesk/api-evangelist-generated.json',
     tests: ['freshdesk'],

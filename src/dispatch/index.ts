@@ -1,8 +1,9 @@
 import type { DestinationType } from '../core/destination.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
+import { hubspot } from './hubspot/hubspot.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
 import { webhook } from './webhook/webhook.ts';
 import { zendesk } from './zendesk/zendesk.ts';
 
 /** Every kind of destination, one line each. */
-export const destinationTypes: readonly DestinationType[] = [freshdesk, requestTracker, webhook, zendesk];
+export const destinationTypes: readonly DestinationType[] = [freshdesk, hubspot, requestTracker, webhook, zendesk];

@@ -169,7 +169,7 @@ function comparable(request: Sent, golden: Sent | undefined): Sent {
   const named = Object.keys(golden.headers).map((name) => [name, request.headers[name.toLowerCase()] ?? '(not sent)']);
   const { method, url, body } = request;
   const headers = Object.fromEntries(named) as Record<string, string>;
-  return { method, url, headers, body: golden.body === undefined ? undefined : body };
+  return { method, url, headers, ...(golden.body !== undefined && { body }) };
 }
 
 function without(value: unknown, [key, ...rest]: Path): unknown {
