@@ -91,6 +91,16 @@ describe('A call at UIS', () => {
     const of = (fields: object, method = 'POST'): Payload => {
       return { ...recorded('ended'), method, body: Buffer.from(JSON.stringify(fields)) };
     };
+    const talks = (employee_full_name: string, notification_time: string) =>
+      of({
+        event: 'talking',
+        call_session_id: 9,
+        start_time: '2026-11-23 11:00:00',
+        employee_full_name,
+        notification_time,
+      });
+    const [first, last] = [talks('Яна', '2026-11-23 11:00:05'), talks('Анна', '2026-11-23 11:01:00')];
+    for (const order of rotations([first, last])) assert.equal((await endOf(order, '9'))[0]?.call?.agent, 'Анна');
     const said = ['recorded', 'incoming', 'talking', 'lost'].map((event) => of({ event, call_session_id: 8 }));
     const report = of({ id: 8, direction: 'in', is_lost: true, voice_mail_records: ['abc'] }, 'RECONCILE');
     for (const order of rotations(said)) assert.equal((await endOf(order, '8'))[0]?.call?.outcome, 'missed');
