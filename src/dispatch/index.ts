@@ -1,4 +1,5 @@
 import type { DestinationType } from '../core/destination.ts';
+import { bitrix24 } from './bitrix24/bitrix24.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
 import { hubspot } from './hubspot/hubspot.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
@@ -6,4 +7,11 @@ import { webhook } from './webhook/webhook.ts';
 import { zendesk } from './zendesk/zendesk.ts';
 
 /** Every kind of destination, one line each. */
-export const destinationTypes: readonly DestinationType[] = [freshdesk, hubspot, requestTracker, webhook, zendesk];
+export const destinationTypes: readonly DestinationType[] = [
+  bitrix24,
+  freshdesk,
+  hubspot,
+  requestTracker,
+  webhook,
+  zendesk,
+];
