@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { text as textOf } from 'node:stream/consumers';
 import type { ActionInput } from '../src/core/action.ts';
+import { RateLimitedError } from '../src/core/errors.ts';
 import type { Payload } from '../src/core/payload.ts';
 import { readBitrix24 } from './fakes/bitrix24-description.ts';
 import type { Bitrix24Description } from './fakes/bitrix24-description.ts';
@@ -141,6 +142,15 @@ describe('Bitrix24, asked what changed', () => {
     far.act('deal', desk.dealId(), { comment: 'y' });
     far.end('batch>crm.timeline.comment.list', { http: 400, body: { error: 'ACCESS_DENIED' } });
     assert.deepEqual(kinds(await poll(cursor)), []);
+  });
+
+  it('takes a request for a pause for no deletion', async () => {
+    far.act('deal', desk.dealId(), { comment: 'x' });
+    for (const method of ['list', 'get']) {
+      far.end(`batch>crm.timeline.comment.${method}`, { http: 429, body: { error: 'OPERATION_TIME_LIMIT' } });
+      await assert.rejects(poll(cursor), RateLimitedError);
+    }
+    assert.deepEqual(kinds(await poll(cursor)), ['note']);
   });
 
   it('leaves the stages of deals alone until it is told what they mean', async () => {

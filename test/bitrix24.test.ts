@@ -279,6 +279,24 @@ describe('Bitrix24 as a destination', () => {
     );
   });
 
+  it('finds a message in the deal that a lead was converted to, where that answer was lost', async () => {
+    desk.use({ entity: 'lead' });
+    await desk.write('one');
+    await desk.settled(1);
+    const lead = Number(far.items.lead[0]!['id']);
+    far.act('lead', lead, { stage: 'CONVERTED' });
+    far.items.deal.push({ id: 700, leadId: lead, assignedById: IVAN, stageId: 'NEW', stageSemanticId: 'P' });
+    far.end('crm.timeline.comment.add', 'lost');
+    await desk.write('two');
+    await out.until(() => desk.said(700).length === 1);
+    await out.pass(10 * SECOND);
+    await desk.settled(2);
+    assert.equal(desk.said(700).length, 1);
+    await desk.write('three');
+    await desk.settled(3);
+    assert.deepEqual([desk.said(700).length, far.comments('lead', lead).length], [2, 1]);
+  });
+
   it('fetches no file from a place that is not Bitrix24’s', async () => {
     far.end('disk.file.get', { http: 200, body: { result: { ID: '1', DOWNLOAD_URL: 'https://files.example.com/a' } } });
     await assert.rejects(

@@ -48,15 +48,9 @@ export const Config = z.strictObject({
     .min(1)
     .optional()
     .meta({ description: 'Who becomes responsible; the webhook’s user when left out' }),
-  answerMark: z
-    .string()
-    .trim()
-    .min(1)
-    .max(50)
-    .default('>>')
-    .meta({
-      description: 'A comment that begins with it is an answer, and goes to the customer; all others are notes',
-    }),
+  answerMark: z.string().trim().min(1).max(50).default('>>').meta({
+    description: 'A comment that begins with it is an answer, and goes to the customer; all others are notes',
+  }),
   fields: FieldMapping.refine((fields) => Object.keys(fields).every(isField), {
     error: `name fields as crm.item.fields does (sourceDescription, UF_CRM_1720019876534); not ${[...OWN].join(', ')}`,
   }),

@@ -123,25 +123,35 @@ export function createTickets(config: Config, context: Context, api: Api) {
     }
   }
 
-  async function hasMessage(ref: TicketRef, message: Message): Promise<boolean> {
-    const mark = signatureOf(message);
-    for await (const each of marks(placeOf(ref), Date.parse(message.receivedAt) - SKEW_MS))
-      if (each === mark) return true;
-    return false;
-  }
-
   /** A lead that was converted is worked on no more: its deal is. */
-  async function whereItGoesOn({ entity: of, id }: Place, ticket: Ticket): Promise<Place | undefined> {
+  async function dealOf({ entity: of, id }: Place) {
     if (of !== 'lead') return undefined;
     const { item } = await api.call(One, 'crm.item.get', { entityTypeId: TYPES.lead, id: Number(id) });
     if (item.stageSemanticId !== 'S') return undefined;
     const { method, params } = listed('deal', { leadId: Number(id) });
-    const deal = (await api.call(Items, method, params)).items.at(-1);
+    return (await api.call(Items, method, params)).items.at(-1);
+  }
+
+  async function whereItGoesOn(place: Place, { id: originId }: Ticket): Promise<Place | undefined> {
+    const deal = await dealOf(place);
     if (!deal) return undefined;
-    const fields = { originatorId, originId: ticket.id };
-    if (!deal.originId)
-      await api.call(One, 'crm.item.update', { entityTypeId: TYPES.deal, id: Number(deal.id), fields });
+    const about = { entityTypeId: TYPES.deal, id: Number(deal.id) };
+    // By our id its comments are found, too.
+    if (!deal.originId) await api.call(One, 'crm.item.update', { ...about, fields: { originatorId, originId } });
     return { entity: 'deal', id: deal.id };
+  }
+
+  /** In the lead, or in the deal that it was converted to before the answer was lost. */
+  async function hasMessage(ref: TicketRef, message: Message): Promise<boolean> {
+    const since = Date.parse(message.receivedAt) - SKEW_MS;
+    const isThere = async (place: Place) => {
+      for await (const mark of marks(place, since)) if (mark === signatureOf(message)) return true;
+      return false;
+    };
+    const place = placeOf(ref);
+    if (await isThere(place)) return true;
+    const deal = await dealOf(place);
+    return deal !== undefined && isThere({ entity: 'deal', id: deal.id });
   }
 
   return {
