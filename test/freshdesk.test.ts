@@ -258,7 +258,7 @@ describe('Freshdesk as a destination', () => {
     });
 
     it('tells nothing from before its time when an old ticket moves for the first time', async () => {
-      far.act(ticket, { body: 'before' });
+      far.act(ticket, { body: 'before', status: 3 });
       await out.pass(3600 * SECOND, 600 * SECOND);
       const later = (await poll()).cursor;
       far.tickets[0]!.updated_at = `${new Date(out.clock.now()).toISOString().slice(0, 19)}Z`;

@@ -181,8 +181,22 @@ describe('calls to others', () => {
         assert.equal(error.retryAfterMs, expected, value);
       }
       assert.equal((await failure(RateLimitedError, answering(429))).retryAfterMs, undefined);
-      const inItsOwnWay = await failure(RateLimitedError, answering(429, { 'x-ratelimit-retry': '720' }));
-      assert.equal(inItsOwnWay.retryAfterMs, 720_000);
+      for (const name of ['x-ratelimit-retry', 'x-ratelimit-retry-after']) {
+        const inItsOwnWay = await failure(RateLimitedError, answering(429, { [name]: '720' }));
+        assert.equal(inItsOwnWay.retryAfterMs, 720_000, name);
+      }
+    });
+
+    it('takes 420 for 429, and waits for a quota that is used up, but for no other one', async () => {
+      const until = 'Sun, 22 Nov 2026 10:30:00 GMT';
+      const quota = (remaining: string) => ({
+        'x-ratelimit-resource-remaining': remaining,
+        'x-ratelimit-resource-until': until,
+      });
+      assert.equal((await failure(RateLimitedError, answering(420, quota('0')))).retryAfterMs, 1_800_000);
+      assert.equal((await failure(RateLimitedError, answering(420, quota('7')))).retryAfterMs, undefined);
+      assert.equal((await failure(RateLimitedError, answering(420))).retryAfterMs, undefined);
+      await failure(RetryableError, answering(503, quota('0')));
     });
 
     it('takes 503 with a Retry-After as a request for a pause', async () => {

@@ -31,7 +31,7 @@ export function failureOfStatus(request: HttpRequest, answer: Refusal, now: numb
   const text = `${nameOf(request)} answered ${status}`;
   const response = { status, text: withoutSecrets(answer.text, request).slice(0, KEPT_TEXT) };
   const retryAfterMs = readRetryAfter(pauseOf(answer), now);
-  if (status === 429 || (status === 503 && retryAfterMs !== undefined)) {
+  if (isTooMuch(status) || (status === 503 && retryAfterMs !== undefined)) {
     return new RateLimitedError(text, retryAfterMs, { response });
   }
   if (status >= 300 && status < 400) return movedError(request, answer, { response });
@@ -62,8 +62,25 @@ function movedError(request: HttpRequest, answer: Refusal, details: ErrorDetails
   });
 }
 
-/** How long to wait, as he says it. The second header is Wildberries': https://dev.wildberries.ru/openapi/api-information */
-const pauseOf = ({ headers }: Refusal) => headers['retry-after'] ?? headers['x-ratelimit-retry'];
+/** 420 is Yandex Market's: https://yandex.ru/dev/market/partner-api/doc/ru/concepts/limits */
+const isTooMuch = (status: number) => status === 429 || status === 420;
+
+/**
+ * How long to wait, as he says it. The second header is Wildberries': https://dev.wildberries.ru/openapi/api-information,
+ * the third Help Scout's: https://developer.helpscout.com/mailbox-api/overview/rate-limiting/
+ */
+const pauseOf = (answer: Refusal) =>
+  answer.headers['retry-after'] ??
+  answer.headers['x-ratelimit-retry'] ??
+  answer.headers['x-ratelimit-retry-after'] ??
+  endOfQuota(answer);
+
+/** Yandex Market tells with every answer when its quota is counted anew; it is used up only where nothing remains. */
+function endOfQuota({ status, headers }: Refusal): string | undefined {
+  const remaining = headers['x-ratelimit-resource-remaining'];
+  const isUsedUp = isTooMuch(status) && remaining !== undefined && Number(remaining) <= 0;
+  return isUsedUp ? headers['x-ratelimit-resource-until'] : undefined;
+}
 
 /** Seconds or an HTTP date as milliseconds from now; undefined for anything else, for what is past, and for 0. */
 function readRetryAfter(value: string | undefined, now: number): number | undefined {

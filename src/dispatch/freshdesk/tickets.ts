@@ -1,10 +1,10 @@
-import { buffer } from 'node:stream/consumers';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
 import { PermanentError, RetryableError, UncertainError } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markIn, markOf, withMark } from '../../core/mark.ts';
-import { sendable } from '../../core/sendable.ts';
+import { sendWithFiles } from '../../core/sendable.ts';
+import type { Files } from '../../core/sendable.ts';
 import type { Customer, Message, Ticket } from '../../core/ticket.ts';
 import type { UploadFile } from '../../core/upload-form.ts';
 import { toSafeHtml } from '../../core/words.ts';
@@ -17,7 +17,7 @@ const BODY_BYTES = 60_000;
 const SUBJECT_LENGTH = 255;
 const TAG_LENGTH = 32;
 /** All files of a note, or of a ticket, together. */
-const FILES_BYTES = 20 * 1024 * 1024;
+const LIMIT = { max: 20 * 1024 * 1024, taker: 'Freshdesk' };
 /** A search finds what is older; the lists show what is newer. Freshdesk speaks of "a few minutes". */
 const INDEXED_MS = 60 * 60_000;
 const MOST_PAGES = 100;
@@ -39,21 +39,21 @@ export function createTickets(config: Config, context: Context, api: Api) {
     findTicket: find,
     async createTicket(delivery: Delivery): Promise<TicketRef> {
       const requester = Number(await requesterOf(config, api, delivery.customer));
-      const made = await withFiles(delivery, async (unsent, files) =>
-        api.create({ ...toTicket(config, context, delivery, unsent), requester_id: requester }, files),
+      const made = await sendWithFiles(delivery, LIMIT, async ({ unsent, sent }) =>
+        api.create({ ...toTicket(config, context, delivery, unsent), requester_id: requester }, uploadsOf(sent)),
       );
       return refOf(config, made.id);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
       const isCustomers = delivery.message.direction === 'inbound';
       const author = isCustomers ? (await api.ticket(externalId)).requester_id : undefined;
-      await withFiles(delivery, async (unsent, files) => {
+      await sendWithFiles(delivery, LIMIT, async ({ unsent, sent }) => {
         const note = {
           body: bodyOf(context, delivery, unsent),
           private: isInside(delivery.message),
           ...(isCustomers && { incoming: true, ...(author && { user_id: Number(author) }) }),
         };
-        return api.note(externalId, note, files);
+        return api.note(externalId, note, uploadsOf(sent));
       });
     },
     async hasMessage({ externalId }: TicketRef, message: Message): Promise<boolean> {
@@ -140,6 +140,10 @@ function forRequester(delivery: Delivery): Delivery {
   return { ...delivery, message: open(delivery.message), transcript: delivery.transcript.map(open) };
 }
 
+function uploadsOf(files: Files['sent']): UploadFile[] {
+  return files.map((file) => ({ field: 'attachments[]', ...file }));
+}
+
 function subjectOf({ subject, number }: Ticket): string {
   return cut(subject.trim() || `#${number}`, SUBJECT_LENGTH);
 }
@@ -171,25 +175,6 @@ function numberOf(name: string, text: string): number {
   throw new PermanentError(`the mapping gives ${name} the value ${JSON.stringify(text.slice(0, 100))}, not a number`, {
     hint: 'Correct `fields` in the configuration, then replay this delivery.',
   });
-}
-
-/** Sends with the files; without them where they are what Freshdesk doesn't take, each then named with a link. */
-async function withFiles<T>(
-  delivery: Delivery,
-  send: (unsent: Unsent, files: readonly UploadFile[]) => Promise<T>,
-): Promise<T> {
-  const { sending, unsent } = sendable(delivery.message, { max: FILES_BYTES, taker: 'Freshdesk' });
-  const files: UploadFile[] = [];
-  for (const { id, name, mediaType } of sending) {
-    files.push({ field: 'attachments[]', name, mediaType, bytes: await buffer(await delivery.open(id)) });
-  }
-  try {
-    return await send(unsent, files);
-  } catch (error) {
-    const isRefused = error instanceof PermanentError && [400, 413].includes(error.response?.status ?? 0);
-    if (files.length === 0 || !isRefused) throw error;
-    return send(new Map([...unsent, ...sending.map(({ id }) => [id, 'Freshdesk did not take it'] as const)]), []);
-  }
 }
 
 /** Looked for first: whom agents have named stays as he is. */
