@@ -5,8 +5,8 @@ import type { Store } from './core/store.ts';
 import { openAttachment } from './dispatch/files.ts';
 import { createPreview } from './dispatch/preview.ts';
 
-/** Most deliveries that one call sends again. */
-const MOST = 10_000;
+/** How many deliveries one step marks to be sent again. */
+const AT_ONCE = 2000;
 
 /** What operators do with deliveries: send again, one or many, and end a pause. */
 export function createOutbox(deps: {
@@ -19,44 +19,37 @@ export function createOutbox(deps: {
 }): Outbox {
   const { store, clock } = deps;
 
-  async function replay(ids: readonly string[], actor: string): Promise<TaskRefRow[]> {
-    const now = clock.now();
-    const refs = await store.write(['outbox'], async (tx) => {
-      const found: TaskRefRow[] = [];
-      for (const id of ids) {
-        const ref = await tx.replayTask(id, now);
-        if (!ref) continue;
-        found.push(ref);
-        await tx.audit({ at: now, actor, action: 'delivery.replay', target: id });
-      }
-      return found;
-    });
-    deps.announced(refs.filter((ref) => ref.due));
-    return refs;
-  }
-
   return {
     preview: createPreview({ ...deps, openAttachment: (id) => openAttachment(store, id) }),
     async replay(taskId, actor) {
-      const [ref] = await replay([taskId], actor);
+      const now = clock.now();
+      const ref = await store.write(['outbox'], async (tx) => {
+        const found = await tx.replayTask(taskId, now);
+        if (found) await tx.audit({ at: now, actor, action: 'delivery.replay', target: taskId });
+        return found;
+      });
+      if (ref?.due) deps.announced([ref]);
       return ref && { id: ref.id };
     },
-    async replayAll(filter, dryRun, actor) {
+    countReplays: (filter) => store.read.replayCount(filter),
+    async replayAll(filter, actor) {
+      const now = clock.now();
+      const target = filter.destination;
       let count = 0;
-      let cursor: string | undefined;
-      const ids: string[] = [];
-      do {
-        const page = await store.read.deliveries(filter, { limit: 200, cursor });
-        ids.push(...page.data.map((each) => each.id));
-        cursor = page.nextCursor ?? undefined;
-      } while (cursor !== undefined && ids.length < MOST);
-      if (dryRun === 'count') return { count: ids.length };
-      // The oldest first, a batch at a time, so that live traffic gets its turn in between.
-      for (let rest = ids.toReversed(); rest.length > 0; rest = rest.slice(200)) {
-        count += (await replay(rest.slice(0, 200), actor)).length;
+      // In steps, so that whoever files a message waits for one of them at most.
+      for (let last = AT_ONCE; last === AT_ONCE; count += last) {
+        last = await store.write(['outbox'], (tx) => tx.requestReplays(filter, now, AT_ONCE));
       }
-      return { count };
+      const detail = `${count} ${filter.state}`;
+      await store.write([], (tx) => tx.audit({ at: now, actor, action: 'delivery.replay_all', target, detail }));
+      return count;
     },
+    cancelReplays: (target, actor) =>
+      store.write(['outbox'], async (tx) => {
+        const count = await tx.cancelReplays(target);
+        await tx.audit({ at: clock.now(), actor, action: 'delivery.replay_cancel', target, detail: `${count}` });
+        return count;
+      }),
     async resume(endpointId) {
       await store.write([`endpoint ${endpointId}`], (tx) =>
         tx.updateEndpointState(endpointId, {

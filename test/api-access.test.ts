@@ -32,6 +32,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'POST /events/{id}/replay': 'events:write',
   'GET /deliveries': 'deliveries:read',
   'POST /deliveries/replay': 'deliveries:write',
+  'POST /deliveries/replay/cancel': 'deliveries:write',
   'GET /deliveries/{id}': 'deliveries:read',
   'POST /deliveries/{id}/replay': 'deliveries:write',
   'GET /catalogue': 'endpoints:read',

@@ -223,11 +223,13 @@ describe('The API', () => {
       };
       api.gateway.state.deliveries.set('tsk_1', {
         id: 'tsk_1', destination: 'crm', type: 'deliver', state: 'dead', ticketId: 'tkt_1', messageId: 'msg_1',
-        attempts: 1, nextAttemptAt: null, error: '503', createdAt: at, updatedAt: at, log: [attempt],
+        attempts: 1, nextAttemptAt: null, error: '503', replayAt: null, createdAt: at, updatedAt: at, log: [attempt],
       }); // prettier-ignore
       assert.deepEqual((await api.call('GET', '/deliveries/tsk_1')).json.log, [attempt]);
       assert.equal((await api.call('GET', '/deliveries?state=dead')).json.data.length, 1);
       assert.equal((await api.call('POST', '/deliveries/tsk_1/replay')).status, 200);
+      const cancelled = await api.call('POST', '/deliveries/replay/cancel', { body: { destination: 'crm' } });
+      assert.deepEqual(cancelled.json, { count: 1 });
       const body = { destination: 'crm', state: 'dead', dryRun: true };
       assert.deepEqual((await api.call('POST', '/deliveries/replay', { body })).json, { count: 1, dryRun: true });
     });

@@ -409,6 +409,14 @@ describe('the command line', () => {
       });
     });
 
+    it('takes back what was to be replayed', async () => {
+      await withGateway({ 'POST /api/v1/deliveries/replay/cancel': { count: 7 } }, async (cwd, seen) => {
+        const { stdout } = await run(['deliveries', 'replay', '--destination', 'crm', '--cancel'], { cwd });
+        assert.equal(stdout, '7 are not sent again.\n');
+        assert.deepEqual(JSON.parse(seen[0]!.body), { destination: 'crm' });
+      });
+    });
+
     it('ends with 3 when the credentials of a channel fail', async () => {
       const answer = { ok: false, text: 'token revoked', error: 'AuthExpiredError', hint: 'Enter it again.' };
       await withGateway({ 'POST /api/v1/channels/bot/test': answer }, async (cwd) => {

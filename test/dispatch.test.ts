@@ -172,6 +172,7 @@ describe('a destination in trouble', () => {
     });
     assert.equal(counted, dead.length);
     await whole.api('/deliveries/replay', { method: 'POST', body: { destination: 'bad', state: 'dead' } });
+    await pass(1100, 1100);
     await drain('bad', 1100);
     assert.ok(understood(bad.requests.slice(before)).includes('p-1'));
     assert.equal((await deliveries('bad')).filter((each) => each.state === 'dead').length, 0);

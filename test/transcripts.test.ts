@@ -23,6 +23,7 @@ interface Delivery {
   readonly state: string;
   readonly destination: string;
   readonly error: string | null;
+  readonly replayAt: string | null;
 }
 type List<T> = { readonly data: readonly T[] };
 
@@ -91,7 +92,9 @@ describe('What writes recordings of calls down', () => {
     until(async () => {
       const found = await deliveries();
       return (
-        found.length === count && found.every(({ state }) => state !== 'waiting' && state !== 'delivering') && found
+        found.length === count &&
+        found.every(({ state, replayAt }) => state !== 'waiting' && state !== 'delivering' && replayAt === null) &&
+        found
       );
     }, 'every transcript is done');
   const tickets = async () => (await whole!.api<List<Ticket>>('/tickets')).data;

@@ -43,7 +43,9 @@ export function deliveryOperations({ store, outbox }: Gateway): Operation[] {
       scope: 'deliveries:write',
       tag,
       summary: 'Send all deliveries of one destination and state again',
-      description: 'At most 10,000. With `dryRun`, they are only counted.',
+      description:
+        'The oldest first, under the ids that they had, and behind whatever is new: a few at a time, while little else is due ' +
+        'at the destination. Those that wait for their turn have `replayAt`. With `dryRun`, they are only counted.',
       body: z.strictObject({
         destination: Id,
         state: z.enum(['dead', 'needs_check', 'delivered']),
@@ -52,9 +54,19 @@ export function deliveryOperations({ store, outbox }: Gateway): Operation[] {
       }),
       answer: z.object({ count: z.number().int(), dryRun: z.boolean() }),
       async handle({ body: { dryRun, ...filter }, actor }) {
-        const { count } = await outbox.replayAll(present(filter), dryRun ? 'count' : 'replay', actor.id);
+        const count = await (dryRun ? outbox.countReplays(filter) : outbox.replayAll(filter, actor.id));
         return { body: { count, dryRun } };
       },
+    }),
+    operation({
+      method: 'POST',
+      path: '/deliveries/replay/cancel',
+      scope: 'deliveries:write',
+      tag,
+      summary: 'Take back what is to be sent again to a destination and has not begun',
+      body: z.strictObject({ destination: Id }),
+      answer: z.object({ count: z.number().int() }),
+      handle: async ({ body, actor }) => ({ body: { count: await outbox.cancelReplays(body.destination, actor.id) } }),
     }),
     operation({
       method: 'GET',

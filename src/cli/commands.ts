@@ -8,6 +8,7 @@ import {
   createKey,
   exportTickets,
   list,
+  cancelReplays,
   replayDeliveries,
   replayEvent,
   revokeKey,
@@ -86,14 +87,26 @@ export function addLists(program: Command, { cli, run, client }: Tools): void {
     .addOption(new Option('--state <state>').choices(['dead', 'needs_check', 'delivered']))
     .option('--since <time>', 'only those made since: 2h, 7d, 2026-11-22')
     .option('--dry-run', 'only count them')
+    .option('--cancel', 'of a destination: take back what has not begun')
     .addHelpText('after', examples('tributary deliveries replay --destination crm --state dead --since 2h --dry-run'))
     .action(
-      run((id: string | undefined, { destination, state, since, dryRun }: Filter & { dryRun?: boolean }) => {
-        if (id) return replayDeliveries(cli, client(), { id });
-        if (!destination || !state)
-          throw new CommandError('name a delivery, or --destination and --state', { code: USAGE });
-        return replayDeliveries(cli, client(), { destination, state, ...toQuery({ since }), dryRun: dryRun === true });
-      }),
+      run(
+        (
+          id: string | undefined,
+          { destination, state, since, dryRun, cancel }: Filter & { dryRun?: boolean; cancel?: boolean },
+        ) => {
+          if (id) return replayDeliveries(cli, client(), { id });
+          if (cancel && destination) return cancelReplays(cli, client(), destination);
+          if (!destination || !state)
+            throw new CommandError('name a delivery, or --destination and --state', { code: USAGE });
+          return replayDeliveries(cli, client(), {
+            destination,
+            state,
+            ...toQuery({ since }),
+            dryRun: dryRun === true,
+          });
+        },
+      ),
     );
 
   const tickets = program.command('tickets').description('conversations with customers');

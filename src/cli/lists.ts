@@ -151,6 +151,13 @@ export async function replayDeliveries(
   return cli.show(answer, () => `${count} ${what.dryRun ? 'would be' : 'are'} sent again.`);
 }
 
+/** Takes back what is to be sent again and has not begun. */
+export async function cancelReplays(cli: Cli, client: Client, destination: string): Promise<void> {
+  const answer = await client.call('POST', '/deliveries/replay/cancel', { body: { destination } });
+  const { count } = z.object({ count: z.number() }).parse(answer);
+  return cli.show(answer, () => `${count} are not sent again.`);
+}
+
 const TestResult = z.object({ ok: z.boolean(), text: z.string(), hint: z.string().nullable() });
 
 /** Tries the credentials of a channel. */

@@ -4,6 +4,7 @@ import type { Destination, DestinationType, Preview } from './destination.ts';
 import type { AutoReply } from './auto-reply.ts';
 import type { Item } from './envelope.ts';
 import type { Payload, WebhookRequest } from './payload.ts';
+import type { ReplayFilter } from './replay-statements.ts';
 import type { Receipt, Webhook } from './connector.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
@@ -215,16 +216,15 @@ export interface Routes {
 export interface Outbox {
   /** Sends one delivery again. Unknown: undefined. */
   replay(taskId: string, actor: string): Promise<{ readonly id: string } | undefined>;
-  /** Sends all that match again, at most 10,000; `dryRun` only counts. */
-  replayAll(
-    filter: {
-      readonly destination: string;
-      readonly state: 'dead' | 'needs_check' | 'delivered';
-      readonly since?: number;
-    },
-    dryRun: 'count' | 'replay',
-    actor: string,
-  ): Promise<{ readonly count: number }>;
+  /** How many a replay would send again. */
+  countReplays(filter: ReplayFilter): Promise<number>;
+  /**
+   * Sends all that match again, under the ids that they had, the oldest first and behind whatever is new: a few at a time,
+   * while little else is due at their destination. How many.
+   */
+  replayAll(filter: ReplayFilter, actor: string): Promise<number>;
+  /** Takes back what has not begun; how many. */
+  cancelReplays(destinationId: string, actor: string): Promise<number>;
   /**
    * What a destination would be sent to create a ticket with this message, its first one when left out. Nothing is sent.
    * Throws `NotFoundError`, and `PermanentError` for a destination that shows nothing beforehand.

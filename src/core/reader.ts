@@ -1,4 +1,5 @@
 import type { TaskRef } from './queue.ts';
+import type { ReplayFilter } from './replay-statements.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type { AttachmentRow, EndpointRow, EndpointState, PayloadRow, RouteRow } from './rows.ts';
 import type {
@@ -98,6 +99,13 @@ export interface Reader {
   delivery(id: string): Promise<(DeliveryView & { readonly log: readonly Attempt[] }) | undefined>;
   /** Ids of tasks that may be worked on now: due heads of unpaused endpoints, at most `perEndpoint` each; one where it keeps failing. */
   dueTasks(now: number, perEndpoint: number): Promise<readonly TaskRef[]>;
+  /**
+   * Ids of tasks to be sent again now, the oldest first: so many of each destination that no more than `most` of its tasks
+   * are due at a time.
+   */
+  replays(now: number, most: number): Promise<readonly string[]>;
+  /** How many tasks a replay would send again. */
+  replayCount(filter: ReplayFilter): Promise<number>;
   /** The feed behind a position, in commit order. */
   changes(after: number, limit: number): Promise<readonly Change[]>;
   change(seq: number): Promise<Change | undefined>;

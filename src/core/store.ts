@@ -1,5 +1,6 @@
 import type { CallStatements } from './call-statements.ts';
 import type { PartStatements } from './part-statements.ts';
+import type { ReplayStatements } from './replay-statements.ts';
 import type { Readable } from 'node:stream';
 import type { Reader } from './reader.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
@@ -102,7 +103,7 @@ export interface Conversation {
 }
 
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
-export interface Transaction extends CallStatements, PartStatements {
+export interface Transaction extends CallStatements, PartStatements, ReplayStatements {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
@@ -238,8 +239,6 @@ export interface Transaction extends CallStatements, PartStatements {
   ): Promise<{ held: boolean; next?: TaskRefRow }>;
   /** Gives the open tasks of one ticket to another one: they take their turn in its lines. */
   moveTasks(from: string, to: string, now: number): Promise<readonly TaskRefRow[]>;
-  /** Sets a dead, checked or delivered task to waiting again, due now. */
-  replayTask(taskId: string, now: number): Promise<TaskRefRow | undefined>;
   task(id: string): Promise<Task | undefined>;
   link(destinationId: string, ticketId: string): Promise<Link | undefined>;
   /** Throws `PermanentError` when the far id is already another ticket's. */

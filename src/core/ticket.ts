@@ -192,6 +192,8 @@ export const DeliveryView = z
     /** When it is tried next; null while it waits for the one before it in its ticket, and at the end. */
     nextAttemptAt: time.nullable(),
     error: z.string().nullable(),
+    /** When somebody asked to send it again together with others; null once it is its turn. */
+    replayAt: time.nullable(),
     createdAt: time,
     updatedAt: time,
   })

@@ -48,6 +48,8 @@ const LEASE_MS = 5 * 60_000;
 /** How often the store is asked for due tasks, and how many ids are taken per endpoint. */
 const SWEEP_MS = 1000;
 const SWEEP_SIZE = 200;
+/** Deliveries are sent again while a destination has fewer due than this: what is new waits for no more. */
+const REPLAYS = 20;
 /** How long tries that are in flight may take once it stops; then they are left to whoever takes them over, milliseconds. */
 const STOP_MS = 10_000;
 /** How long after a failure the store is asked again to take what a try came to, milliseconds. */
@@ -137,10 +139,26 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     }
   }
 
+  /** It is their turn to be sent again. */
+  async function replay(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return;
+    const now = clock.now();
+    const refs = await store.write(['outbox'], async (tx) => {
+      const found: TaskRefRow[] = [];
+      for (const id of ids) {
+        const ref = await tx.replayTask(id, now);
+        if (ref?.due) found.push(ref);
+      }
+      return found;
+    });
+    queue.push(refs);
+  }
+
   async function sweep(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
         queue.push(await store.read.dueTasks(clock.now(), SWEEP_SIZE));
+        await replay(await store.read.replays(clock.now(), REPLAYS));
       } catch (error) {
         log.warn({ error: textOf(error) }, 'the sweep failed; it goes on');
       }

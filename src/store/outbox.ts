@@ -5,7 +5,7 @@ import { given, toJson, type Row, type Sql } from './sql.ts';
 /** The change feed and the outbox. */
 export function outboxOf(
   sql: Sql,
-): Pick<Transaction, 'insertChange' | 'insertTask' | 'lease' | 'finish' | 'replayTask' | 'moveTasks' | 'task'> {
+): Pick<Transaction, 'insertChange' | 'insertTask' | 'lease' | 'finish' | 'moveTasks' | 'task'> {
   return {
     async insertChange(row) {
       const inserted = await sql.get<{ seq: number }>(
@@ -131,21 +131,6 @@ export function outboxOf(
       return { held: true, next };
     },
 
-    async replayTask(taskId, now) {
-      const task = await sql.get<{ endpoint_id: string; ticket_id: string | null; kind: string }>(
-        `UPDATE tasks SET state = 'waiting', attempts = 0, interruptions = 0, due_at = NULL, updated_at = ?
-         WHERE id = ? AND state IN ('dead', 'needs_check', 'delivered') RETURNING endpoint_id, ticket_id, kind`,
-        now,
-        taskId,
-      );
-      if (!task) return undefined;
-      await holdLine(sql, task.ticket_id);
-      // It has the first place of its line, but must not overtake one that is on its way right now.
-      const active = await isBusy(sql, task.endpoint_id, task.ticket_id);
-      if (!active) await sql.run('UPDATE tasks SET due_at = ? WHERE id = ?', now, taskId);
-      return { id: taskId, endpointId: task.endpoint_id, ...laneOf(task.kind), due: !active };
-    },
-
     async moveTasks(from, to, now) {
       await sql.alone();
       const open = `ticket_id = ? AND state IN ('waiting', 'delivering')`;
@@ -182,12 +167,12 @@ export function laneOf(kind: string): { readonly lane?: 'files' } {
  * Who ends a task and who adds one behind it must not look at the same moment, or neither makes it due. A line is held
  * by its ticket: whoever adds a task for a ticket has read or written that in the same transaction.
  */
-async function holdLine(sql: Sql, ticketId: string | null): Promise<void> {
+export async function holdLine(sql: Sql, ticketId: string | null): Promise<void> {
   if (ticketId !== null) await sql.get('SELECT 1 AS x FROM tickets WHERE id = ? FOR UPDATE', ticketId);
 }
 
 /** Whether one of a line may start or has started. */
-function isBusy(sql: Sql, endpointId: string, ticketId: string | null) {
+export function isBusy(sql: Sql, endpointId: string, ticketId: string | null) {
   return sql.get(
     // The plus keeps SQLite from walking all that are due at the endpoint instead of the line.
     `SELECT 1 AS x FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND +due_at IS NOT NULL

@@ -10,6 +10,7 @@ import { linksOf } from './links.ts';
 import { outboxOf } from './outbox.ts';
 import { peopleOf } from './people.ts';
 import { processesOf } from './processes.ts';
+import { replaysOf } from './replays.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 import { ticketsOf } from './tickets.ts';
@@ -24,6 +25,7 @@ export function transactionOf(sql: Sql, recent: Recent): Transaction {
     ...peopleOf(sql, recent),
     ...ticketsOf(sql, recent),
     ...outboxOf(sql),
+    ...replaysOf(sql),
     ...linksOf(sql),
     ...followingOf(sql),
     ...endpointStatesOf(sql),

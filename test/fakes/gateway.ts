@@ -404,7 +404,9 @@ function fakeRoutes(state: FakeState): Routes {
 function fakeOutbox(state: FakeState): Outbox {
   return {
     replay: async (id) => (state.deliveries.has(id) ? { id } : undefined),
-    replayAll: async () => ({ count: state.deliveries.size }),
+    countReplays: async () => state.deliveries.size,
+    replayAll: async () => state.deliveries.size,
+    cancelReplays: async () => state.deliveries.size,
     async preview(endpointId, what) {
       if (!state.tickets.has(what.ticketId)) throw new NotFoundError('There is no such ticket or message');
       return { method: 'POST', url: `https://${endpointId}.example.com/tickets`, body: what };

@@ -191,6 +191,7 @@ function toView(row: TaskColumns, error: string | null): DeliveryView {
     attempts: row.attempts,
     nextAttemptAt: row.state === 'waiting' && row.due_at !== null ? toTime(row.due_at) : null,
     error,
+    replayAt: row.replay_at === null ? null : toTime(row.replay_at),
     createdAt: toTime(row.created_at),
     updatedAt: toTime(row.updated_at),
   };

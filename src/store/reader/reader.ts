@@ -9,6 +9,7 @@ import { ledgerIn } from './ledger.ts';
 import { messagesIn } from './messages.ts';
 import { processesIn } from './processes.ts';
 import { outboxIn } from './outbox.ts';
+import { replaysIn } from './replays.ts';
 import { ticketsIn } from './tickets.ts';
 
 /**
@@ -39,6 +40,7 @@ export function createReader(sources: {
     ...customers,
     ...ledgerIn({ db, blobs }),
     ...outboxIn(db),
+    ...replaysIn(db),
     ...processesIn(db),
     ...changesIn({ db, horizon, tickets: ticketViews, messages: messageViews, customers: customerViews }),
     ...accessIn(db),

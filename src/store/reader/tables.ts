@@ -136,6 +136,7 @@ export interface TaskColumns {
   attempts: number;
   due_at: Time;
   lease_until: Time;
+  replay_at: Time;
   created_at: number;
   updated_at: number;
 }
