@@ -151,6 +151,10 @@ export const Config = z
   .refine(({ imap, listen, webhook }) => [imap, listen, webhook].filter((way) => way !== undefined).length === 1, {
     path: ['imap'],
     error: 'give one of imap, listen and webhook',
+  })
+  .refine(({ portals, authServer }) => portals.length === 0 || authServer !== undefined, {
+    path: ['authServer'],
+    error: 'is needed for portals: only what your mail server proves to be a portal’s is read as one',
   });
 export type Config = z.output<typeof Config>;
 

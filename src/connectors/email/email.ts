@@ -1,8 +1,9 @@
 import type { AccessTokens } from '../../core/access-tokens.ts';
 import { defineConnector } from '../../core/connector.ts';
-import type { Channel, Context } from '../../core/connector.ts';
+import type { CanReply, Channel, Context } from '../../core/connector.ts';
 import type { ItemInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
+import type { Message } from '../../core/ticket.ts';
 import { Config, usesPlusAddressing, type OAuth2 } from './config.ts';
 import { createHook } from './hooks/hook.ts';
 import { noteFromSes } from './hooks/ses.ts';
@@ -41,7 +42,7 @@ export const email = defineConnector({
       ...(source.webhook && { webhook: source.webhook }),
       normalize: (payload) => noteIn(payload, config) ?? reader.normalize(payload),
       download: (attachment, payload) => reader.download(attachment, payload),
-      ...(sender && { reply: (answer) => sender.reply(answer) }),
+      ...(sender && { reply: (answer) => sender.reply(answer), canReply: ({ answers }) => canReply(answers) }),
       ...(testable.length > 0 && {
         async test() {
           const said: string[] = [];
@@ -52,6 +53,14 @@ export const email = defineConnector({
     };
   },
 });
+
+/** What a portal told of is answered there: its notifications come from an address that nobody reads. */
+function canReply(answers: Message | undefined): CanReply {
+  const { portal, link } = answers?.fields ?? {};
+  if (portal === undefined) return { allowed: true };
+  const where = link === undefined ? '' : `: ${link}`;
+  return { allowed: false, reason: `${portal} takes no answers by mail: answer there${where}` };
+}
 
 /** Where mail comes from: one of them. */
 type Source = Pick<Channel, 'stream' | 'webhook' | 'test'>;

@@ -7,6 +7,7 @@ import { contentOf, passedOnFields } from './content.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
 import { forwardOf, passedOnIn, type PassedOn } from './passed-on.ts';
+import { toldIn, type PortalRules, type Told } from './portals.ts';
 import { receiptOf } from './receipts.ts';
 import { firstSender, senderOf, type Known, type Sender } from './sender.ts';
 import { idsIn, referencesOf, threadOf, type ThreadRules } from './threads.ts';
@@ -14,13 +15,15 @@ import { idsIn, referencesOf, threadOf, type ThreadRules } from './threads.ts';
 /** What a mail means: one envelope, a receipt, or by name why it is neither. */
 
 /** What the settings say about people, machines and conversations. */
-export interface Rules extends Known, ThreadRules {
+export interface Rules extends Known, ThreadRules, PortalRules {
   readonly ticketsFrom: readonly Automatic[];
 }
 
 export function itemsOf(mail: Mail, payload: Payload, rules: Rules): ItemInput[] {
   const messageId = idsIn(headerOf(mail, 'message-id') ?? '')[0];
-  const writer = writerOf(mail, payload, rules);
+  const told = toldIn(mail, rules);
+  if (typeof told === 'object') return [portalItem(mail, payload, { messageId, told, rules })];
+  const writer = withRemark(writerOf(mail, payload, rules), told);
   const { role } = writer;
   const ignored = isOurs(mail, rules) ? ignoredOf(messageId, role) : undefined;
   if (ignored) return [ignored];
@@ -32,6 +35,39 @@ export function itemsOf(mail: Mail, payload: Payload, rules: Rules): ItemInput[]
   const direction = role === 'sent' || role === 'agent' ? 'outbound' : 'inbound';
   const envelope = envelopeOf(mail, payload, { messageId, writer, references, rules });
   return [{ kind: 'message', ...envelope, ...asMachine(machine, rules), direction }];
+}
+
+/** What somebody said on a portal. There it is answered, so nobody is written to, and it is a conversation of its own. */
+function portalItem(
+  mail: Mail,
+  payload: Payload,
+  { messageId, told, rules }: { readonly messageId: string | undefined; readonly told: Told; readonly rules: Rules },
+): ItemInput {
+  const { id, author, review, text, fields, remarks } = told;
+  const value = id === undefined ? (messageId ?? `sha256:${mail.digest}`) : `${fields['portal']} ${id}`;
+  const externalId = value.slice(0, 512).toWellFormed();
+  const party = {
+    ...(author && { name: author }),
+    identifiers: [{ kind: 'portal', value: externalId, trust: 'verified' as const }],
+  };
+  const writer: Writer = { sender: { party, role: 'customer', remarks }, passedOn: undefined, role: 'customer' };
+  const { variant, thread, ...envelope } = envelopeOf(mail, payload, { messageId, writer, references: [], rules });
+  const said = {
+    ...envelope,
+    externalId,
+    // A second mail about it tells what it says now.
+    ...(id === undefined ? variant !== undefined && { variant } : { revision: envelope.occurredAt }),
+    thread: { externalId, ...(thread?.siblings && { siblings: thread.siblings }) },
+    ...(text !== undefined && { text, textFull: mail.text }),
+    fields: { ...envelope.fields, ...fields },
+  };
+  return review ? { kind: 'review', ...said, review } : { kind: 'message', ...said, automatic: 'notification' };
+}
+
+function withRemark(writer: Writer, remark: string | undefined): Writer {
+  if (remark === undefined) return writer;
+  const { sender } = writer;
+  return { ...writer, sender: { ...sender, remarks: [...sender.remarks, remark] } };
 }
 
 /** Who wrote it, or first wrote what is passed on. */

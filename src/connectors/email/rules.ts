@@ -22,6 +22,51 @@ const Form = z.strictObject({
 });
 export type Form = z.output<typeof Form>;
 
+const words = z
+  .string()
+  .max(200)
+  .transform((text) => text.normalize('NFC').replace(/\s+/g, ' ').trim())
+  .refine((text) => text !== '', { error: 'is empty' });
+
+/**
+ * Where something stands in a mail, whose subject counts as its first line: behind words at the beginning of a line, or
+ * behind and before words anywhere.
+ */
+const Place = z.union([
+  words.transform((text): { after?: string | undefined; before?: string | undefined } => ({ after: `\n${text}` })),
+  z
+    .strictObject({ after: words.optional(), before: words.optional() })
+    .refine(({ after, before }) => after !== undefined || before !== undefined, {
+      error: 'give after, before or both',
+    }),
+]);
+export type Place = z.output<typeof Place>;
+
+const place = (description: string) => Place.optional().meta({ description });
+
+const Portal = z
+  .strictObject({
+    from: someone('The portal: the address that its notifications come from, or its @domain'),
+    subject: z.string().min(1).max(200).optional().meta({ description: 'Only mail whose subject contains it' }),
+    rating: place('The rating: a number, or stars. Left out: it is no review, and the author must be found'),
+    outOf: z.number().int().min(1).max(100).default(5).meta({ description: 'The best rating' }),
+    author: place('The name of who wrote it'),
+    text: place('What he wrote, on several lines; nothing else is looked for in it'),
+    product: place('What it is about'),
+    order: place('The number of the order'),
+    id: place('The portal’s number of it: another mail with the same is an edit'),
+    link: z
+      .url({ protocol: /^https$/ })
+      .max(500)
+      .optional()
+      .meta({ description: 'What the link to the answer’s place begins with: https://maps.example.com/reviews/' }),
+  })
+  .refine(({ rating, author }) => rating !== undefined || author !== undefined, {
+    path: ['rating'],
+    error: 'give rating, or author for what is no review',
+  });
+export type Portal = z.output<typeof Portal>;
+
 const SubjectKey = z.strictObject({
   pattern: z
     .string()
@@ -50,6 +95,11 @@ export const rules = {
     .max(50)
     .default([])
     .meta({ description: 'Programs that write for people: contact forms, shops' }),
+  portals: z
+    .array(Portal)
+    .max(50)
+    .default([])
+    .meta({ description: 'Portals that tell of reviews and questions only by mail; needs authServer' }),
   subjectKeys: z
     .array(SubjectKey)
     .max(50)

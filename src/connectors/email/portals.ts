@@ -1,0 +1,152 @@
+import type { EnvelopeInput } from '../../core/envelope.ts';
+import { isAuthentic } from './authentication.ts';
+import type { Mail } from './mail.ts';
+import { isOneOf, type Place, type Portal } from './rules.ts';
+
+/** What portals without an API tell only by mail: that somebody reviewed or asked there. */
+
+/** What a rule read of a portal's mail. */
+export interface Told {
+  /** The portal's id of it, where its mails name one. */
+  readonly id?: string;
+  /** Who wrote it there; portals show a name at most. */
+  readonly author?: string;
+  /** Left out: it is no review. */
+  readonly review?: Extract<EnvelopeInput, { kind: 'review' }>['review'];
+  /** The author's words; left out: they are somewhere in the mail. */
+  readonly text?: string;
+  /** For people: which portal, and where it is answered. */
+  readonly fields: Readonly<Record<string, string>>;
+  /** What the rule names and the mail hasn't. */
+  readonly remarks: readonly string[];
+}
+
+export interface PortalRules {
+  readonly portals: readonly Portal[];
+  readonly authServer: string | undefined;
+}
+
+/** More of a mail is not looked at. */
+const MOST_TEXT = 200_000;
+const MOST_HTML = 500_000;
+const LONGEST_LINE = 1000;
+/** Far enough to the next line that says something. */
+const LOOKED_AT = 5000;
+const LONGEST_ID = 300;
+const LONGEST_URL = 2000;
+
+/**
+ * What somebody said on a portal. Text: why a mail that looks like a portal's is read as any other. Undefined: it is of
+ * no portal.
+ */
+export function toldIn(mail: Mail, { portals, authServer }: PortalRules): Told | string | undefined {
+  const author = mail.from.find(({ address }) => address !== '');
+  const portal = author && portals.find((each) => isFor(each, author.address, mail.subject));
+  if (!portal) return undefined;
+  // What it says stands in the portal's name, which anybody can write there.
+  if (!isAuthentic(mail, authServer)) return `nothing proves that ${portal.from} sent it`;
+  return readBy(portal, mail);
+}
+
+function isFor({ from, subject }: Portal, address: string, given: string): boolean {
+  return isOneOf(address, [from]) && (subject === undefined || flat(given).includes(flat(subject)));
+}
+
+function readBy(portal: Portal, mail: Mail): Told | string {
+  const whole = ['', mail.subject, ...mail.text.slice(0, MOST_TEXT).split('\n')].map(flat).join('\n');
+  const words = portal.text && wordsIn(whole, portal.text);
+  // What the author wrote may look like any other part of the mail.
+  const rest = words ? `${whole.slice(0, words.from)}\n${whole.slice(words.to)}` : whole;
+  const valueOf = (place: Place | undefined, longest = LONGEST_LINE) =>
+    place && (valueAt(rest, place).slice(0, longest).toWellFormed() || undefined);
+  const rating = ratingIn(valueOf(portal.rating) ?? '');
+  const found: Found = {
+    author: valueOf(portal.author),
+    text: words?.text,
+    product: valueOf(portal.product),
+    order: valueOf(portal.order),
+    id: valueOf(portal.id, LONGEST_ID),
+    link: linkIn([rest, mail.html.slice(0, MOST_HTML).replaceAll('&amp;', '&')], portal.link),
+  };
+  if (portal.rating === undefined)
+    return found.author === undefined ? without(portal, 'author') : toTold(portal, found);
+  if (rating === undefined || rating <= 0 || rating > portal.outOf) return without(portal, 'rating');
+  const { product, order, link: url } = found;
+  return { ...toTold(portal, found), review: { rating, maxRating: portal.outOf, ...given({ product, order, url }) } };
+}
+
+type Found = Readonly<Record<'author' | 'text' | 'product' | 'order' | 'id' | 'link', string | undefined>>;
+
+function toTold(portal: Portal, found: Found): Told {
+  const { author, text, product, order, id, link } = found;
+  const absent = (Object.keys(found) as (keyof Found)[]).filter((name) => portal[name] && found[name] === undefined);
+  return {
+    ...given({ id, author, text }),
+    fields: { portal: portal.from, ...given({ product, order, link }) },
+    remarks: absent.map((name) => without(portal, name)),
+  };
+}
+
+function without({ from }: Portal, name: string): string {
+  return `the rule for ${from} finds no ${name} in it`;
+}
+
+function given(values: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined));
+}
+
+/** The author's words: the longest text that stands so, so that nothing in them can look like their end. */
+function wordsIn(whole: string, { after, before }: Place): { from: number; to: number; text: string } | undefined {
+  const from = after === undefined ? 0 : behind(whole, after);
+  const to = before === undefined ? whole.length : whole.lastIndexOf(before);
+  return from < 0 || to < from ? undefined : { from, to, text: trimmed(whole.slice(from, to)) };
+}
+
+/** What stands at a place: up to its end, else on the line; on the next one where that is empty. */
+function valueAt(text: string, { after, before }: Place): string {
+  const from = after === undefined ? 0 : behind(text, after);
+  if (from < 0) return '';
+  if (before === undefined) {
+    const lines = text.slice(from, from + LOOKED_AT).split('\n');
+    return lines.map(trimmed).find((line) => line !== '') ?? '';
+  }
+  const to = text.indexOf(before, from);
+  if (to < 0) return '';
+  return trimmed(text.slice(after === undefined ? text.lastIndexOf('\n', to - 1) + 1 : from, to));
+}
+
+function behind(text: string, after: string): number {
+  const at = text.indexOf(after);
+  return at < 0 ? at : at + after.length;
+}
+
+/** Stars as they are shown, or the first number. */
+function ratingIn(value: string): number | undefined {
+  const stars = [...value].filter((each) => each === '★' || each === '⭐').length;
+  if (stars > 0) return stars;
+  const [number] = /\d{1,3}(?:[.,]\d{1,2})?/.exec(value) ?? [];
+  return number === undefined ? undefined : Number(number.replace(',', '.'));
+}
+
+/** The first link that begins so: others may be the author's, or lead anywhere. */
+function linkIn(sources: readonly string[], start: string | undefined): string | undefined {
+  if (start === undefined) return undefined;
+  for (const source of sources) {
+    const at = source.indexOf(start);
+    const [link = ''] = at < 0 ? [] : (/^[^\s"'<>()[\]\\]{1,2000}/.exec(source.slice(at, at + LONGEST_URL)) ?? []);
+    if (URL.canParse(link) && new URL(link).origin === new URL(start).origin) return link;
+  }
+  return undefined;
+}
+
+/** Programs wrap and pad as they like: a space is a space. */
+export function flat(text: string): string {
+  return text
+    .normalize('NFC')
+    .replace(/[\s\u00a0\u200b]+/g, ' ')
+    .trim();
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[\s:]+/, '').trim();
+}
