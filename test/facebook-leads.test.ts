@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { facebookLeads } from '../src/connectors/meta/facebook-leads/facebook-leads.ts';
 import { FIRST_MS, OVERLAP_MS } from '../src/connectors/meta/facebook-leads/poll.ts';
 import type { Channel } from '../src/core/connector.ts';
+import { Item } from '../src/core/envelope.ts';
 import type { EnvelopeInput, ItemInput } from '../src/core/envelope.ts';
-import type { PermanentError} from '../src/core/errors.ts';
-import { AuthExpiredError, RateLimitedError } from '../src/core/errors.ts';
+import type { PermanentError } from '../src/core/errors.ts';
+import { AuthExpiredError, BadPayloadError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { parseJson } from '../src/core/json.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
@@ -106,6 +107,7 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
   it('gives what Meta lists late, and doesn’t ask for what lies further back', async () => {
     meta.forms.set(FORM, formOf(lead('1', NOW - MINUTE)));
     await pass();
+    assert.ok(cursor!.includes('"1"'));
     await clock.advance(10 * MINUTE);
     const late = lead('late', NOW - OVERLAP_MS + 2000);
     meta.forms.get(FORM)!.leads.push(late);
@@ -114,7 +116,7 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
     await pass();
     meta.forms.get(FORM)!.leads.push(lead('too late', NOW));
     assert.deepEqual(await pass(), []);
-    assert.ok(!cursor!.includes('late'), 'what is not asked for again is not remembered');
+    assert.ok(!cursor!.includes('"1"'), 'what is not asked for again is not remembered');
   });
 
   it('gives everything after a downtime, page by page', async () => {
@@ -123,10 +125,73 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
     const missed = Array.from({ length: 120 }, (_, index) => lead(String(index), NOW + index * MINUTE));
     meta.forms.get(FORM)!.leads.push(...missed);
     await clock.advance(30 * DAY);
-    const found = await pass();
+    const channel = await open();
+    const found = (await once(channel)).items.map((item) => (item as EnvelopeInput).externalId);
+    assert.ok(!cursor!.includes('119'), 'only what may be listed again is remembered');
+    found.push(...(await pass(channel)));
     assert.deepEqual(new Set(found), new Set(missed.map(({ id }) => `lead:${id}`)));
     assert.equal(found.length, 120);
     assert.deepEqual(await pass(), []);
+  });
+
+  it('misses nothing that came while a form had more pages', async () => {
+    meta.forms.set(
+      FORM,
+      formOf(...Array.from({ length: 60 }, (_, index) => lead(String(index), NOW - index * MINUTE))),
+    );
+    const channel = await open();
+    assert.equal((await once(channel)).items.length, 50);
+    await clock.advance(5 * 60 * MINUTE);
+    meta.forms.get(FORM)!.leads.push(lead('meanwhile', NOW + MINUTE));
+    const found = [...(await pass(channel)), ...(await pass(channel))];
+    assert.ok(found.includes('lead:meanwhile'));
+  });
+
+  it('ends where the list of Meta’s never does', async () => {
+    meta.forms.set(FORM, formOf(lead('1', NOW)));
+    const channel = await open();
+    await once(channel);
+    meta.stuck = 'leads';
+    meta.forms.get(FORM)!.leads.push(lead('2', NOW));
+    assert.deepEqual(await pass(channel), ['lead:2']);
+    meta.stuck = 'leadgen_forms';
+    await assert.rejects(once(channel), RetryableError);
+    assert.ok(meta.asked.length < 200);
+  });
+
+  it('forgets forms that are gone, also within a pass', async () => {
+    meta.forms.set(FORM, formOf(lead('1', NOW)));
+    meta.forms.set('447000000000002', formOf(lead('2', NOW)));
+    meta.forms.set('447000000000003', formOf(lead('3', NOW)));
+    const channel = await open();
+    await once(channel);
+    meta.forms.delete(FORM);
+    meta.forms.delete('447000000000002');
+    assert.deepEqual(await pass(channel), ['lead:3']);
+    assert.ok(!cursor!.includes(FORM));
+  });
+
+  it('asks in whole seconds, and reads long answers as far as an envelope goes', async () => {
+    await clock.advance(123);
+    const long = (name: string, values: readonly string[]) => ({ name, values });
+    const questions = Array.from({ length: 30 }, (_, index) => ({ key: `mail${index}`, type: 'EMAIL' }));
+    const field_data = [
+      long('full_name', ['Ж'.repeat(5000)]),
+      long('x'.repeat(300), ['y'.repeat(120_000)]),
+      long('x'.repeat(301), ['', 'z']),
+      ...questions.map(({ key }) => long(key, [`${key}@${'a'.repeat(600)}.test`])),
+    ];
+    meta.forms.set(FORM, { name: 'F'.repeat(2000), questions, leads: [{ ...lead('1', NOW), field_data }] });
+    const { items } = await once(await open());
+    const item = Item.parse(items[0]) as EnvelopeInput;
+    assert.equal(item.sender.identifiers.length, 20);
+    assert.deepEqual(Object.entries(item.fields!).slice(-2), [
+      ['x'.repeat(190), 'y'.repeat(10_000)],
+      [`${'x'.repeat(190)} (2)`, 'z'],
+    ]);
+    await pass();
+    await clock.advance(2 * OVERLAP_MS);
+    await pass();
   });
 
   it('reads a form from its beginning where its place was forgotten meanwhile', async () => {
@@ -184,10 +249,11 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
   });
 
   it('sets aside what it can’t read, alone and once', async () => {
-    meta.forms.set(FORM, formOf(lead('1', NOW), { created_time: '2026-11-22T09:00:00+0000' }));
+    const timeless = { ...lead('timeless', NOW), created_time: 'yesterday' };
+    meta.forms.set(FORM, formOf(lead('1', NOW), { created_time: '2026-11-22T09:00:00+0000' }, timeless));
     const channel = await open();
     const page = await channel.poll!(undefined, SIGNAL);
-    assert.equal(page.items.length, 2);
+    assert.equal(page.items.length, 3);
     const [unreadable, readable] = page.items.map(
       ({ body }) =>
         () =>
@@ -263,6 +329,22 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
     } finally {
       await whole.close();
     }
+  });
+
+  it('answers only Meta’s own question, and believes only what it signed', async () => {
+    const { webhook: told, normalize } = await open({ webhook });
+    const ask = (token: string) =>
+      told!.challenge!({
+        ...samplePayload(''),
+        method: 'GET',
+        url: `/webhooks/leads?hub.mode=subscribe&hub.challenge=77&hub.verify_token=${token}`,
+      });
+    assert.equal(((await ask(VERIFY_TOKEN)) as { body: string }).body, '77');
+    assert.equal(((await ask('other')) as { status: number }).status, 403);
+    assert.throws(() => told!.verify(samplePayload('{}')), BadPayloadError);
+    assert.equal(told!.maxBytes, 4 * 1024 * 1024);
+    const items = await normalize(samplePayload({ object: 'user', entry: [{ id: PAGE, changes: [] }] }));
+    assert.deepEqual(items, [{ kind: 'ignored', name: 'user', reason: 'not about page' }]);
   });
 
   it('is woken by the notification that was collected', async function () {

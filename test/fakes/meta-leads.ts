@@ -28,8 +28,10 @@ export interface FakeLeads {
   readonly asked: string[];
   /** What was asked that the documentation doesn't name; must stay empty. */
   readonly violations: string[];
-  /** So many times more, a place in a list is no longer known when it is asked for. */
+  /** So many times more, no place that was handed out before is known when one is asked for. */
   forgetful: number;
+  /** Behind a page of this list is the same page again. */
+  stuck?: 'leads' | 'leadgen_forms';
   deliver(address: string, body: unknown): Promise<number>;
   close(): Promise<void>;
 }
@@ -43,17 +45,20 @@ const Filtering = z.tuple([
 ]);
 
 export async function startLeads(pageId: string): Promise<FakeLeads> {
+  let generation = 1;
   let subscribed: string[] = [];
 
   /** A page of a list, with the place behind it. */
-  function pageOf(all: readonly unknown[], query: URLSearchParams): object {
+  function pageOf(list: FakeLeads['stuck'], all: readonly unknown[], query: URLSearchParams): object {
+    const isStuck = fake.stuck === list;
     const limit = Number(query.get('limit') ?? 25);
     const given = query.get('after');
-    if (given !== null && fake.forgetful-- > 0) return refusal(400, 100, 'Invalid cursor');
-    const from = Number(given ?? 0);
+    if (given !== null && fake.forgetful-- > 0) generation++;
+    const [known, from] = (given ?? `${generation}-0`).split('-').map(Number) as [number, number];
+    if (known !== generation) return refusal(400, 100, 'Invalid cursor');
     const data = all.slice(from, from + limit);
-    const after = String(from + limit);
-    const next = from + limit < all.length ? { next: `https://graph.facebook.com/next?after=${after}` } : {};
+    const after = isStuck ? `${generation}-0` : `${generation}-${from + limit}`;
+    const next = from + limit < all.length || isStuck ? { next: `https://graph.facebook.com/next?after=${after}` } : {};
     return { data, ...(data.length > 0 && { paging: { cursors: { before: 'b', after }, ...next } }) };
   }
 
@@ -64,7 +69,7 @@ export async function startLeads(pageId: string): Promise<FakeLeads> {
     const timeOf = (lead: unknown) => Date.parse((lead as FakeLead).created_time) / 1000;
     // The newest first.
     const all = form.leads.filter((lead) => !(timeOf(lead) <= since)).toSorted((a, b) => timeOf(b) - timeOf(a));
-    return pageOf(all, query);
+    return pageOf('leads', all, query);
   }
 
   function answerTo(path: string, query: URLSearchParams): object | undefined {
@@ -74,7 +79,7 @@ export async function startLeads(pageId: string): Promise<FakeLeads> {
     if (path === `${pageId}/subscribed_apps`) return { data: [{ id: '1', subscribed_fields: subscribed }] };
     if (path !== `${pageId}/leadgen_forms`) return undefined;
     const forms = [...fake.forms].map(([id, { name, questions }]) => ({ id, name, ...(questions && { questions }) }));
-    return pageOf(forms, query);
+    return pageOf('leadgen_forms', forms, query);
   }
 
   const server = createServer((request, response) => {

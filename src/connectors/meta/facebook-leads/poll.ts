@@ -145,7 +145,7 @@ function stepBehind(
   const leads = listed.data.map((lead) => ({ lead, ...keyOf(lead, begun) })).toSorted((a, b) => a.at - b.at);
   const news = leads.filter(({ key }) => !known.has(key));
   // What is older than that is not asked for again.
-  const from = Math.max(since, toSecond(begun - OVERLAP_MS));
+  const from = toSecond(begun - OVERLAP_MS);
   const now = [...seen, ...news.filter(({ at }) => at > from).map(({ key, at }): [string, number] => [key, at])];
   const after = behind(listed);
   const isRead = after === undefined || after === next?.after;
