@@ -1,110 +1,86 @@
 import assert from 'node:assert/strict';
-import type { LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
+import type { LedgerEvent } from '../src/core/ticket.ts';
 import { readBitrix24 } from './fakes/bitrix24-description.ts';
 import type { Bitrix24Description } from './fakes/bitrix24-description.ts';
 import { APPLICATION_TOKEN, CODE, GATEWAY, startBitrix24 } from './fakes/bitrix24.ts';
 import type { FakeBitrix24 } from './fakes/bitrix24.ts';
-import { readLine, SECRET, startLine, TOKEN as LINE_TOKEN } from './fakes/line.ts';
-import type { FakeLine } from './fakes/line.ts';
+import { readLine } from './fakes/line.ts';
+import { OLENA, startLineDesk } from './fakes/line-desk.ts';
+import type { LineDesk } from './fakes/line-desk.ts';
 import type { Description } from './fakes/openapi.ts';
 import { until } from './fakes/until.ts';
-import { startWhole } from './fakes/whole.ts';
-import type { Whole } from './fakes/whole.ts';
 
-const OLENA = 'U7001aaaa0000000000000000000000aa';
 type List<T> = { readonly data: readonly T[] };
 
 describe('Bitrix24, through a whole gateway against a stand-in', () => {
-  let descriptions: readonly [Bitrix24Description | undefined, Description | undefined];
+  let description: Bitrix24Description | undefined;
+  let lineDescription: Description | undefined;
   let far: FakeBitrix24;
-  let line: FakeLine;
-  let whole: Whole;
+  let desk: LineDesk;
   before(() => {
-    descriptions = [readBitrix24(), readLine()];
+    description = readBitrix24();
+    lineDescription = readLine();
   });
   beforeEach(async () => {
-    [far, line] = [await startBitrix24(descriptions[0]), await startLine(descriptions[1])];
+    far = await startBitrix24(description);
     const own = `apiRoot: "${far.root}", userId: ${GATEWAY}, code: ${CODE}, applicationToken: ${APPLICATION_TOKEN}`;
-    const yaml = `  - { id: line, type: line, channelSecret: "${SECRET}", channelAccessToken: "${LINE_TOKEN}", apiRoot: "${line.root}" }
-destinations:
-  - { id: crm, type: bitrix24, ${own}, statuses: { open: EXECUTING, pending: PREPARATION, solved: DONE } }
-routes:
-  - { to: [crm] }
-`;
-    whole = await startWhole({ yaml, env: { PUBLIC_URL: 'https://desk.example.com' } });
-    await until(() => line.webhook.endpoint.includes('desk.example'), 'it has begun');
+    desk = await startLineDesk(
+      { crm: `type: bitrix24, ${own}, statuses: { open: EXECUTING, pending: PREPARATION, solved: DONE }` },
+      lineDescription,
+    );
     await until(() => far.calls.length > 0, 'it was asked what there is');
   });
   afterEach(async () => {
-    await whole.close();
-    await Promise.all([far.close(), line.close()]);
-    assert.deepEqual([far.violations, line.violations], [[], []]);
+    await desk.close();
+    await far.close();
+    assert.deepEqual(far.violations, []);
   });
 
-  let next = 1;
-  async function write(text: string): Promise<void> {
-    const event = {
-      type: 'message',
-      timestamp: Date.now(),
-      mode: 'active',
-      webhookEventId: `01KAQ7Z0000000000000000${100 + next++}`,
-      deliveryContext: { isRedelivery: false },
-      source: { type: 'user', userId: OLENA },
-      message: { id: String(next), type: 'text', text, quoteToken: 'q' },
-    };
-    assert.equal(await line.deliver(`${whole.running.url}/webhooks/line`, [event]), 200);
-  }
-  const ticketOf = async () => (await whole.api<List<Ticket>>('/tickets')).data[0]!;
-  const messagesOf = async () => (await whole.api<List<Message>>(`/tickets/${(await ticketOf()).id}/messages`)).data;
   const dealId = () => Number(far.items.deal[0]!['id']);
   const said = () => far.comments('deal', dealId());
   const stage = () => far.items.deal[0]!['stageId'];
-  const waiting = async () => {
-    const { data } = await whole.api<List<{ state: string }>>('/deliveries?limit=200');
-    return data.filter(({ state }) => state !== 'delivered').length;
-  };
-  const url = () => `${whole.running.url}/webhooks/crm`;
+  const url = () => desk.webhookOf('crm');
   const tell = async (event = 'ONCRMTIMELINECOMMENTADD') => assert.equal(await far.notify(url(), event), 200);
   const asked = async () => {
     await until(() => far.items.deal.length === 1 && said().length === 1, 'the deal is there');
-    await until(async () => (await waiting()) === 0, 'all is delivered');
+    await until(async () => (await desk.waiting()) === 0, 'all is delivered');
   };
 
   it('carries a conversation there and back, and nothing goes round in circles', async () => {
-    await write('Where is my order?');
+    await desk.write('Where is my order?');
     await asked();
     far.act('deal', dealId(), { comment: '>> It comes tomorrow.' });
     far.act('deal', dealId(), { comment: 'He is a regular.', stage: 'PREPARATION' });
     await tell();
-    await until(() => line.delivered.length > 0, 'the answer goes out');
-    assert.deepEqual(line.delivered, [{ to: OLENA, text: 'It comes tomorrow.' }]);
-    await until(async () => (await messagesOf()).length === 3, 'the note is filed');
-    const [first, answered, noted] = await messagesOf();
+    await until(() => desk.line.delivered.length > 0, 'the answer goes out');
+    assert.deepEqual(desk.line.delivered, [{ to: OLENA, text: 'It comes tomorrow.' }]);
+    await until(async () => (await desk.messages()).length === 3, 'the note is filed');
+    const [first, answered, noted] = await desk.messages();
     assert.deepEqual([first!.direction, answered!.author.name, noted!.kind], ['inbound', 'Ivan Petrov', 'note']);
-    await until(async () => (await ticketOf()).status === 'pending', 'the stage has come');
+    await until(async () => (await desk.ticket()).status === 'pending', 'the stage has come');
 
-    await write('Thank you!');
+    await desk.write('Thank you!');
     await until(() => said().length === 4, 'it is appended');
     await until(() => stage() === 'EXECUTING', 'it is open again there too');
-    const { id } = await ticketOf();
-    await whole.api(`/tickets/${id}/replies`, { method: 'POST', body: { text: 'Answered here.' } });
+    const { id } = await desk.ticket();
+    await desk.whole.api(`/tickets/${id}/replies`, { method: 'POST', body: { text: 'Answered here.' } });
     await until(() => said().length === 5, 'the answer is there');
-    await whole.api(`/tickets/${id}/notes`, { method: 'POST', body: { text: 'Noted here.' } });
+    await desk.whole.api(`/tickets/${id}/notes`, { method: 'POST', body: { text: 'Noted here.' } });
     await until(() => said().length === 6, 'the note is there');
-    await whole.api(`/tickets/${id}`, { method: 'PATCH', body: { status: 'solved' } });
+    await desk.whole.api(`/tickets/${id}`, { method: 'PATCH', body: { status: 'solved' } });
     await until(() => stage() === 'DONE', 'it is solved there too');
-    await until(async () => (await waiting()) === 0, 'all is delivered');
+    await until(async () => (await desk.waiting()) === 0, 'all is delivered');
 
     for (let i = 0; i < 3; i++) {
       await tell('ONCRMDEALUPDATE');
       await new Promise((resolve) => setTimeout(resolve, 300));
     }
-    assert.deepEqual([(await ticketOf()).status, (await messagesOf()).length, said().length], ['solved', 6, 6]);
+    assert.deepEqual([(await desk.ticket()).status, (await desk.messages()).length, said().length], ['solved', 6, 6]);
     assert.deepEqual(
-      line.delivered.map(({ text }) => text),
+      desk.line.delivered.map(({ text }) => text),
       ['It comes tomorrow.', 'Answered here.'],
     );
-    const { data } = await whole.api<List<LedgerEvent>>('/events?endpoint=crm&limit=200');
+    const { data } = await desk.whole.api<List<LedgerEvent>>('/events?endpoint=crm&limit=200');
     assert.deepEqual(
       data.filter(({ outcome }) => outcome === 'quarantined' || outcome === 'duplicate'),
       [],
@@ -112,24 +88,24 @@ routes:
   }).timeout(30_000);
 
   it('tells the colleague that his answer did not reach the customer', async () => {
-    await write('Where is my order?');
+    await desk.write('Where is my order?');
     await asked();
-    line.end('/message/push', { http: 400, body: { message: 'The user has blocked us' } });
+    desk.line.end('/message/push', { http: 400, body: { message: 'The user has blocked us' } });
     far.act('deal', dealId(), { comment: '>> It comes tomorrow.' });
     await tell();
     await until(() => said().length === 3, 'he is told');
     assert.match(said()[2]!, /^1: Answer that did NOT reach the customer: [^]*It comes tomorrow\.\n\ntributary:/);
-    assert.deepEqual(line.delivered, []);
+    assert.deepEqual(desk.line.delivered, []);
   }).timeout(20_000);
 
   it('refuses a webhook without its token, and shows the secret of the address nowhere', async () => {
     far.end('crm.item.add', { http: 403, body: { error: 'ACCESS_DENIED', error_description: `you sent ${CODE}` } });
-    await write('Where is my order?');
-    const failed = async () => (await whole.api<List<{ id: string; state: string }>>('/deliveries')).data[0];
+    await desk.write('Where is my order?');
+    const failed = async () => (await desk.whole.api<List<{ id: string; state: string }>>('/deliveries')).data[0];
     await until(async () => (await failed())?.state === 'dead', 'it is given up');
     assert.equal(await far.notify(url(), 'ONCRMDEALUPDATE', 'another'), 401);
     const all = ['/deliveries', `/deliveries/${(await failed())!.id}`, '/destinations', '/events?limit=200'];
-    const shown = await Promise.all(all.map((path) => whole.api(path)));
+    const shown = await Promise.all(all.map((path) => desk.whole.api(path)));
     assert.doesNotMatch(JSON.stringify(shown), new RegExp(`${CODE}|${APPLICATION_TOKEN}`));
   }).timeout(20_000);
 });
