@@ -64,6 +64,15 @@ function toChannels(base: string): string {
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...rows].join('\n');
 }
 
+/** How many there are, and against what they were checked. */
+function toCount(): string {
+  const many = (is: (proof: string) => boolean) =>
+    connectors.filter(({ capabilities }) => capabilities.proven.some(is)).length;
+  const payloads = many((proof) => proof.endsWith('payloads'));
+  const descriptions = many((proof) => proof === 'vendor description');
+  return `${connectors.length} kinds of channel: ${payloads} proven against real or collected payloads, ${descriptions} against a vendor's own description of his API; of each, the last column says it all.`;
+}
+
 /** One row for each kind of destination, from its facts. */
 function toDestinations(): string {
   const rows = destinationTypes
@@ -116,7 +125,7 @@ const pages: Readonly<Record<string, string>> = {
   'config/tributary.schema.json': `${JSON.stringify(schema, null, 2)}\n`,
   'docs/configuration.md': await toPage('docs/configuration.md', 'settings', settings),
   'docs/cli.md': await toPage('docs/cli.md', 'commands', commands.join('\n\n')),
-  'docs/channels/README.md': await toPage('docs/channels/README.md', 'channels', toChannels('')),
+  'docs/channels/README.md': await toPage('docs/channels/README.md', 'channels', `${toCount()}\n\n${toChannels('')}`),
   'docs/destinations/README.md': await toPage('docs/destinations/README.md', 'destinations', toDestinations()),
   'docs/destinations/faults.md': await toPage('docs/destinations/faults.md', 'faults', toFaults()),
   'README.md': await toPage('README.md', 'channels', toChannels('docs/channels/')),
