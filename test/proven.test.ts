@@ -32,6 +32,7 @@ const COLLECTED: Readonly<Record<string, () => number>> = {
   viber: () => list('viber/viber-bot-node/payloads.json').length + 1,
   line: () => filesIn('line/line-bot-sdk-java').length + list('line/chatwoot/payloads.json').length,
   teams: () => list('teams/botbuilder-js/payloads.json').length,
+  trustpilot: () => filesIn('reviews/trustpilot').length,
   sms_gateway: () =>
     filesIn('vonage/vonage-php-sdk-core/SMS/requests', /./).length +
     list('sms-other/chatwoot-bandwidth/payloads.json').length,
