@@ -186,6 +186,8 @@ describe('The notification of a portal without an API', () => {
     );
     assert.equal(item.externalId, 'n1@maps.test');
     assert.ok(item.variant);
+    const half = await itemOf(mailOf('Olena K. gave you 4 stars'), rule);
+    assert.match(half.fields!['remarks']!, /finds no rating/, 'nothing ends it');
   });
 
   it('says what the rule names and the mail hasn’t', async () => {
@@ -195,6 +197,13 @@ describe('The notification of a portal without an API', () => {
     assert.equal(sender.name, undefined);
     const names = ['author', 'text', 'link'].map((name) => `the rule for @maps.test finds no ${name} in it`);
     assert.equal(fields!['remarks'], names.join('; '));
+  });
+
+  it('shows everything where the words can’t be told from the rest', async () => {
+    const turned = 'See the review\nRating: 4\nWhat they wrote:\nCold.';
+    const item = await itemOf(mailOf(turned));
+    assert.deepEqual([item.kind, item.text], ['review', turned]);
+    assert.match(item.fields!['remarks']!, /finds no text/);
   });
 
   it('of a review without words has none', async () => {
