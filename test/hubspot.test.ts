@@ -2,17 +2,15 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import type { ActionInput } from '../src/core/action.ts';
-import type { Delivery, Destination } from '../src/core/destination.ts';
+import type { Delivery } from '../src/core/destination.ts';
 import { AuthExpiredError, BadPayloadError, RateLimitedError } from '../src/core/errors.ts';
 import type { Payload, WebhookRequest } from '../src/core/payload.ts';
 import { hmac } from '../src/core/signature.ts';
 import { hubspot } from '../src/dispatch/hubspot/hubspot.ts';
-import { createHttp, type Egress } from '../src/http/http.ts';
-import { fakeContext } from './fakes/context.ts';
-import { message } from './fakes/filing.ts';
 import { APP, CLIENT_SECRET, HUB, readHubspot, startHubspot, TOKEN } from './fakes/hubspot.ts';
 import type { Descriptions, FakeHubspot } from './fakes/hubspot.ts';
-import { openOutgoing, type Outgoing } from './fakes/outgoing.ts';
+import { openDestinationDesk, type DestinationDesk } from './fakes/destination-desk.ts';
+import type { Outgoing } from './fakes/outgoing.ts';
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -23,52 +21,30 @@ const WEBHOOK = 'https://desk.example.com/webhooks/hubspot';
 describe('HubSpot as a destination', () => {
   let descriptions: Descriptions;
   let far: FakeHubspot;
+  let desk: DestinationDesk;
   let out: Outgoing;
-  let egress: Egress;
-  let destination: Destination;
   before(() => {
     descriptions = readHubspot();
   });
   beforeEach(async () => {
     far = await startHubspot(descriptions);
-    out = await openOutgoing([{ id: 'hubspot', carries: 'tickets' }]);
-    egress = createHttp({ allow: ['127.0.0.1'] });
-    far.now = () => out.clock.now();
-    destination = open();
-    out.addDestination('hubspot', destination);
-    out.addChannel('chat', { reply: async () => undefined });
-  });
-  afterEach(async () => {
-    await out.close();
-    egress.close();
-    await far.close();
-    assert.deepEqual(far.violations, []);
-  });
-
-  function open(given: object = {}): Destination {
-    const config = hubspot.config.parse({
+    desk = await openDestinationDesk(hubspot, 'hubspot', {
       accessToken: TOKEN,
       apiRoot: far.root,
       clientSecret: CLIENT_SECRET,
       fields: { order_number: '/ticket/number', topics: { value: 'a' } },
-      ...given,
     });
-    const context = fakeContext({
-      id: 'hubspot',
-      clock: out.clock,
-      http: egress.for({ hosts: [] }),
-    });
-    return hubspot.open(config, context) as Destination;
-  }
-  const write = async (text: string, given: Parameters<typeof message>[1] = {}, from = 'telegram|1') =>
-    (await out.file(message(from, { text, ...given })))[0]!.ticketId!;
+    ({ out } = desk);
+    far.now = () => out.clock.now();
+  });
+  afterEach(async () => {
+    await desk.close();
+    await far.close();
+    assert.deepEqual(far.violations, []);
+  });
+
   const tickets = () => far.of('tickets');
   const notes = () => tickets().map(({ id }) => far.notes(id).length);
-  const delivered = async () => (await out.deliveries()).filter(({ state }) => state === 'delivered').length;
-  async function settled(count: number): Promise<void> {
-    for (let i = 0; i < 100 && (await delivered()) < count; i++) await out.pass(100);
-    assert.equal(await delivered(), count);
-  }
   const calls = (what: string) => far.calls.filter(({ method, path }) => `${method} ${path}` === what).length;
   const CREATE = 'POST /crm/v3/objects/tickets';
   const NOTE = 'POST /crm/v3/objects/notes';
@@ -76,61 +52,61 @@ describe('HubSpot as a destination', () => {
   describe('whose answer was lost', () => {
     it('is asked for the ticket by our id, which is not created again', async () => {
       far.end(CREATE, 'lost');
-      await write('one');
-      await write('two');
+      await desk.write('one');
+      await desk.write('two');
       await out.until(() => tickets().length > 0);
       await out.pass(6 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual([notes(), calls(CREATE)], [[1], 1]);
     });
 
     it('makes no second ticket where the question comes too early', async () => {
       far.end(CREATE, 'lost');
       far.end('GET /crm/v3/objects/tickets/tkt_1', { http: 404 });
-      const id = await write('one');
+      const id = await desk.write('one');
       far.end(`GET /crm/v3/objects/tickets/${id}`, { http: 404 });
       await out.until(() => tickets().length > 0);
       await out.pass(6 * SECOND);
-      await settled(1);
+      await desk.settled(1);
       assert.deepEqual([tickets().length, calls(CREATE)], [1, 2]);
       assert.equal((await out.store.read.ticket(id))!.links[0]!.externalId, tickets()[0]!.id);
     });
 
     it('creates it when nothing had arrived', async () => {
       far.end(CREATE, 'cut', 'cut');
-      await write('one');
+      await desk.write('one');
       await out.pass(60 * SECOND);
-      await settled(1);
+      await desk.settled(1);
       assert.equal(tickets().length, 1);
     });
 
     it('is asked for a message too', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end(NOTE, 'lost');
-      await write('two');
+      await desk.write('two');
       await out.pass(10 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual(notes(), [1]);
     });
 
     it('gets a message that had not arrived', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end(NOTE, 'cut');
-      await write('two');
+      await desk.write('two');
       await out.pass(10 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual(notes(), [1]);
     });
 
     it('gives up what it refuses, and goes on with the next', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end(NOTE, { http: 400, body: { category: 'VALIDATION_ERROR' } });
-      await write('two');
-      await write('three');
-      await settled(2);
+      await desk.write('two');
+      await desk.write('three');
+      await desk.settled(2);
       assert.match((await out.error('hubspot'))!, /400/);
       assert.match(far.notes(tickets()[0]!.id).join(), /three/);
     });
@@ -140,35 +116,35 @@ describe('HubSpot as a destination', () => {
     const pauses: Record<string, number> = { TEN_SECONDLY_ROLLING: 10, SECONDLY: 1, DAILY: 3600 };
     for (const [policyName, seconds] of Object.entries(pauses)) {
       far.end('POST /oauth/v2/private-apps/get/access-token-info', { http: 429, body: { policyName } });
-      await assert.rejects(destination.test!(), (error) => {
+      await assert.rejects(desk.destination.test!(), (error) => {
         assert.ok(error instanceof RateLimitedError);
         assert.equal(error.retryAfterMs, seconds * SECOND, policyName);
         return true;
       });
     }
     far.end('POST /oauth/v2/private-apps/get/access-token-info', { http: 429, body: { policyName: 'constructor' } });
-    await assert.rejects(destination.test!(), { retryAfterMs: undefined });
+    await assert.rejects(desk.destination.test!(), { retryAfterMs: undefined });
     const answer = { http: 429, headers: { 'retry-after': '7' }, body: { policyName: 'DAILY' } };
     far.end('POST /oauth/v2/private-apps/get/access-token-info', answer);
-    await assert.rejects(destination.test!(), { retryAfterMs: 7000 });
+    await assert.rejects(desk.destination.test!(), { retryAfterMs: 7000 });
   });
 
   describe('and the customer', () => {
     it('is found by the address that a platform carries, and left as he is', async () => {
-      await write('one', {}, 'email|olena@example.com');
-      await settled(1);
+      await desk.write('one', 'email|olena@example.com');
+      await desk.settled(1);
       const [contact] = far.of('contacts');
       assert.equal(contact!.properties['email'], 'olena@example.com');
       contact!.properties['firstname'] = 'Olena P.';
-      await write('two', { thread: { externalId: 'another', references: [] } }, 'email|olena@example.com');
-      await settled(2);
+      await desk.write('two', 'email|olena@example.com', { thread: { externalId: 'another', references: [] } });
+      await desk.settled(2);
       assert.deepEqual([far.of('contacts').length, contact!.properties['firstname']], [1, 'Olena P.']);
       for (const { belongsTo } of tickets()) assert.deepEqual(belongsTo, [contact!.id]);
     });
 
     it('is made by our id where no platform carries an address, and never by one that was typed', async () => {
-      await write('one', {}, 'email|olena@example.com|claimed');
-      await settled(1);
+      await desk.write('one', 'email|olena@example.com|claimed');
+      await desk.settled(1);
       const { properties } = far.of('contacts')[0]!;
       assert.equal(properties['email'], undefined);
       assert.match(properties['tributary_id']!, /^cus_/);
@@ -176,11 +152,11 @@ describe('HubSpot as a destination', () => {
 
     it('is found where somebody else made him in the same moment', async () => {
       far.end('GET /crm/v3/objects/contacts/olena%40example.com', { http: 404 });
-      await write('zero', {}, 'email|olena@example.com');
-      await settled(1);
+      await desk.write('zero', 'email|olena@example.com');
+      await desk.settled(1);
       far.end('GET /crm/v3/objects/contacts/olena%40example.com', { http: 404 });
-      await write('one', { thread: { externalId: 'another', references: [] } }, 'email|olena@example.com');
-      await settled(2);
+      await desk.write('one', 'email|olena@example.com', { thread: { externalId: 'another', references: [] } });
+      await desk.settled(2);
       assert.equal(far.of('contacts').length, 1);
     });
   });
@@ -190,7 +166,7 @@ describe('HubSpot as a destination', () => {
     out.addChannel('chat', { download: async ({ name }) => Readable.from([`bytes of ${name}`]) });
     far.end('POST /files/v3/files', { http: 200, body: { id: '5' } }, { http: 400, body: { category: 'VALIDATION' } });
     far.files.set('5', { name: 'a.txt', bytes: Buffer.from('x') });
-    await write('see this', { attachments: files });
+    await desk.write('see this', undefined, { attachments: files });
     await out.until(() => tickets().length > 0);
     const { id, properties } = tickets()[0]!;
     assert.match(properties['content']!, /see this/);
@@ -201,23 +177,23 @@ describe('HubSpot as a destination', () => {
   });
 
   it('changes stage and priority only where they differ', async () => {
-    await write('one');
-    await settled(1);
+    await desk.write('one');
+    await desk.settled(1);
     const { id, properties } = tickets()[0]!;
     const ref = { externalId: id };
     const ticket = {} as never;
     const patches = () => far.calls.filter(({ method }) => method === 'PATCH').map(({ body }) => body);
-    await destination.update!(ref, { id: 'u1', ticket, status: 'closed', priority: 'urgent' });
+    await desk.destination.update!(ref, { id: 'u1', ticket, status: 'closed', priority: 'urgent' });
     assert.deepEqual([properties['hs_pipeline_stage'], properties['hs_ticket_priority']], ['4', 'URGENT']);
-    await destination.update!(ref, { id: 'u2', ticket, status: 'solved', priority: 'urgent' });
-    await destination.update!(ref, { id: 'u3', ticket });
+    await desk.destination.update!(ref, { id: 'u2', ticket, status: 'solved', priority: 'urgent' });
+    await desk.destination.update!(ref, { id: 'u3', ticket });
     assert.equal(patches().length, 1);
-    await destination.update!(ref, { id: 'u4', ticket, status: 'open' });
+    await desk.destination.update!(ref, { id: 'u4', ticket, status: 'open' });
     assert.deepEqual(patches()[1], { properties: { hs_pipeline_stage: '3' } });
   });
 
   describe('asked what changed', () => {
-    async function poll(cursor?: string, on = destination) {
+    async function poll(cursor?: string, on = desk.destination) {
       const { items, cursor: next, more } = await on.poll!(cursor, NEVER);
       const all: ActionInput[][] = [];
       for (const { body } of items) all.push(await on.normalize!(payload(body)));
@@ -236,15 +212,15 @@ describe('HubSpot as a destination', () => {
     let cursor: string;
     beforeEach(async () => {
       cursor = (await poll()).cursor;
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       ticket = tickets()[0]!.id;
       await out.pass(10 * SECOND);
     });
 
     it('tells answers, notes with their files and stages, with names, and of ours only that they are', async () => {
-      await write('two');
-      await settled(2);
+      await desk.write('two');
+      await desk.settled(2);
       await out.pass(SECOND);
       far.files.set('9', { name: 'a.txt', bytes: Buffer.from('bytes') });
       far.note(ticket, '<div><p>&gt;&gt; Tomorrow,<br>at noon.</p></div>', { files: ['9'] });
@@ -271,7 +247,7 @@ describe('HubSpot as a destination', () => {
       assert.deepEqual(status, { ...moved, status: 'pending' });
       const words = { text: 'A regular.', html: '<p>A regular.</p>', attachments: [] };
       assert.deepEqual(note, { kind: 'note', id: second, at, ...common, ...words });
-      const stream = await destination.download!(file, payload(Buffer.alloc(0)));
+      const stream = await desk.destination.download!(file, payload(Buffer.alloc(0)));
       assert.equal(await textOf(stream), 'bytes');
     });
 
@@ -329,8 +305,8 @@ describe('HubSpot as a destination', () => {
     });
 
     it('takes a note that a person copied from ours for his', async () => {
-      await write('two');
-      await settled(2);
+      await desk.write('two');
+      await desk.settled(2);
       far.note(ticket, far.notes(ticket)[0]!);
       far.note(ticket, '<p>by a robot of others</p>', { source: 'AUTOMATION' });
       assert.deepEqual(kinds(await poll(cursor)), ['ignored', 'ignored', 'note', 'note']);
@@ -354,14 +330,14 @@ describe('HubSpot as a destination', () => {
 
     it('knows answers by what is set for that', async () => {
       far.note(ticket, '<p>@customer Tomorrow</p>');
-      const { actions } = await poll(cursor, open({ answerMark: '@customer' }));
+      const { actions } = await poll(cursor, desk.open({ answerMark: '@customer' }));
       assert.deepEqual((actions[1] as { kind: string; text: string }).text, 'Tomorrow');
       assert.equal(actions[1]!.kind, 'reply');
     });
 
     it('is woken by what is signed about tickets and notes', () => {
       const wake = (body: unknown) =>
-        (destination.normalize!(payload(Buffer.from(JSON.stringify(body)), 'POST')) as ActionInput[])[0]!.kind;
+        (desk.destination.normalize!(payload(Buffer.from(JSON.stringify(body)), 'POST')) as ActionInput[])[0]!.kind;
       assert.equal(wake([{ subscriptionType: 'ticket.propertyChange' }]), 'wake');
       assert.equal(wake([{ subscriptionType: 'contact.creation' }, { subscriptionType: 'ticket.creation' }]), 'wake');
       assert.equal(wake([{ subscriptionType: 'object.creation', objectTypeId: '0-46' }]), 'wake');
@@ -371,24 +347,24 @@ describe('HubSpot as a destination', () => {
   });
 
   it('says what is missing there: the token, our property, its uniqueness, a stage', async () => {
-    assert.equal(await destination.test!(), `account ${HUB} takes tickets in the pipeline Support Pipeline`);
-    await assert.rejects(open({ accessToken: 'wrong' }).test!(), AuthExpiredError);
-    await assert.rejects(open({ idProperty: 'other' }).test!(), /tickets have no property other/);
-    await assert.rejects(open({ statuses: { pending: '99' } }).test!(), /has no stage 99/);
+    assert.equal(await desk.destination.test!(), `account ${HUB} takes tickets in the pipeline Support Pipeline`);
+    await assert.rejects(desk.open({ accessToken: 'wrong' }).test!(), AuthExpiredError);
+    await assert.rejects(desk.open({ idProperty: 'other' }).test!(), /tickets have no property other/);
+    await assert.rejects(desk.open({ statuses: { pending: '99' } }).test!(), /has no stage 99/);
     far.unique = false;
-    await assert.rejects(destination.test!(), /may have a value twice/);
+    await assert.rejects(desk.destination.test!(), /may have a value twice/);
   });
 
   it('shows beforehand what it would send, and sends nothing', async () => {
-    const id = await write('one', {}, 'email|olena@example.com');
-    await settled(1);
+    const id = await desk.write('one', 'email|olena@example.com');
+    await desk.settled(1);
     const before = far.calls.length;
     const ticket = (await out.store.read.ticket(id))!;
     const said = (await out.store.read.messages(id, { limit: 1 })).data[0]!;
     const customer = (await out.store.read.customer(ticket.customer.id))!;
     const open = async () => Promise.reject(new Error());
     const about: Delivery = { id: 'x', ticket, customer, message: said, transcript: [], open };
-    const { method, url, body } = await destination.preview!(about);
+    const { method, url, body } = await desk.destination.preview!(about);
     assert.deepEqual([method, url], ['POST', `${far.root}/crm/v3/objects/tickets`]);
     const { properties, associations } = body as { properties: Record<string, string>; associations: object[] };
     assert.deepEqual([properties['order_number'], properties['tributary_id']], [String(ticket.number), id]);
@@ -409,7 +385,7 @@ describe('HubSpot as a destination', () => {
     beforeEach(() => {
       out.clock.jump(AT - out.clock.now());
     });
-    const verify = (given?: Parameters<typeof request>[0]) => void destination.webhook!.verify(request(given));
+    const verify = (given?: Parameters<typeof request>[0]) => void desk.destination.webhook!.verify(request(given));
 
     it('is believed when method, address, body and time are signed', () => {
       verify();
@@ -428,7 +404,7 @@ describe('HubSpot as a destination', () => {
       for (const name of ['x-hubspot-signature-v3', 'x-hubspot-request-timestamp']) {
         const { headers, ...rest } = request();
         const without = Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
-        assert.throws(() => destination.webhook!.verify({ ...rest, headers: without }), /not signed/);
+        assert.throws(() => desk.destination.webhook!.verify({ ...rest, headers: without }), /not signed/);
       }
     });
 
@@ -439,9 +415,9 @@ describe('HubSpot as a destination', () => {
     });
 
     it('is not there without the secret, and then it is asked more often', () => {
-      const alone = open({ clientSecret: undefined });
+      const alone = desk.open({ clientSecret: undefined });
       assert.equal(alone.webhook, undefined);
-      assert.ok(alone.pollEveryMs! < destination.pollEveryMs!);
+      assert.ok(alone.pollEveryMs! < desk.destination.pollEveryMs!);
     });
   });
 });

@@ -4,16 +4,14 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import type { ActionInput } from '../src/core/action.ts';
-import type { Destination } from '../src/core/destination.ts';
 import { AuthExpiredError, BadPayloadError, RateLimitedError } from '../src/core/errors.ts';
 import type { Payload, WebhookRequest } from '../src/core/payload.ts';
 import { hmac } from '../src/core/signature.ts';
 import { zendesk } from '../src/dispatch/zendesk/zendesk.ts';
-import { createHttp, type Egress } from '../src/http/http.ts';
-import { fakeContext } from './fakes/context.ts';
 import { message } from './fakes/filing.ts';
 import type { Description } from './fakes/openapi.ts';
-import { openOutgoing, type Outgoing } from './fakes/outgoing.ts';
+import { openDestinationDesk, type DestinationDesk } from './fakes/destination-desk.ts';
+import type { Outgoing } from './fakes/outgoing.ts';
 import { EMAIL, GATEWAY, readZendesk, startZendesk, TOKEN, WEBHOOK_SECRET } from './fakes/zendesk.ts';
 import type { FakeZendesk } from './fakes/zendesk.ts';
 import { skipUnless } from './skip.ts';
@@ -26,69 +24,57 @@ const NEVER = new AbortController().signal;
 describe('Zendesk as a destination', () => {
   let description: Description | undefined;
   let far: FakeZendesk;
+  let desk: DestinationDesk;
   let out: Outgoing;
-  let egress: Egress;
-  let destination: Destination;
   before(() => {
     description = readZendesk();
   });
   beforeEach(async () => {
     far = await startZendesk(description);
-    out = await openOutgoing([{ id: 'zendesk', carries: 'tickets' }]);
-    egress = createHttp({ allow: ['127.0.0.1'] });
+    desk = await openDestinationDesk(zendesk, 'zendesk', {
+      ...settings,
+      apiRoot: far.root,
+      webhookSecret: WEBHOOK_SECRET,
+    });
+    ({ out } = desk);
     far.now = () => out.clock.now();
-    destination = open();
-    out.addDestination('zendesk', destination);
-    out.addChannel('chat', { reply: async () => undefined });
   });
   afterEach(async () => {
-    await out.close();
-    egress.close();
+    await desk.close();
     await far.close();
     assert.deepEqual(far.violations, []);
   });
 
   const fields = { '360001234567': '/ticket/number', type: { value: 'question' } };
   const settings = { subdomain: 'acme', auth: { type: 'token', email: EMAIL, token: TOKEN }, fields };
-  function open(given: object = {}): Destination {
-    const config = zendesk.config.parse({ ...settings, apiRoot: far.root, webhookSecret: WEBHOOK_SECRET, ...given });
-    const context = fakeContext({ id: 'zendesk', clock: out.clock, http: egress.for({ hosts: [] }) });
-    return zendesk.open(config, context) as Destination;
-  }
-  const write = async (text: string) => (await out.file(message('telegram|1', { text })))[0]!.ticketId!;
   const comments = () => far.tickets.map(({ id }) => far.comments(id).length);
-  const delivered = async () => (await out.deliveries()).filter(({ state }) => state === 'delivered').length;
-  async function settled(count: number): Promise<void> {
-    for (let i = 0; i < 100 && (await delivered()) < count; i++) await out.pass(100);
-    assert.equal(await delivered(), count);
-  }
   const created = () => far.calls.filter(({ method, path }) => method === 'POST' && path === '/api/v2/tickets').length;
 
   describe('whose answer was lost', () => {
     it('is asked for the ticket, which is not created again', async () => {
       far.end('POST /tickets', 'lost');
-      await write('one');
-      await write('two');
+      await desk.write('one');
+      await desk.write('two');
       await out.until(() => far.tickets.length > 0);
       await out.pass(6 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual([comments(), created()], [[2], 1]);
     });
 
     it('makes no second ticket while it does not show the first one yet', async () => {
       far.end('POST /tickets', 'lost');
       far.hidden = true;
-      await write('one');
+      await desk.write('one');
       await out.until(() => far.tickets.length > 0);
       await out.pass(6 * SECOND);
-      await settled(1);
+      await desk.settled(1);
       assert.deepEqual([far.tickets.length, created()], [1, 2]);
     });
 
     it('makes none either where the second try says something else', async () => {
       far.end('POST /tickets', 'lost');
       far.hidden = true;
-      const id = await write('one');
+      const id = await desk.write('one');
       await out.until(() => far.tickets.length > 0);
       await out.desk.updateTicket(id, { priority: 'urgent' }, 'user:usr_1');
       await out.pass(6 * SECOND);
@@ -103,67 +89,67 @@ describe('Zendesk as a destination', () => {
 
     it('creates it when nothing had arrived', async () => {
       far.end('POST /tickets', 'cut', 'cut');
-      await write('one');
+      await desk.write('one');
       await out.pass(60 * SECOND);
-      await settled(1);
+      await desk.settled(1);
       assert.deepEqual(comments(), [1]);
     });
 
     it('is asked for a message too', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end('PUT /tickets/{id}', 'lost');
-      await write('two');
+      await desk.write('two');
       await out.pass(10 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual(comments(), [2]);
     });
 
     it('gives up what it refuses, and goes on with the next', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end('PUT /tickets/{id}', { http: 422, body: { error: 'RecordInvalid', description: 'too many comments' } });
-      await write('two');
-      await write('three');
-      await settled(2);
+      await desk.write('two');
+      await desk.write('three');
+      await desk.settled(2);
       assert.match((await out.error('zendesk'))!, /422/);
       assert.deepEqual(comments(), [2]);
     });
 
     it('is spared as long as it says, for all tickets', async () => {
       far.end('POST /tickets', { http: 429, headers: { 'retry-after': '120' } });
-      await write('one');
+      await desk.write('one');
       await out.until(() => created() === 1);
       await out.pass(100 * SECOND, 10 * SECOND);
       assert.equal(created(), 1);
       await out.pass(40 * SECOND, 10 * SECOND);
-      await settled(1);
+      await desk.settled(1);
     });
 
     it('is asked again where two wrote at once', async () => {
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       far.end('PUT /tickets/{id}', { http: 409, body: { error: 'Conflict' } });
-      await write('two');
+      await desk.write('two');
       await out.pass(10 * SECOND);
-      await settled(2);
+      await desk.settled(2);
       assert.deepEqual(comments(), [2]);
     });
   });
 
   it('carries on in a follow-up where its ticket is closed, also when that answer was lost', async () => {
-    const id = await write('one');
-    await settled(1);
+    const id = await desk.write('one');
+    await desk.settled(1);
     far.tickets[0]!.status = 'closed';
     far.end('POST /tickets', 'lost');
-    await write('two');
+    await desk.write('two');
     await out.until(() => far.tickets.length === 2);
     // Two hours later: only what stands there tells.
     far.forgetKeys();
     await out.pass(6 * SECOND);
-    await settled(2);
-    await write('three');
-    await settled(3);
+    await desk.settled(2);
+    await desk.write('three');
+    await desk.settled(3);
     assert.deepEqual(comments(), [1, 2]);
     assert.equal(far.tickets[1]!.fields['via_followup_source_id'], 1001);
     assert.equal((await out.store.read.ticket(id))!.links[0]!.externalId, String(far.tickets[1]!.id));
@@ -179,8 +165,8 @@ describe('Zendesk as a destination', () => {
   });
 
   it('fails only the ticket whose mapping gives nonsense', async () => {
-    out.addDestination('zendesk', open({ fields: { group_id: '/ticket/subject' } }));
-    await write('one');
+    out.addDestination('zendesk', desk.open({ fields: { group_id: '/ticket/subject' } }));
+    await desk.write('one');
     await out.pass(2 * SECOND);
     assert.match((await out.error('zendesk'))!, /gives group_id the value .*, not a number/);
     assert.equal(created(), 0);
@@ -190,9 +176,9 @@ describe('Zendesk as a destination', () => {
     async function poll(
       cursor?: string,
     ): Promise<{ actions: ActionInput[]; cursor: string; more: boolean | undefined }> {
-      const { items, cursor: next, more } = await destination.poll!(cursor, NEVER);
+      const { items, cursor: next, more } = await desk.destination.poll!(cursor, NEVER);
       const all: ActionInput[][] = [];
-      for (const { body } of items) all.push(await destination.normalize!(payload(body)));
+      for (const { body } of items) all.push(await desk.destination.normalize!(payload(body)));
       return { actions: all.flat(), cursor: next, more };
     }
     const payload = (body: Buffer, method = 'POLL'): Payload => ({
@@ -208,8 +194,8 @@ describe('Zendesk as a destination', () => {
     let cursor: string;
     beforeEach(async () => {
       cursor = (await poll()).cursor;
-      await write('one');
-      await settled(1);
+      await desk.write('one');
+      await desk.settled(1);
       ticket = far.tickets[0]!.id;
       await out.pass(15 * SECOND);
     });
@@ -231,7 +217,7 @@ describe('Zendesk as a destination', () => {
       assert.match(id, /^comment:\d+$/);
       assert.deepEqual({ ...status, id: '' }, { kind: 'status', ...common, status: 'pending', id: '' });
       assert.deepEqual([note!.kind, actions.length], ['note', 4]);
-      const file = await destination.download!(
+      const file = await desk.destination.download!(
         { ...attachments[0]!, name: 'a.txt', mediaType: 'text/plain' },
         payload(Buffer.alloc(0)),
       );
@@ -240,7 +226,7 @@ describe('Zendesk as a destination', () => {
 
     it('keeps nothing of where agents sit', async () => {
       far.act(ticket, { comment: { body: 'x', public: true } });
-      const { items } = await destination.poll!(cursor, NEVER);
+      const { items } = await desk.destination.poll!(cursor, NEVER);
       assert.doesNotMatch(items.map(({ body }) => body.toString()).join(''), /192\.0\.2\.1|Kyiv/);
     });
 
@@ -317,12 +303,13 @@ describe('Zendesk as a destination', () => {
     it('reads on hold as pending, and a status that it was told nothing of not at all', async () => {
       far.act(ticket, { status: 'hold' });
       assert.deepEqual(kinds(await poll(cursor)), ['ignored', 'status']);
-      destination = open({ statuses: { pending: 'pending' } });
+      desk.use({ statuses: { pending: 'pending' } });
       assert.deepEqual(kinds(await poll(cursor)), ['ignored', 'ignored']);
     });
 
     it('is woken by what is signed about our tickets', () => {
-      const wake = (detail: unknown) => destination.normalize!(payload(Buffer.from(JSON.stringify(detail)), 'POST'));
+      const wake = (detail: unknown) =>
+        desk.destination.normalize!(payload(Buffer.from(JSON.stringify(detail)), 'POST'));
       assert.deepEqual(wake({ type: 'zen:event-type:ticket.created', detail: { id: '1', external_id: 'tkt_1' } }), [
         { kind: 'wake' },
       ]);
@@ -342,30 +329,31 @@ describe('Zendesk as a destination', () => {
   });
 
   it('sends no credentials to another host, and fetches no file from one that is not Zendesk’s', async () => {
-    const id = await write('one')
-      .then(() => settled(1))
+    const id = await desk
+      .write('one')
+      .then(() => desk.settled(1))
       .then(() => far.tickets[0]!.id);
     far.act(id, { comment: { body: 'x', public: true }, files: ['a.txt'] });
     const events = far.tickets[0]!.audits.at(-1)!['events'] as { attachments: { id: number; content_url: string }[] }[];
     const file = events[0]!.attachments[0]!;
     file.content_url = 'https://files.example.com/a.txt';
     const about = { id: String(file.id), name: 'a.txt', mediaType: 'text/plain' };
-    await assert.rejects(destination.download!(about, {} as Payload), /files\.example\.com .* none of its own/);
+    await assert.rejects(desk.destination.download!(about, {} as Payload), /files\.example\.com .* none of its own/);
   });
 
   it('says who the token is, and that nobody is signed in', async () => {
-    assert.equal(await destination.test!(), 'acme.zendesk.com knows the token as Gateway');
+    assert.equal(await desk.destination.test!(), 'acme.zendesk.com knows the token as Gateway');
     far.end('GET /users/me', { http: 200, body: { user: { id: null, name: 'Anonymous user' } } });
-    await assert.rejects(destination.test!(), AuthExpiredError);
-    await assert.rejects(open({ auth: { type: 'oauth', accessToken: 'wrong' } }).test!(), AuthExpiredError);
-    assert.match(await open({ auth: { type: 'oauth', accessToken: TOKEN } }).test!(), /Gateway/);
+    await assert.rejects(desk.destination.test!(), AuthExpiredError);
+    await assert.rejects(desk.open({ auth: { type: 'oauth', accessToken: 'wrong' } }).test!(), AuthExpiredError);
+    assert.match(await desk.open({ auth: { type: 'oauth', accessToken: TOKEN } }).test!(), /Gateway/);
     far.end('GET /users/me', { http: 503, headers: { 'retry-after': '30' } });
-    await assert.rejects(destination.test!(), RateLimitedError);
+    await assert.rejects(desk.destination.test!(), RateLimitedError);
   });
 
   it('shows beforehand what it would send, and sends nothing', async () => {
-    const id = await write('one');
-    await settled(1);
+    const id = await desk.write('one');
+    await desk.settled(1);
     const calls = far.calls.length;
     const [ticket, said] = [
       (await out.store.read.ticket(id))!,
@@ -380,7 +368,7 @@ describe('Zendesk as a destination', () => {
       transcript: [],
       open: async () => Promise.reject(new Error()),
     };
-    const shown = await open({ fields: { '12': '/ticket/number' } }).preview!(about);
+    const shown = await desk.open({ fields: { '12': '/ticket/number' } }).preview!(about);
     assert.deepEqual([shown.method, shown.url], ['POST', `${far.root}/api/v2/tickets`]);
     const { ticket: body } = shown.body as { ticket: Record<string, unknown> };
     assert.deepEqual(body['custom_fields'], [{ id: 12, value: String(ticket.number) }]);
@@ -400,7 +388,7 @@ describe('Zendesk as a destination', () => {
     beforeEach(() => {
       out.clock.jump(Date.parse(AT) - out.clock.now());
     });
-    const verify = (given?: Parameters<typeof request>[0]) => void destination.webhook!.verify(request(given));
+    const verify = (given?: Parameters<typeof request>[0]) => void desk.destination.webhook!.verify(request(given));
 
     it('is believed when it is signed', () => {
       verify();
@@ -414,7 +402,7 @@ describe('Zendesk as a destination', () => {
       for (const name of ['x-zendesk-webhook-signature', 'x-zendesk-webhook-signature-timestamp']) {
         const { headers, ...rest } = request();
         const without = Object.fromEntries(Object.entries(headers).filter(([key]) => key !== name));
-        assert.throws(() => destination.webhook!.verify({ ...rest, headers: without }), /not signed/);
+        assert.throws(() => desk.destination.webhook!.verify({ ...rest, headers: without }), /not signed/);
       }
     });
 
@@ -435,14 +423,17 @@ describe('Zendesk as a destination', () => {
       } = all.find(({ vendor }) => vendor?.includes('Zendesk'))!;
       assert.equal(hmac('sha256', secret, body, timestamp).toString('base64'), signature);
       out.clock.jump(Date.parse(timestamp) - out.clock.now());
-      const webhook = open({ webhookSecret: secret }).webhook!;
+      const webhook = desk.open({ webhookSecret: secret }).webhook!;
       void webhook.verify(request({ secret, at: timestamp, body }));
       assert.throws(() => webhook.verify(request({ secret, at: timestamp, body, signed: body + timestamp })));
     });
 
     it('is not there without its secret, and not with the one that everybody knows', () => {
-      assert.equal(open({ webhookSecret: undefined }).webhook, undefined);
-      assert.throws(() => open({ webhookSecret: 'dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==' }), /everybody knows/);
+      assert.equal(desk.open({ webhookSecret: undefined }).webhook, undefined);
+      assert.throws(
+        () => desk.open({ webhookSecret: 'dGhpc19zZWNyZXRfaXNfZm9yX3Rlc3Rpbmdfb25seQ==' }),
+        /everybody knows/,
+      );
     });
   });
 
@@ -453,7 +444,7 @@ describe('Zendesk as a destination', () => {
       { tags: ['two words'] },
       { subdomain: 'acme.zendesk.com' },
     ]) {
-      assert.throws(() => open(wrong), JSON.stringify(wrong));
+      assert.throws(() => desk.open(wrong), JSON.stringify(wrong));
     }
   });
 });
