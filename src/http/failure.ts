@@ -73,13 +73,20 @@ const pauseOf = (answer: Refusal) =>
   answer.headers['retry-after'] ??
   answer.headers['x-ratelimit-retry'] ??
   answer.headers['x-ratelimit-retry-after'] ??
-  endOfQuota(answer);
+  endOfQuota(answer) ??
+  timeIn(answer.headers['x-ratelimit-reset']);
 
 /** Yandex Market tells with every answer when its quota is counted anew; it is used up only where nothing remains. */
 function endOfQuota({ status, headers }: Refusal): string | undefined {
   const remaining = headers['x-ratelimit-resource-remaining'];
   const isUsedUp = isTooMuch(status) && remaining !== undefined && Number(remaining) <= 0;
   return isUsedUp ? headers['x-ratelimit-resource-until'] : undefined;
+}
+
+/** Jira says it as a time; others give this header seconds of other meanings. */
+function timeIn(value = ''): string | undefined {
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z$/.test(value);
+  return isTime ? new Date(value).toUTCString() : undefined;
 }
 
 /** Seconds or an HTTP date as milliseconds from now; undefined for anything else, for what is past, and for 0. */
