@@ -186,6 +186,10 @@ describe('The notification of a portal without an API', () => {
     );
     assert.equal(item.externalId, 'n1@maps.test');
     assert.ok(item.variant);
+    assert.equal(item.fields!['remarks'], undefined, 'what no rule names is not missed');
+    const lines = { from: '@maps.test', rating: 'Évaluation\u00a0:', author: 'New review of' };
+    const decomposed = await itemOf(mailOf('Évaluation : 3'.normalize('NFD')), lines);
+    assert.deepEqual([reviewOf(decomposed), decomposed.sender.name], [{ rating: 3, maxRating: 5 }, 'Café Kyiv']);
     const half = await itemOf(mailOf('Olena K. gave you 4 stars'), rule);
     assert.match(half.fields!['remarks']!, /finds no rating/, 'nothing ends it');
   });
@@ -223,6 +227,20 @@ Rating: 4 <a href="https://maps.test.evil.test/reviews/1">x</a> <a href="https:/
       maxRating: 5,
       url: 'https://maps.test/reviews/9?a=1&b=2',
     });
+    const both = `${PASS}
+From: no-reply@maps.test
+Subject: New review
+Content-Type: multipart/alternative; boundary=b
+
+--b
+
+Rating: 4
+--b
+Content-Type: text/html
+
+Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
+--b--`;
+    assert.equal((await itemOf(both)).fields!['link'], 'https://maps.test/reviews/9?a=1&b=2', 'as a button only');
     const host = { ...RULE, link: 'https://maps.test' };
     const url = (await itemOf(html, host)).fields!['link'];
     assert.ok(url === undefined || new URL(url).host === 'maps.test', url);

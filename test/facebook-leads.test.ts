@@ -177,7 +177,7 @@ describe("Facebook's lead forms, against a stand-in that takes what Meta's docum
     const questions = Array.from({ length: 30 }, (_, index) => ({ key: `mail${index}`, type: 'EMAIL' }));
     const field_data = [
       long('full_name', ['Ж'.repeat(5000)]),
-      long('x'.repeat(300), ['y'.repeat(120_000)]),
+      long('x'.repeat(300), ['y'.repeat(1_100_000)]),
       long('x'.repeat(301), ['', 'z']),
       ...questions.map(({ key }) => long(key, [`${key}@${'a'.repeat(600)}.test`])),
     ];

@@ -97,13 +97,17 @@ function fromLead(lead: Lead, form: Form, { idKind, receivedAt }: About): Envelo
         contacts.length > 0 ? contacts.slice(0, 20) : [{ kind: idKind, value: lead.id, trust: 'claimed' as const }],
     },
     ...(form.name && { subject: form.name.slice(0, 1000) }),
-    text: answers.map(({ label, text: said }) => `${label}${/[?:!.]$/.test(label) ? '' : ':'} ${said}`).join('\n'),
+    text: answers
+      .map(({ label, text: said }) => `${label}${/[?:!.]$/.test(label) ? '' : ':'} ${said}`)
+      .join('\n')
+      .slice(0, 1_000_000)
+      .toWellFormed(),
     fields: fieldsOf(lead, form, answers),
   };
 }
 
 function answerOf({ name, values }: Lead['field_data'][number], { questions }: Form): Answer[] {
-  const said = values.filter(Boolean).join(', ').slice(0, 100_000);
+  const said = values.filter(Boolean).join(', ');
   const question = questions.find(({ key }) => key === name);
   const role = ROLES.get(question?.type ?? name.toUpperCase());
   return said === '' ? [] : [{ name, label: question?.label || name, text: said, role }];
