@@ -104,7 +104,7 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     const refused = z.object({ Error: Refusal }).safeParse(json);
     if (refused.success) throw refusedAs(refused.data.Error);
     const read = schema.safeParse(json);
-    if (read.success && json !== null && !Array.isArray(json)) return read.data;
+    if (read.success) return read.data;
     throw new RetryableError(`${operation} was answered with something else than is documented`, {
       outcomeUnknown: true,
       hint: 'Compare `apiRoot` with the address of the web service, and its operations with otrs-web-service.yml.',

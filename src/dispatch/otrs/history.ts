@@ -31,7 +31,7 @@ export async function placeOf(api: Api, id: string): Promise<Ticket> {
   let place = await only(api, id);
   for (let i = 0; i < MOST_MERGED && place.StateType === 'merged'; i++) {
     const next = mergedInto((await api.histories([place.TicketID])).flatMap(({ lines }) => lines));
-    if (next === undefined || next === place.TicketID) break;
+    if (next === undefined) break;
     place = await only(api, next);
   }
   return place;
