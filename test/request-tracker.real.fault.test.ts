@@ -116,11 +116,15 @@ routes:
       case 'contact': {
         const attachments = [{ name, mediaType: 'text/plain', content: bytes.toString('base64') }];
         const body = { name: `C ${n}`, email: `c${n}@forms.test`, message: text, id: `f-${n}-${k}`, attachments };
-        const answer = await fetch(`${whole.running.url}/forms/contact`, {
-          method: 'POST',
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(body),
-        });
+        const post = () =>
+          fetch(`${whole.running.url}/forms/contact`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify(body),
+          });
+        let answer = await post();
+        // All people of this test share one network, of which a form takes so many messages a minute.
+        for (; answer.status === 429; answer = await post()) await sleep(5000);
         assert.equal(answer.status, 200, await answer.text());
         return;
       }
@@ -191,7 +195,7 @@ routes:
   /** Until RT has everything. Whoever has repaired a help desk ends its pause. */
   async function delivered(most: number): Promise<void> {
     let waiting: readonly DeliveryView[] = [];
-    for (let tries = 0; tries < 400; tries++) {
+    for (let tries = 0; tries < 400 + MOST * 10; tries++) {
       await sleep(1000);
       const found = await deliveries();
       waiting = found.filter(({ state }) => state !== 'delivered');
@@ -203,16 +207,19 @@ routes:
   }
 
   it('has every conversation once, in order, with its files, though it is killed and its answers are lost', async function () {
-    this.timeout(600_000);
+    this.timeout(600_000 + MOST * 30_000);
     const all = Array.from({ length: MOST }, (_, n) => n);
-    const writing = Promise.all(
-      all.map(async (n) => {
+    // Fewer at a time than one address may have connections for mail.
+    const left = [...all];
+    const some = async () => {
+      for (let n = left.shift(); n !== undefined; n = left.shift()) {
         for (const k of [1, 2, 3]) {
           await write(n, k);
           await sleep(300 + (n % 5) * 400);
         }
-      }),
-    );
+      }
+    };
+    const writing = Promise.all(Array.from({ length: 12 }, some));
     for (const wait of [2500, 6000]) {
       await sleep(wait);
       await tracker.kill();
@@ -246,7 +253,7 @@ routes:
   });
 
   it('sends what agents say to the customers, once, and what they note to nobody', async function () {
-    this.timeout(300_000);
+    this.timeout(300_000 + MOST * 10_000);
     const tickets = await pageAll<Ticket>('/tickets');
     const idOf = ({ links }: Ticket) => links[0]?.externalId ?? '';
     const file = {

@@ -115,6 +115,7 @@ export async function startTelegram(schema: BotApiSchema = readSchema()): Promis
         const wake = () => {
           clearTimeout(timer);
           waiting.delete(wake);
+          request.socket.off('close', wake);
           resolve();
         };
         waiting.add(wake);
