@@ -127,6 +127,18 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     gaps: [[/GET \/agents\//, 'left out of the part of the description that is kept']],
     corrupt: { path: /\/tickets$/, field: 'priority', to: 'high' },
   },
+  'Jira (platform)': {
+    description: 'jira/platform-v3.json',
+    tests: ['jira-service-management'],
+    gaps: [[/\/attachments .*body/, 'it describes the parts of an upload as a bare list, which no form can be']],
+    corrupt: { path: /\/search\/jql$/, field: 'jql', to: 5 },
+  },
+  'Jira (service desks)': {
+    description: 'jira-service-management/servicedesk.json',
+    tests: ['jira-service-management'],
+    gaps: [],
+    corrupt: { path: /\/request$/, field: 'serviceDeskId', to: 5 },
+  },
   Zendesk: {
     description: 'zendesk/support-api.json',
     tests: ['zendesk'],

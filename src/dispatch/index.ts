@@ -2,6 +2,7 @@ import type { DestinationType } from '../core/destination.ts';
 import { bitrix24 } from './bitrix24/bitrix24.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
 import { hubspot } from './hubspot/hubspot.ts';
+import { jiraServiceManagement } from './jira-service-management/jira-service-management.ts';
 import { otrs } from './otrs/otrs.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
 import { webhook } from './webhook/webhook.ts';
@@ -12,6 +13,7 @@ export const destinationTypes: readonly DestinationType[] = [
   bitrix24,
   freshdesk,
   hubspot,
+  jiraServiceManagement,
   otrs,
   requestTracker,
   webhook,
