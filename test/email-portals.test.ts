@@ -254,6 +254,8 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
     assert.equal(later.variant, undefined);
     const other = await itemOf(mailOf(), { ...RULE, from: 'no-reply@maps.test' });
     assert.notEqual(other.externalId, first.externalId, 'ids of two portals have nothing to do with each other');
+    const shared = await itemOf(mailOf(), RULE, { portals: [RULE], sameMailAs: ['shop'] });
+    assert.deepEqual(shared.thread!.siblings, ['shop'], 'of two mailboxes it is one ticket');
   });
 
   it('that is a question becomes a message, that no machine answers', async () => {
