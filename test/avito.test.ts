@@ -3,7 +3,7 @@ import { text as textIn } from 'node:stream/consumers';
 import { avito } from '../src/connectors/avito/avito.ts';
 import type { Channel, Raw } from '../src/core/connector.ts';
 import type { ItemInput } from '../src/core/envelope.ts';
-import { AuthExpiredError, PermanentError, RetryableError } from '../src/core/errors.ts';
+import { AuthExpiredError, PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
 import { CLIENT, FORBIDDEN, NO_PLAN, review, startAvito, TOO_MANY, UNAUTHORIZED, USER } from './fakes/avito.ts';
@@ -92,14 +92,25 @@ describe('Avito’s channel, against a stand-in that is a closed world', () => {
       api.write('old', { created: ago(DAY) });
       api.write('young', { created: ago(2 * HOUR) });
       const first = api.write('young', { created: ago(30 * MINUTE) });
+      const follower = api.write('follower', { created: ago(20 * MINUTE) }, { type: 'u2u' });
       const notice = api.write('notice', {}, { type: 'a2u' });
       const { pass, fails } = await session({ parts: ['chats'] });
-      assert.deepEqual(idsIn(await pass(1)), [first.id]);
+      assert.deepEqual(idsIn(await pass(1)), [follower.id, first.id]);
       const next = api.write('young');
       assert.deepEqual(idsIn(await pass(1)), [next.id]);
       assert.deepEqual(await pass(180), []);
       assert.ok(api.callsOf(CHATS).length > 500 && api.callsOf(MESSAGES('young')).length < 30);
       assert.deepEqual([api.callsOf(MESSAGES('notice')), fails], [[], []], `${notice.id} is Avito's own`);
+      assert.deepEqual(api.callsOf(MESSAGES('old')), [], 'what did not move is not read');
+    });
+
+    it('reads of long lists only what is new', async () => {
+      for (let i = 0; i < 350; i++) api.write(`old-${i}`, { created: ago(2 * DAY) });
+      for (let i = 0; i < 350; i++) api.write('long', { created: ago(2 * DAY) });
+      const said = api.write('long');
+      const { round } = await session({ parts: ['chats'] });
+      assert.deepEqual(idsIn(await round()), [said.id]);
+      assert.ok(api.callsOf(CHATS).length <= 2 && api.callsOf(MESSAGES('long')).length <= 2);
     });
 
     it('takes two messages of one second, and one that comes in it afterwards', async () => {
@@ -176,6 +187,11 @@ describe('Avito’s channel, against a stand-in that is a closed world', () => {
       const { round, log, fails } = await session({ parts: ['chats'] });
       assert.deepEqual(idsIn(await round()), [other.id]);
       assert.deepEqual([log.entries.length, fails], [1, []]);
+      api.write('other');
+      api.end(MESSAGES('other'), FORBIDDEN);
+      const refused = await session({ parts: ['chats'] });
+      await refused.round();
+      assert.ok(refused.fails[0] instanceof PermanentError, 'what Avito refuses is shown');
     });
 
     it('waits when it is too much, and says so to nobody', async () => {
@@ -290,6 +306,11 @@ describe('Avito’s channel, against a stand-in that is a closed world', () => {
       const error = await refused.channel.test!().catch((thrown: unknown) => thrown);
       assert.ok(error instanceof AuthExpiredError && /clientSecret/.test(error.hint!), String(error));
       assert.ok(!JSON.stringify([error.message, error.response, error.hint]).includes('another'));
+      const body = { error: `slow down, ${CLIENT.clientSecret}` };
+      api.end('POST /token', { status: 429, body });
+      const { channel: slow } = await open();
+      const limited = await slow.test!().catch((thrown: unknown) => thrown);
+      assert.ok(limited instanceof RateLimitedError && limited.response === undefined, 'it may quote the request');
       for (const body of [{}, { error: 'invalid_client' }]) {
         const { channel } = await open();
         api.end('POST /token', { status: 200, body });

@@ -9,6 +9,7 @@ import { email } from './email/email.ts';
 import { form } from './form/form.ts';
 import { googleBusiness } from './google-business/google-business.ts';
 import { googlePlay } from './google-play/google-play.ts';
+import { ozon } from './ozon/ozon.ts';
 import { webhook } from './webhook/webhook.ts';
 import { telegram } from './telegram/telegram.ts';
 import { viber } from './viber/viber.ts';
@@ -32,6 +33,7 @@ import { webChat } from './web-chat/web-chat.ts';
 import { whatsappCloud } from './whatsapp-cloud/whatsapp-cloud.ts';
 import { whatsappWeb } from './whatsapp-web/whatsapp-web.ts';
 import { wildberries } from './wildberries/wildberries.ts';
+import { yandexMarket } from './yandex-market/yandex-market.ts';
 import { zadarma } from './zadarma/zadarma.ts';
 
 /** Every kind of channel, one line each. */
@@ -65,7 +67,9 @@ export const connectors: readonly Connector[] = [
   instagram,
   facebookLeads,
   wildberries,
+  ozon,
   avito,
+  yandexMarket,
   googleBusiness,
   googlePlay,
   appStore,

@@ -21,8 +21,6 @@ const MAX_OFFSET = 1000;
 
 const time = z.number().int().min(0);
 const State = z.object({
-  /** What is older is left alone. */
-  begun: time,
   /** Chats that moved before are all read. */
   from: time,
   /** What the list said of those that moved since. */
@@ -76,7 +74,7 @@ export function chatsPart(deps: { readonly api: AvitoApi; readonly clock: Clock;
     const due = chats.filter((chat, index) => state.seen[chat.id] !== marks[index]?.[1]);
     const newest = Math.max(0, ...chats.map(({ updated }) => updated ?? 0));
     const from = Math.max(state.from, newest - OVERLAP_MS);
-    const next = { begun: state.begun, from, seen: Object.fromEntries(marks), since: state.from, due };
+    const next = { from, seen: Object.fromEntries(marks), since: state.from, due };
     return { items: [], state: slim(next), restMs: due.length > 0 ? 0 : PACE_MS };
   }
 
@@ -108,11 +106,11 @@ export function chatsPart(deps: { readonly api: AvitoApi; readonly clock: Clock;
     name: 'chats',
     async ask(given, signal): Promise<PartPage> {
       const start = opened - HOUR_MS;
-      const first = { begun: start, from: start, seen: {}, due: [], since: start };
+      const first = { from: start, seen: {}, due: [], since: start };
       const state: State = State.safeParse(given).data ?? first;
       const [chat, ...due] = state.due;
       if (!chat) return list(state, signal);
-      const said = await readOrPass(chat.id, Math.max(state.begun, state.since), signal);
+      const said = await readOrPass(chat.id, state.since, signal);
       const items = said.map((message) => toListed(chat, message));
       const wholeSince = state.since - HOUR_MS;
       return { items, state: slim({ ...state, due }), restMs: due.length > 0 ? 0 : PACE_MS, wholeSince };
