@@ -49,6 +49,7 @@ describe('Freshdesk as a destination', () => {
       cf_order: '/ticket/number',
       'cf_rank:number': '/ticket/number',
       'cf_vip:checkbox': { value: 'yes' },
+      cf_tributary_id: { value: 'x' },
     };
     const config = freshdesk.config.parse({ ...settings, fields, ...given });
     const context = fakeContext({ id: 'freshdesk', clock: out.clock, http: egress.for({ hosts: [] }) });
