@@ -1,6 +1,7 @@
 import type { DestinationType } from '../core/destination.ts';
 import { bitrix24 } from './bitrix24/bitrix24.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
+import { helpScout } from './help-scout/help-scout.ts';
 import { hubspot } from './hubspot/hubspot.ts';
 import { jiraServiceManagement } from './jira-service-management/jira-service-management.ts';
 import { otrs } from './otrs/otrs.ts';
@@ -12,6 +13,7 @@ import { zendesk } from './zendesk/zendesk.ts';
 export const destinationTypes: readonly DestinationType[] = [
   bitrix24,
   freshdesk,
+  helpScout,
   hubspot,
   jiraServiceManagement,
   otrs,
