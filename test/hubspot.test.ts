@@ -151,14 +151,33 @@ describe('HubSpot as a destination', () => {
     });
 
     it('is found where somebody else made him in the same moment', async () => {
-      far.end('GET /crm/v3/objects/contacts/olena%40example.com', { http: 404 });
-      await desk.write('zero', 'email|olena@example.com');
+      await desk.write('zero');
       await desk.settled(1);
+      const [first] = far.of('contacts');
+      far.things.push({ ...first!, id: '500', properties: { ...first!.properties, email: 'olena@example.com' } });
       far.end('GET /crm/v3/objects/contacts/olena%40example.com', { http: 404 });
-      await desk.write('one', 'email|olena@example.com', { thread: { externalId: 'another', references: [] } });
+      await desk.write('one', 'email|olena@example.com');
       await desk.settled(2);
-      assert.equal(far.of('contacts').length, 1);
+      assert.deepEqual(tickets()[1]!.belongsTo, ['500']);
     });
+  });
+
+  it('tries again where it was not there for a moment: for a file, for the account', async () => {
+    out.addChannel('chat', { download: async () => Readable.from(['bytes']) });
+    far.end('POST /oauth/v2/private-apps/get/access-token-info', { http: 500 });
+    far.end('POST /files/v3/files', { http: 500 });
+    await desk.write('see this', 'telegram|1', { attachments: [{ id: 'a', name: 'a.txt', mediaType: 'text/plain' }] });
+    for (let i = 0; i < 30 && tickets().length === 0; i++) await out.pass(10 * SECOND);
+    assert.doesNotMatch(tickets()[0]!.properties['content']!, /not attached/);
+    assert.equal(far.of('notes').length, 1);
+  });
+
+  it('is asked what became of a ticket where it answered nonsense', async () => {
+    far.end(CREATE, { http: 200, body: { hello: 'there' } });
+    await desk.write('one');
+    await out.pass(10 * SECOND);
+    await desk.settled(1);
+    assert.ok(far.calls.some(({ path }) => path.includes('idProperty=tributary_id') && path.includes('/tickets/tkt_')));
   });
 
   it('gets files on a note that the ticket is made with, and names what it does not take, with a link', async () => {
@@ -190,6 +209,14 @@ describe('HubSpot as a destination', () => {
     assert.equal(patches().length, 1);
     await desk.destination.update!(ref, { id: 'u4', ticket, status: 'open' });
     assert.deepEqual(patches()[1], { properties: { hs_pipeline_stage: '3' } });
+    far.move(id, '2');
+    await desk.open({ statuses: { open: ['3', '2'], pending: '1' } }).update!(ref, {
+      id: 'u5',
+      ticket,
+      status: 'open',
+    });
+    assert.equal(patches().length, 2);
+    assert.throws(() => desk.open({ fields: { subject: '/ticket/subject' } }));
   });
 
   describe('asked what changed', () => {
@@ -266,6 +293,19 @@ describe('HubSpot as a destination', () => {
       assert.deepEqual([kinds(three), three.cursor], [[], two.cursor]);
       // Two searches, and the stages of what is within the overlap.
       assert.equal(far.calls.length - before, 3);
+    });
+
+    it('tells an earlier note that a search shows later than another one', async () => {
+      far.note(ticket, '<p>slow</p>');
+      far.of('notes').at(-1)!.properties['hs_lastmodifieddate'] = new Date(out.clock.now() + DAY).toISOString();
+      far.indexedUntil = out.clock.now() + MINUTE;
+      await out.pass(10 * SECOND);
+      far.note(ticket, '<p>quick</p>');
+      const one = await poll(cursor);
+      far.indexedUntil = Infinity;
+      const texts = ({ actions }: { actions: ActionInput[] }) =>
+        actions.flatMap((each) => ('text' in each ? each.text : []));
+      assert.deepEqual([texts(one), texts(await poll(one.cursor))], [['quick'], ['slow']]);
     });
 
     it('tells what was missed for days', async () => {
