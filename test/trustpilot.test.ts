@@ -276,6 +276,10 @@ describe('reviews on Trustpilot, against a stand-in that keeps to Trustpilot’s
       await bench.answer(ticketId, 'Sorry.');
       await bench.answer(ticketId, 'Sorry, it is on its way.');
       assert.equal(reply()!.text, 'Sorry, it is on its way.');
+      assert.deepEqual(
+        (await shown(ticketId)).map(([, state]) => state),
+        ['replaced', 'sent'],
+      );
       vendor.reviews.get('a1')!.reply = { text: 'From Trustpilot', at: vendor.now };
       await bench.poll();
       assert.deepEqual(
