@@ -227,6 +227,10 @@ describe('Jira Service Management as a destination', () => {
     const before = far.calls.length;
     await destination.update!(ref, { id: 'u', ticket, status: 'solved', priority: 'urgent' });
     assert.deepEqual([moves(), far.calls.length - before], [1, 1]);
+    far.move(far.issues[0]!, 'Escalated');
+    await destination.update!(ref, { id: 'u', ticket, status: 'open' });
+    assert.deepEqual([moves(), far.issues[0]!.fields.status], [1, 'Escalated']);
+    far.move(far.issues[0]!, 'Resolved');
     const other = open({ statuses: { pending: 'Parked' } });
     await assert.rejects(
       other.update!(ref, { id: 'u', ticket, status: 'pending' }),
@@ -345,7 +349,9 @@ describe('Jira Service Management as a destination', () => {
 
     it('leaves out customers, whoever they are, and hears an agent who shares our account', async () => {
       far.people.push({ accountId: 'acc-p', displayName: 'P', accountType: 'customer' });
-      for (const by of ['acc-p', issue().fields.reporter]) far.say(issue(), 'from the portal', { by });
+      far.people.push({ accountId: 'acc-r', displayName: 'R', accountType: 'atlassian' });
+      (issue().fields as { reporter: string }).reporter = 'acc-r';
+      for (const by of ['acc-p', 'acc-r']) far.say(issue(), 'from the portal', { by });
       far.say(issue(), 'by hand', { by: GATEWAY });
       assert.deepEqual(kinds(await poll(cursor)), ['ignored', 'ignored', 'reply']);
     });
