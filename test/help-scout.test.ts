@@ -90,6 +90,14 @@ describe('Help Scout as a destination', () => {
       assert.deepEqual(said(), [1]);
     });
 
+    it('is not believed when it does not say which conversation it made', async () => {
+      far.end('POST /conversations', { http: 201 });
+      const id = await write('one');
+      await out.until(() => created() === 1);
+      await out.pass(SECOND);
+      assert.deepEqual((await out.store.read.ticket(id))!.links, []);
+    });
+
     it('is asked for a message too', async () => {
       await write('one');
       await settled(1);
@@ -165,6 +173,16 @@ describe('Help Scout as a destination', () => {
     await out.until(() => (said()[0] ?? 0) > 1);
     const [, second] = far.said(far.conversations[0]!.id);
     assert.match(second!, /and this .*a\.txt .* is not attached: Help Scout did not take it/);
+  });
+
+  it('does not send a message again without its files where nobody knows what came of it', async () => {
+    const files = [{ id: 'a', name: 'a.txt', mediaType: 'text/plain' }];
+    out.addChannel('chat', { download: async () => Readable.from(['bytes']) });
+    far.end('POST /conversations', 'lost');
+    await out.file(message('telegram|1', { text: 'see this', attachments: files }));
+    await out.until(() => far.conversations.length > 0);
+    await out.pass(10 * SECOND);
+    assert.deepEqual([said(), created()], [[1], 1]);
   });
 
   it('mails nobody, and leaves the status as it is, whatever it writes for colleagues', async () => {
