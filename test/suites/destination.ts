@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import nock from 'nock';
+import type { Http } from '../../src/core/connector.ts';
 import type { Destination, DestinationType } from '../../src/core/destination.ts';
 import { createHttp } from '../../src/http/http.ts';
 import { sealedHttp } from '../fakes/context.ts';
