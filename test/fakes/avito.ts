@@ -63,7 +63,15 @@ export const TOO_MANY: Ending = { status: 429, body: { error: { code: 429 } } };
 
 export function review(id: number, given: Partial<Review> = {}): Review {
   return {
-    ...{ id, score: 5, stage: 'done', text: 'Всё отлично', usedInScore: true, canAnswer: true, createdAt: 1_571_654_040 },
+    ...{
+      id,
+      score: 5,
+      stage: 'done',
+      text: 'Всё отлично',
+      usedInScore: true,
+      canAnswer: true,
+      createdAt: 1_571_654_040,
+    },
     ...{ sender: { name: 'Владимир' }, item: { id: 1768287444, title: 'Велосипед' }, images: [], answer: null },
     ...given,
   };

@@ -16,7 +16,9 @@ export async function readForm(contentType: string, body: Buffer): Promise<FormP
   form.on('file', (field, stream, { filename, mimeType }) => {
     const chunks: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => void chunks.push(chunk));
-    stream.on('end', () => files.push({ field, name: filename ?? '', mediaType: mimeType, bytes: Buffer.concat(chunks) }));
+    stream.on('end', () =>
+      files.push({ field, name: filename ?? '', mediaType: mimeType, bytes: Buffer.concat(chunks) }),
+    );
   });
   await new Promise<void>((resolve, reject) => {
     form.on('close', resolve);
