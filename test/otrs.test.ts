@@ -366,9 +366,10 @@ describe('Znuny, OTOBO and OTRS as a destination', () => {
 
     it('keeps what was sent on to others from customers, and leaves out what customers and machines wrote', async () => {
       far.act(id, { article: { text: 'To the supplier', visible: true, how: 'Forward' } });
+      far.act(id, { article: { text: 'To another supplier', visible: true, how: 'EmailAgent' } });
       far.act(id, { article: { text: 'from the portal', visible: true, sender: 'customer' } });
       far.act(id, { article: { text: 'auto reply', visible: true, sender: 'system' } });
-      assert.deepEqual(kinds(await poll(cursor)), ['note', 'ignored', 'ignored']);
+      assert.deepEqual(kinds(await poll(cursor)), ['note', 'note', 'ignored', 'ignored']);
     });
 
     it('tells the last status only, and none that it was told nothing of', async () => {

@@ -32,8 +32,8 @@ export type Deed = z.output<typeof Deed>;
 export const Told = z.object({ ticket: z.string(), deeds: z.array(Deed) });
 export type Told = z.output<typeof Told>;
 
-/** What agents send on to somebody else is shown to customers in the portal, and yet not for them. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['Forward', 'Bounce']);
+/** What agents send to somebody else may be shown to customers in the portal, and yet isn't for them. */
+const ELSEWHERE: ReadonlySet<string> = new Set(['Forward', 'Bounce', 'EmailAgent']);
 const LARGEST_FILE = 70 * 1024 * 1024;
 
 export function actionsOf(config: Config, body: Buffer): ActionInput[] {
