@@ -430,8 +430,16 @@ describe('Znuny, OTOBO and OTRS as a destination', () => {
 
   it('takes the quote below an answer away, in whatever language it is announced', () => {
     assert.equal(withoutQuote('Tomorrow.\n\n22/11/2026 10:00 - Olena schrieb:\n> Where?\n> Here'), 'Tomorrow.');
-    assert.equal(withoutQuote('As follows:\n> Where?\nHere.'), 'As follows:\nHere.');
+    assert.equal(withoutQuote('Tomorrow.\n\n> Where?\n\n> Here'), 'Tomorrow.');
+    assert.equal(withoutQuote('22/11/2026 10:00 - Olena wrote:\n\n> Where?\n\n> Here\nTomorrow.'), 'Tomorrow.');
     assert.equal(withoutQuote('> only this'), '> only this');
+  });
+
+  it('leaves an agent the lines with > that he wrote among his words', () => {
+    const own = 'Enter as follows:\n> ls\nand then, by 10:30:\nread it';
+    assert.equal(withoutQuote(own), own);
+    assert.equal(withoutQuote(`${own}\n\n22/11/2026 10:00 - Olena wrote:\n> Where?`), own);
+    assert.equal(withoutQuote('22/11/2026 10:00 - Olena wrote:\n> Where?\nHere:\n> ls\nDone'), 'Here:\n> ls\nDone');
   });
 
   describe('its webhook', () => {

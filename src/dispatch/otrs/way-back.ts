@@ -81,14 +81,21 @@ function nameIn(from: string): string {
   return name || from.trim() || 'An agent';
 }
 
-/** The lines with `>` that are put below an answer, and the line with time and name above them, in whatever language. */
+/**
+ * The lines with `>` that are put below an answer, or below a line with time and name, in whatever language, and that line.
+ * Others are the agent's own words.
+ */
 export function withoutQuote(text: string): string {
   const lines = text.replaceAll('\r\n', '\n').trim().split('\n');
   const isQuote = (line: string | undefined) => line?.startsWith('>') ?? false;
+  const last = lines.findLastIndex((line) => line.trim() !== '' && !isQuote(line));
+  let isAnnounced = false;
   const kept = lines.filter((line, index) => {
-    if (isQuote(line)) return false;
+    if (isQuote(line)) return !isAnnounced && index < last;
+    if (line.trim() === '') return true;
     const next = lines.slice(index + 1, index + 3).find((each) => each.trim() !== '');
-    return !(isQuote(next) && /\d:\d\d/.test(line) && line.trimEnd().endsWith(':'));
+    isAnnounced = isQuote(next) && /\d:\d\d/.test(line) && line.trimEnd().endsWith(':');
+    return !isAnnounced;
   });
   const rest = kept.join('\n').trim();
   return rest === '' ? text.trim() : rest;
