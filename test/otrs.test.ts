@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { parse as parseYaml } from 'yaml';
 import type { ActionInput } from '../src/core/action.ts';
 import type { Destination } from '../src/core/destination.ts';
@@ -125,6 +126,14 @@ describe('Znuny, OTOBO and OTRS as a destination', () => {
     assert.match(await destination.test!(), /takes tributary, and knows the dynamic field TributaryId/);
     far.end('TicketSearch', { http: 200, body: 'Login' }, { http: 200, body: [] });
     for (let i = 0; i < 2; i++) await assert.rejects(destination.test!(), RetryableError);
+  });
+
+  it('tells nobody its password, not even where an answer quotes it', async () => {
+    far.end('TicketSearch', { http: 400, body: { said: `Password: ${PASSWORD}` } });
+    await assert.rejects(destination.test!(), (error: PermanentError) => {
+      assert.match(error.response!.text, /Password: \[secret\]/);
+      return !inspect(error).includes(PASSWORD);
+    });
   });
 
   it('keeps out no message whose sender has an address that the help desk refuses', async () => {
@@ -398,22 +407,13 @@ describe('Znuny, OTOBO and OTRS as a destination', () => {
     });
 
     it('passes over tickets of others, and one that may not be seen', async () => {
-      const copy = (of: number) => ({
-        id: of,
-        attributes: {},
-        fields: { TributaryId: 'tkt_x' },
-        state: 'open',
-        articles: [],
-        history: [],
-      });
-      far.tickets.push(copy(7));
+      const fields = { TributaryId: 'tkt_x' };
+      far.tickets.push({ id: 7, attributes: {}, fields, state: 'open', articles: [], history: [] });
       far.act(7, { article: { text: 'not ours', visible: true } });
       far.act(id, { article: { text: 'ours', visible: true } });
       far.end('TicketHistoryGet', { refused: 'AccessDenied' });
-      assert.deepEqual(
-        (await poll(cursor)).actions.map(({ text }) => text),
-        ['ours'],
-      );
+      const { actions } = await poll(cursor);
+      assert.deepEqual([actions.length, actions[0]!.text], [1, 'ours']);
       assert.ok(!calls('TicketGet').some(({ body }) => [body['TicketID']].flat().includes('7')));
     });
 

@@ -94,12 +94,15 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     given: Given,
     how: { readonly signal?: AbortSignal; readonly maxBytes?: number; readonly timeoutMs?: number } = {},
   ): Promise<z.output<T>> {
+    const password = config.password.reveal();
     const { json } = await http.send({
       ...how,
       method: 'POST',
       url: addressOf(config, operation),
       headers: { accept: 'application/json' },
-      body: { UserLogin: config.user, Password: config.password.reveal(), ...given },
+      body: { UserLogin: config.user, Password: password, ...given },
+      // An answer may quote it.
+      hidden: password,
     });
     const refused = z.object({ Error: Refusal }).safeParse(json);
     if (refused.success) throw refusedAs(refused.data.Error);
