@@ -87,6 +87,23 @@ describe('a help desk that keeps tickets of its own', () => {
     assert.deepEqual(seen, ['pending', 'D-1', 'solved', 'D-1', 'open', 'D-1']);
   });
 
+  it('is not taken back to an older status by a delivery that is sent again', async () => {
+    await open();
+    const id = await write('one');
+    await out.pass(SECOND);
+    desk.fail('before', new PermanentError('not now'));
+    await out.desk.updateTicket(id, { status: 'solved' }, 'user:usr_1');
+    await out.pass(2 * SECOND);
+    desk.recover();
+    await out.desk.updateTicket(id, { status: 'open' }, 'user:usr_1');
+    await out.pass(2 * SECOND);
+    const [dead] = await out.deliveries({ state: 'dead' });
+    await out.store.write([], (tx) => tx.replayTask(dead!.id, out.clock.now()));
+    await out.pass(2 * SECOND);
+    assert.equal(desk.tickets[0]!.status, 'open');
+    assert.equal((await out.store.read.delivery(dead!.id))!.log.at(-1)!.request, 'a later status was told already');
+  });
+
   it('keeps its own status when something else changes', async () => {
     await open();
     const id = await write('one');

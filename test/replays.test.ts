@@ -158,7 +158,7 @@ describe('deliveries that are sent again together', () => {
       [first!, second!].map((list) =>
         out.store.write([], async (tx) => {
           const all = [];
-          for (const id of list) all.push(await tx.replayTask(id, out.clock.now()));
+          for (const id of list) all.push(await tx.beginReplay(id, out.clock.now()));
           return all;
         }),
       ),
@@ -166,5 +166,42 @@ describe('deliveries that are sent again together', () => {
     assert.equal(refs.flat().filter((ref) => ref !== undefined).length, AT_A_TIME);
     // So many are on their way by now that no other one is taken.
     assert.deepEqual(await out.store.read.replays(out.clock.now(), AT_A_TIME), []);
+  });
+
+  it('are not begun a second time by who read them before they were delivered, nor after they were called off', async () => {
+    await refused(30);
+    refuses = false;
+    await outbox.replayAll(dead, 'user:usr_1');
+    const late = await out.store.read.replays(out.clock.now(), AT_A_TIME);
+    await out.pass(5 * SECOND);
+    assert.equal(told.length, 30);
+    const begin = (ids: readonly string[]) =>
+      out.store.write([], async (tx) => {
+        for (const id of ids) assert.equal(await tx.beginReplay(id, out.clock.now()), undefined);
+      });
+    await begin(late);
+    refuses = true;
+    const others = await refused(3);
+    await outbox.replayAll(dead, 'user:usr_1');
+    await outbox.cancelReplays('crm', 'user:usr_1');
+    await begin(others);
+    await out.pass(5 * SECOND);
+    assert.equal(told.length, 30);
+  });
+
+  it('are each marked once in one call, though those before them were delivered again meanwhile', async () => {
+    const delivered = { destination: 'crm', state: 'delivered' } as const;
+    await refused(5);
+    refuses = false;
+    await outbox.replayAll(dead, 'user:usr_1');
+    await out.pass(5 * SECOND);
+    const now = out.clock.now();
+    await out.store.write([], (tx) => tx.requestReplays(delivered, now, 2));
+    await out.pass(5 * SECOND);
+    assert.equal(told.length, 7);
+    let count = 2;
+    for (let last = 2; last === 2; count += last)
+      last = await out.store.write([], (tx) => tx.requestReplays(delivered, now, 2));
+    assert.equal(count, 5);
   });
 });

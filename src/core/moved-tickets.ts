@@ -68,7 +68,9 @@ export function pollMoved<T extends Moved>(clock: Clock, desk: Desk<T>): NonNull
       seen[id] = { at, known: found.known, settled: clock.now() - at > SETTLED_MS };
     }
     const since = (more ? now : moved).reduce((last, { at }) => Math.max(last, at), before.since);
-    const recent = Object.entries(seen).filter(([, { at }]) => at >= since - OVERLAP_MS);
+    // What is still listed is known, however old it says that it is: else the same ones came first for ever.
+    const listed = new Set(moved.map(({ id }) => id));
+    const recent = Object.entries(seen).filter(([id, { at }]) => at >= since - OVERLAP_MS || listed.has(id));
     const after: Cursor = { since, read: more ? before.read : since, seen: Object.fromEntries(recent) };
     return { items, cursor: JSON.stringify(after), more };
   };

@@ -14,6 +14,8 @@ export interface ReplayStatements {
   requestReplays(filter: ReplayFilter, now: number, most: number): Promise<number>;
   /** Takes back what was noted and has not begun; how many. */
   cancelReplays(destinationId: string): Promise<number>;
+  /** The same as `replayTask` for one that is noted still: not if it was called off, or begun by another process. */
+  beginReplay(taskId: string, now: number): Promise<TaskRefRow | undefined>;
   /** Sets a dead, checked or delivered task to waiting again, due now. */
   replayTask(taskId: string, now: number): Promise<TaskRefRow | undefined>;
 }

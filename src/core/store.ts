@@ -1,4 +1,5 @@
 import type { CallStatements } from './call-statements.ts';
+import type { FollowingStatements } from './following-statements.ts';
 import type { PartStatements } from './part-statements.ts';
 import type { ReplayStatements } from './replay-statements.ts';
 import type { Readable } from 'node:stream';
@@ -103,7 +104,7 @@ export interface Conversation {
 }
 
 /** The statements of the way in and of the outbox, valid inside `Store.write` only. */
-export interface Transaction extends CallStatements, PartStatements, ReplayStatements {
+export interface Transaction extends CallStatements, PartStatements, FollowingStatements, ReplayStatements {
   // Ledger
   /** Stores what was received; repeated bytes may point at the first payload that had them. */
   savePayload(row: PayloadRow): Promise<void>;
@@ -215,19 +216,6 @@ export interface Transaction extends CallStatements, PartStatements, ReplayState
     row: Omit<Task, 'state' | 'attempts' | 'uncertain' | 'interruptions'>,
     dueAt: number | null,
   ): Promise<TaskRefRow>;
-  /** Puts what waits for a file at the end of its wait into the line of a ticket. */
-  releaseFile(attachmentId: string, ticketId: string, now: number): Promise<readonly TaskRefRow[]>;
-  /** What carries a message on, and waits for nothing but its files, is due. */
-  wakeDeliveries(ticketId: string, messageId: string, now: number): Promise<readonly TaskRefRow[]>;
-  /** Whether a file is still to follow its message to a destination. */
-  isToFollow(attachmentId: string, destinationId: string): Promise<boolean>;
-  /** How the deliveries of a message itself stand. */
-  deliveriesOf(
-    ticketId: string,
-    messageId: string,
-  ): Promise<readonly { readonly endpointId: string; readonly state: TaskState }[]>;
-  /** Whether a status was written to a ticket in a destination since a time, or is on its way there. */
-  wroteStatus(ticketId: string, destinationId: string, since: number): Promise<boolean>;
   /** The right to work on a task, if it is due, free, the head of its line, and its endpoint not paused. Counts the try. */
   lease(taskId: string, token: string, now: number, until: number): Promise<Lease | undefined>;
   /** Ends a try: nothing happens (false) unless `token` still holds the lease. Makes the next in line due. */

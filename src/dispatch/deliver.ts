@@ -105,6 +105,10 @@ export function createUpdate(deps: DeliverDeps) {
     const ticket = await deps.store.read.ticket(task.ticketId ?? '');
     const ref = ticket && linkOf(ticket, task.endpointId);
     if (!ticket || !ref || !destination.update) return { request: 'nothing to update there' };
+    const isOld = task.changeSeq !== null && task.type === 'ticket.status_changed';
+    if (isOld && (await deps.store.write([], (tx) => tx.toldLaterStatus(task)))) {
+      return { request: 'a later status was told already' };
+    }
     const status = await statusOf(deps.store, task, ticket);
     const { priority, assignee } = ticket;
     // Told only where it changed: another change must not undo what an agent did there meanwhile.
@@ -194,15 +198,15 @@ async function withoutLater(deps: DeliverDeps, task: Task, message: Message): Pr
  */
 async function newsOf(store: Store, task: Task, message: Message): Promise<Message | undefined> {
   const { endpointId, attachmentId, changeSeq } = task;
-  const deliveries = await store.write([], (tx) => tx.deliveriesOf(message.ticketId ?? '', message.id));
-  const main = deliveries.find((each) => each.endpointId === endpointId);
-  if (main && main.state !== 'delivered') return undefined;
+  const [deliveries, isOutdated] = await store.write([], async (tx) => [
+    await tx.deliveriesOf(message.ticketId ?? '', message.id),
+    changeSeq !== null && (await tx.hasLaterNews(task)),
+  ]);
+  const mine = deliveries.filter((each) => each.endpointId === endpointId);
+  if (isOutdated || (mine.length > 0 && !mine.some(({ state }) => state === 'delivered'))) return undefined;
   if (attachmentId !== null) return fileOf(attachmentId, message);
-  const change = await store.read.change(changeSeq ?? -1);
-  const revision = change?.data['revision'] as number | undefined;
-  if (revision !== undefined && (revision < message.revision || message.deletedAt !== null)) return undefined;
-  const version = message.deletedAt === null ? message.revision : 'deleted';
-  return { ...message, id: `${message.id}-${version}`, attachments: [] };
+  // The same over all tries, whatever becomes of the message meanwhile: it is found by that.
+  return { ...message, id: `${message.id}-${changeSeq}`, revision: 1, attachments: [] };
 }
 
 function fileOf(attachmentId: string, message: Message): Message | undefined {

@@ -113,13 +113,7 @@ async function compose(
   const ticket = await tx.ticket(album.ticketId);
   const version = await tx.updateTicket(album.ticketId, {}, source.receivedAt);
   const changeSeq = await announcer.change(
-    {
-      type: 'message.updated',
-      version,
-      ticketId: album.ticketId,
-      messageId: album.id,
-      extra: { revision: content.revision },
-    },
+    { type: 'message.updated', version, ticketId: album.ticketId, messageId: album.id },
     ticket && { ticket, kind: album.kind, origin: source.origin },
   );
   if (!sameContent(album, content)) await follow(tx, announcer, album, { changeSeq });

@@ -11,9 +11,12 @@ export async function follow(
   { id: messageId, ticketId }: { readonly id: string; readonly ticketId: string },
   news: News,
 ): Promise<void> {
-  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
-    // One that has yet to begin will find the message as it is then.
-    if (state !== 'delivered' && state !== 'delivering') continue;
+  const deliveries = await tx.deliveriesOf(ticketId, messageId);
+  // One that has yet to begin will find the message as it is then; one of unknown outcome may be there already.
+  const begun = deliveries.filter(
+    ({ state, uncertain }) => state === 'delivered' || state === 'delivering' || uncertain === 1,
+  );
+  for (const endpointId of new Set(begun.map((each) => each.endpointId))) {
     // A file takes its place in the line of the ticket once it is there.
     const when = 'attachmentId' in news ? { dueAt: null } : { ticketId };
     await announcer.task({ kind: 'deliver', type: 'message.updated', endpointId, messageId, ...news, ...when });

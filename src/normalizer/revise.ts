@@ -19,7 +19,10 @@ export async function acceptAgain(
   const result = { ...about(envelope, known), ticketNumber: (await tx.ticket(known.ticketId))?.number };
   const content = contentOf(envelope);
   if (content.revision > known.revision && sameContent(known, content) && (await hasFiles(tx, known, envelope))) {
-    await tx.raiseRevision(known.id, content.revision);
+    // A help desk finds a message of unknown outcome by its revision: that stays while it is on its way.
+    const deliveries = await tx.deliveriesOf(known.ticketId, known.id);
+    const isOnItsWay = deliveries.some(({ state }) => state === 'waiting' || state === 'delivering');
+    if (!isOnItsWay) await tx.raiseRevision(known.id, content.revision);
     return { ...result, outcome: 'duplicate', reason: 'received before' };
   }
   if (content.revision > known.revision) {
@@ -42,7 +45,6 @@ export async function acceptAgain(
         version,
         ticketId: known.ticketId,
         messageId: known.id,
-        extra: { revision: content.revision },
       },
       ticket && { ticket, kind: known.kind, origin: source.origin },
     );

@@ -146,7 +146,7 @@ export function createWorker(deps: WorkerDeps): { start(): void; stop(): Promise
     const refs = await store.write(['outbox'], async (tx) => {
       const found: TaskRefRow[] = [];
       for (const id of ids) {
-        const ref = await tx.replayTask(id, now);
+        const ref = await tx.beginReplay(id, now);
         if (ref?.due) found.push(ref);
       }
       return found;

@@ -1,12 +1,10 @@
 import type { TaskRefRow } from '../core/rows.ts';
-import type { Transaction } from '../core/store.ts';
+import type { FollowingStatements } from '../core/following-statements.ts';
 import { promote } from './outbox.ts';
 import type { Sql } from './sql.ts';
 
 /** Deliveries and the files that they wait for, or that follow them. */
-export function followingOf(
-  sql: Sql,
-): Pick<Transaction, 'releaseFile' | 'wakeDeliveries' | 'isToFollow' | 'deliveriesOf' | 'wroteStatus'> {
+export function followingOf(sql: Sql): FollowingStatements {
   return {
     async releaseFile(attachmentId, ticketId, now) {
       const parked = await sql.all<{ endpoint_id: string }>(
@@ -48,7 +46,7 @@ export function followingOf(
     },
     async wroteStatus(ticketId, destinationId, since) {
       const found = await sql.get(
-        `SELECT 1 FROM tasks WHERE ticket_id = ? AND endpoint_id = ? AND kind = 'update' AND type = 'ticket.status_changed'
+        `SELECT 1 AS x FROM tasks WHERE ticket_id = ? AND endpoint_id = ? AND kind = 'update' AND type = 'ticket.status_changed'
            AND (state IN ('waiting', 'delivering') OR (state = 'delivered' AND updated_at >= ?)) LIMIT 1`,
         ticketId,
         destinationId,
@@ -56,9 +54,30 @@ export function followingOf(
       );
       return found !== undefined;
     },
+    async hasLaterNews({ ticketId, messageId, endpointId, changeSeq }) {
+      const found = await sql.get(
+        `SELECT 1 AS x FROM tasks WHERE ticket_id = ? AND message_id = ? AND endpoint_id = ? AND kind = 'deliver'
+           AND type = 'message.updated' AND change_seq > ? AND state IN ('waiting', 'delivering', 'delivered') LIMIT 1`,
+        ticketId,
+        messageId,
+        endpointId,
+        changeSeq,
+      );
+      return found !== undefined;
+    },
+    async toldLaterStatus({ ticketId, endpointId, changeSeq }) {
+      const found = await sql.get(
+        `SELECT 1 AS x FROM tasks WHERE ticket_id = ? AND endpoint_id = ? AND kind = 'update'
+           AND type = 'ticket.status_changed' AND change_seq > ? AND state = 'delivered' LIMIT 1`,
+        ticketId,
+        endpointId,
+        changeSeq,
+      );
+      return found !== undefined;
+    },
     deliveriesOf: (ticketId, messageId) =>
       sql.all(
-        `SELECT endpoint_id AS "endpointId", state FROM tasks
+        `SELECT endpoint_id AS "endpointId", state, uncertain FROM tasks
          WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND attachment_id IS NULL
            AND type <> 'message.updated'`,
         ticketId,
