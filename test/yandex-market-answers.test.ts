@@ -51,7 +51,7 @@ describe('An answer at Yandex Market', () => {
     const reply = {
       id: 'tsk_1',
       message: sampleMessage({ text, attachments: attachments as never }),
-      ...{ thread, answers: undefined, sent: [] },
+      ...{ thread, answers: undefined, sent: [], references: [] },
       partSent: async (...part: unknown[]) => void sent.push(part),
       open: async () => Readable.from([Buffer.from('bytes')]),
       ...given,
@@ -89,6 +89,35 @@ describe('An answer at Yandex Market', () => {
     api.feedbacks.get(1)!.comments[0] = { id: 9, text: 'Спасибо!', status: 'PUBLISHED', author: { type: 'USER' } };
     await send('feedback:1');
     assert.equal(api.callsOf(COMMENT).length, 2, 'somebody else’s words are not ours');
+  });
+
+  it('stands a second time with the same words where another is answered', async () => {
+    for (const [thread, kind, call] of [
+      ['feedback:1', 'comment', COMMENT],
+      ['question:2', 'answer', ANSWER],
+    ] as const) {
+      const first = await send(thread);
+      const references = first.sent.flat() as string[];
+      const second = await send(thread, { references });
+      assert.equal(api.callsOf(call).length, 2, kind);
+      assert.notDeepEqual(second.sent, first.sent);
+    }
+    // Of neither it is known what came of it: they stand below different comments.
+    const below = (externalId: string) => send('feedback:1', { text: 'Да', answers: sampleMessage({ externalId }) });
+    const sent = [await below('comment:33'), await below('comment:34'), await below('comment:33')];
+    assert.equal(new Set(sent.map(({ sent: [part] }) => String(part))).size, 2);
+    assert.deepEqual(
+      api.feedbacks.get(1)!.comments.map(({ parentId }) => parentId),
+      [undefined, undefined, 33, 34],
+    );
+  });
+
+  it('that went out is not sent again', async () => {
+    for (const thread of ['feedback:1', 'question:2']) {
+      const { sent, error } = await send(thread, { sent: [{ externalId: 'comment:9' }] });
+      assert.deepEqual([sent, error], [[], undefined]);
+    }
+    assert.deepEqual([...api.callsOf(COMMENT), ...api.callsOf(ANSWER)], []);
   });
 
   it('goes into a chat in parts, with files, under names that its echo has too', async () => {

@@ -31,10 +31,14 @@ export async function sendReply(api: MarketApi, reply: Reply): Promise<void> {
   if (spot.kind === 'chat') return sendMessages(api, reply, spot.id);
   const text = reply.message.text.trim();
   refuse(reply, text, MOST[spot.kind]);
+  if (reply.sent.length > 0) return;
   const place = spot.kind === 'feedback' ? belowReview(api, reply, spot.id) : belowQuestion(api, spot.id);
-  // What stands there may be this answer, from a try of which nobody knew what came of it.
+  // What stands there may be this answer, from a try of which nobody knew what came of it; what was known before is another.
   const standing = (await place.standing()).find(
-    ({ author, text: words }) => author?.type === 'BUSINESS' && wordsOf(words) === wordsOf(text),
+    ({ author, text: words, id: number }) =>
+      author?.type === 'BUSINESS' &&
+      wordsOf(words) === wordsOf(text) &&
+      !reply.references.includes(nameOf(place.kind, number)),
   );
   await reply.partSent(nameOf(place.kind, standing?.id ?? (await repeatable(place.post(text)))));
 }
@@ -56,10 +60,12 @@ interface Place {
 
 function belowReview(api: MarketApi, { answers }: Reply, review: string): Place {
   const [kind, parent] = (answers?.externalId ?? '').split(':');
-  const parentId = kind === 'comment' && parent ? { parentId: Number(parent) } : {};
+  const below = kind === 'comment' && parent ? parent : undefined;
+  const parentId = below === undefined ? {} : { parentId: Number(below) };
   return {
     kind: 'comment',
-    standing: () => commentsOf(api, review),
+    standing: async () =>
+      (await commentsOf(api, review)).filter((comment) => (comment.parentId ?? undefined) === below),
     async post(text) {
       const body = { feedbackId: Number(review), comment: { text, ...parentId } };
       return (await api.ask({ path: 'v2/goods-feedback/comments/update', body }, z.object({ id }))).id;
