@@ -31,10 +31,13 @@ export function canReply(answers: Message | undefined): CanReply {
 /** Sends an answer: below a review or a question, or into a chat. */
 export async function sendReply(api: OzonApi, reply: Reply): Promise<void> {
   const thread = readName(reply.thread);
-  if (thread?.kind === 'review') return sendComment(api, reply, thread.id);
-  if (thread?.kind === 'question') return sendAnswer(api, reply, thread.id);
   if (thread?.kind === 'chat') return sendMessages(api, reply, thread.id);
-  throw new PermanentError('this conversation is nothing that stands at Ozon');
+  if (thread?.kind !== 'review' && thread?.kind !== 'question') {
+    throw new PermanentError('this conversation is nothing that stands at Ozon');
+  }
+  if (reply.sent.length > 0) return;
+  if (thread.kind === 'review') return sendComment(api, reply, thread.id);
+  return sendAnswer(api, reply, thread.id);
 }
 
 const Commented = z.object({ comment_id: z.string().min(1) });
