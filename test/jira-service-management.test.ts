@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
 import type { ActionInput } from '../src/core/action.ts';
 import type { Delivery, Destination } from '../src/core/destination.ts';
-import { AuthExpiredError, BadPayloadError, RateLimitedError } from '../src/core/errors.ts';
+import { AuthExpiredError, BadPayloadError, RateLimitedError, UncertainError } from '../src/core/errors.ts';
 import type { Payload, WebhookRequest } from '../src/core/payload.ts';
 import { hmac } from '../src/core/signature.ts';
 import { jiraServiceManagement } from '../src/dispatch/jira-service-management/jira-service-management.ts';
@@ -160,6 +160,26 @@ describe('Jira Service Management as a destination', () => {
       await settled(1);
       assert.deepEqual([far.issues.length, far.issues[0]!.fields.labels], [1, ['tributary']]);
     });
+
+    it('is found among the newest however much was raised since, and nothing is raised where it can not be looked for', async () => {
+      const id = await write('one');
+      await settled(1);
+      const ticket = (await out.store.read.ticket(id))!;
+      const [ours] = far.issues;
+      const others = Array.from({ length: 5000 }, (_, index) => ({
+        ...ours!,
+        id: `${50_000 + index}`,
+        key: `SUP-${50_000 + index}`,
+        properties: { tributary: { ticket: `tkt_${index}` } },
+      }));
+      far.issues.unshift(...others.map((other) => ({ ...other, created: ours!.created - SECOND })));
+      assert.equal((await destination.findTicket!(ticket))!.externalId, ours!.id);
+      far.issues.splice(0, 5000, ...others.map((other) => ({ ...other, created: ours!.created + SECOND })));
+      await out.pass(2 * SECOND);
+      await assert.rejects(destination.findTicket!(ticket), UncertainError);
+      await assert.rejects(destination.createTicket!({ ticket } as Delivery), UncertainError);
+      assert.equal(far.issues.length, 5001);
+    }).timeout(20_000);
 
     it('is asked for a comment too, and gets one that had not arrived', async () => {
       await write('one');

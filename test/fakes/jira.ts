@@ -240,15 +240,16 @@ export async function startJira(descriptions: Descriptions = readJira()): Promis
 
   function search(body: unknown): Answer {
     const { jql, fields, maxResults, nextPageToken = '0' } = body as Json & { jql: string; fields: string[] };
-    const [, by, minutes] =
-      /^project = "SUP" AND creator = currentUser\(\) AND (created|updated) >= "-(\d+)m" ORDER BY \1 ASC$/.exec(jql) ??
-      [];
+    const [, by, minutes, order] =
+      /^project = "SUP" AND creator = currentUser\(\) AND (created|updated) >= "-(\d+)m" ORDER BY \1 (ASC|DESC)$/.exec(
+        jql,
+      ) ?? [];
     if (minutes === undefined) return refusal(400);
     const at = (issue: JiraIssue) => issue[by as 'created' | 'updated'];
     const found = fake.issues
       .filter((issue) => issue.creator === GATEWAY && issue.updated <= fake.indexedUntil)
       .filter((issue) => at(issue) >= fake.now() - Number(minutes) * 60_000)
-      .sort((a, b) => at(a) - at(b));
+      .sort((a, b) => (order === 'ASC' ? at(a) - at(b) : at(b) - at(a)));
     const from = Number(nextPageToken);
     const to = from + Number(maxResults);
     const more = to < found.length ? { nextPageToken: String(to) } : {};

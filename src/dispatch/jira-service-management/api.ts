@@ -108,8 +108,12 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
   const desk = `/rest/servicedeskapi/servicedesk/${config.serviceDeskId}`;
 
   return {
-    /** All that a query finds, in its order. */
-    async *search(jql: string, fields: readonly string[], signal?: AbortSignal): AsyncGenerator<Issue> {
+    /** What a query finds, in its order, a page at a time. It may end before the last one: then there is too much. */
+    async *search(
+      jql: string,
+      fields: readonly string[],
+      signal?: AbortSignal,
+    ): AsyncGenerator<{ readonly issues: readonly Issue[]; readonly isLast: boolean }> {
       let nextPageToken: string | undefined;
       for (let page = 0; page < MOST_PAGES; page++) {
         const body = {
@@ -124,7 +128,7 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
           body,
           ...(signal && { signal }),
         });
-        yield* found.issues;
+        yield { issues: found.issues, isLast: found.nextPageToken == null };
         if (found.nextPageToken == null) return;
         nextPageToken = found.nextPageToken;
       }

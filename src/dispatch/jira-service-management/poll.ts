@@ -47,9 +47,11 @@ export function createPoll(
       const minutes = Math.max(0, Math.ceil((clock.now() - from) / MINUTE_MS)) + 1;
       const jql = `project = "${config.projectKey}" AND creator = currentUser() AND updated >= "-${minutes}m" ORDER BY updated ASC`;
       const moved: { id: string; at: number; isOurs: boolean; issue: Issue }[] = [];
-      for await (const issue of api.search(jql, ['updated', 'reporter', 'attachment'], signal)) {
-        const at = Date.parse(issue.fields.updated ?? '') || 0;
-        if (at >= from) moved.push({ id: issue.id, at, isOurs: ticketIn(issue) !== undefined, issue });
+      for await (const { issues } of api.search(jql, ['updated', 'reporter', 'attachment'], signal)) {
+        for (const issue of issues) {
+          const at = Date.parse(issue.fields.updated ?? '') || 0;
+          if (at >= from) moved.push({ id: issue.id, at, isOurs: ticketIn(issue) !== undefined, issue });
+        }
       }
       return moved;
     },

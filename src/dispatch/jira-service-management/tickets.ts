@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef, TicketUpdate } from '../../core/destination.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { PermanentError, UncertainError } from '../../core/errors.ts';
 import { contactOf, mapFields, toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendable } from '../../core/sendable.ts';
@@ -32,17 +32,21 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
 
   /**
    * Those that we made since the ticket began, whatever their text became. A request is complete once its property says
-   * whose it is; before that only its description does.
+   * whose it is; before that only its description does. Newest first: what a lost answer left is among them.
    */
-  async function find({ id, createdAt }: Ticket): Promise<{ issue: Issue; isComplete: boolean } | undefined> {
+  async function find({ id, number, createdAt }: Ticket): Promise<{ issue: Issue; isComplete: boolean } | undefined> {
     const minutes = Math.ceil((context.clock.now() - Date.parse(createdAt)) / MINUTE_MS) + 10;
-    const jql = `project = "${config.projectKey}" AND creator = currentUser() AND created >= "-${minutes}m" ORDER BY created ASC`;
-    const begun: Issue[] = [];
-    for await (const issue of api.search(jql, ['description'])) {
-      if (ticketIn(issue) === id) return { issue, isComplete: true };
-      if (ticketIn(issue) === undefined && namesIn(issue).has(id)) begun.push(issue);
+    const jql = `project = "${config.projectKey}" AND creator = currentUser() AND created >= "-${minutes}m" ORDER BY created DESC`;
+    let begun: Issue | undefined;
+    for await (const { issues, isLast } of api.search(jql, ['description'])) {
+      const complete = issues.find((issue) => ticketIn(issue) === id);
+      if (complete) return { issue: complete, isComplete: true };
+      begun = issues.findLast((issue) => ticketIn(issue) === undefined && namesIn(issue).has(id)) ?? begun;
+      if (isLast) return begun && { issue: begun, isComplete: false };
     }
-    return begun[0] && { issue: begun[0], isComplete: false };
+    throw new UncertainError(`more requests were raised in Jira since #${number} began than can be looked through`, {
+      hint: 'Look in Jira whether it is there; nothing was raised by this try.',
+    });
   }
 
   async function raise(delivery: Delivery): Promise<Pick<Issue, 'id' | 'key'>> {
