@@ -132,7 +132,19 @@ describe('Bitrix24, asked what changed', () => {
     await desk.write('two');
     await desk.settled(2);
     far.act('deal', desk.dealId(), { author: GATEWAY, comment: '>> by hand' });
-    assert.deepEqual(kinds(await poll(cursor)), ['reply']);
+    const { actions, cursor: next } = await poll(cursor);
+    assert.deepEqual(kinds({ actions }), ['ignored', 'reply']);
+    const [own] = actions as { name: string; reason: string }[];
+    assert.match(`${own!.name}: ${own!.reason}`, /^comment \d+: ours$/);
+    assert.deepEqual(kinds(await poll(next)), []);
+  });
+
+  it('hears an answer that ends with a comment of ours, quoted', async () => {
+    const quoted = desk.said()[0]!.replace(/^\d+: /, '');
+    assert.match(quoted, /tributary:msg_\w+\.0$/);
+    far.act('deal', desk.dealId(), { comment: `>> Tomorrow.\n\n${quoted}` });
+    far.act('deal', desk.dealId(), { comment: '>> It is at\ntributary:shelf', author: GATEWAY });
+    assert.deepEqual(kinds(await poll(cursor)), ['reply', 'reply']);
   });
 
   it('passes over a deal that was deleted meanwhile, and one whose comment was', async () => {

@@ -14,7 +14,7 @@ import { answerIn, markIn, toText } from '../src/dispatch/bitrix24/comments.ts';
 import { isBitrix24Described, readBitrix24 } from './fakes/bitrix24-description.ts';
 import type { Bitrix24Description } from './fakes/bitrix24-description.ts';
 import { openBitrix24Desk, type Bitrix24Desk } from './fakes/bitrix24-desk.ts';
-import { ANNA, APPLICATION_TOKEN, CODE, IVAN } from './fakes/bitrix24.ts';
+import { ANNA, APPLICATION_TOKEN, CODE, GATEWAY, IVAN } from './fakes/bitrix24.ts';
 import type { FakeBitrix24 } from './fakes/bitrix24.ts';
 import { message } from './fakes/filing.ts';
 import type { Outgoing } from './fakes/outgoing.ts';
@@ -131,6 +131,18 @@ describe('Bitrix24 as a destination', () => {
       await out.pass(10 * SECOND);
       await desk.settled(2);
       assert.equal(desk.said().filter((text) => text.includes('two')).length, 1);
+    });
+
+    it('takes its mark in the words of a colleague for no message of its own', async () => {
+      await desk.write('one');
+      await desk.settled(1);
+      const ref = { externalId: `D_${desk.dealId()}` };
+      const id = (await out.store.read.tickets({}, { limit: 1 })).data[0]!.id;
+      const [message] = (await out.store.read.messages(id, { limit: 1 })).data;
+      const later = { ...message!, revision: 5 };
+      far.act('deal', desk.dealId(), { comment: `What is this?\n\ntributary:${later.id}.5` });
+      assert.equal(await desk.destination.hasMessage!(ref, later), false);
+      assert.equal(await desk.destination.hasMessage!(ref, message!), true);
     });
   });
 
@@ -396,8 +408,18 @@ describe('Bitrix24 as a destination', () => {
     for (const text of ['> Yes', 'no >> Yes', '']) assert.equal(answerIn(text, '>>'), undefined);
     assert.deepEqual([answerIn('/ОТВЕТ Да', '/ответ'), answerIn('/ответить', '/ответ')], ['Да', undefined]);
     assert.deepEqual(['[b]&gt;&gt;[/b] a &amp;lt; b', '[12] [x] [*]c'].map(toText), ['>> a &lt; b', '[12] [x] - c']);
-    assert.equal(markIn('he said tributary:msg_1.0 once'), undefined);
-    assert.equal(markIn('x\n\ntributary:msg_1.0\n'), 'tributary:msg_1.0');
+  });
+
+  it('knows its mark by who wrote it, and at the very end only', () => {
+    const of = (text: string, author?: string) => markIn({ author, text }, { userId: GATEWAY });
+    const ours = String(GATEWAY);
+    for (const mark of ['msg_1.0', 'msg_01kaq.1766047124000.deleted', 'msg_1.0.failed']) {
+      assert.equal(of(`x\n\ntributary:${mark}\n`, ours), `tributary:${mark}`);
+    }
+    for (const author of [String(IVAN), '', undefined]) assert.equal(of('x\n\ntributary:msg_1.0', author), undefined);
+    const others = ['msg_1.0 once', '', 'yes', 'msg_1', 'msg_1.0?', 'msg_1.0.x', 'msg_1.0[/quote]'];
+    for (const rest of others) assert.equal(of(`see tributary:${rest}`, ours), undefined, rest);
+    assert.equal(of('see (tributary:msg_1.0', ours), undefined);
   });
 
   describe('the description of its methods', () => {

@@ -5,6 +5,7 @@ import { markOf } from '../../core/mark.ts';
 import type { Message } from '../../core/ticket.ts';
 import { toPlainText } from '../../core/words.ts';
 import { Id } from './api.ts';
+import type { Config } from './config.ts';
 
 /** Comments in the timeline: https://apidocs.bitrix24.com/api-reference/crm/timeline/comments/ */
 
@@ -13,6 +14,7 @@ const COMMENT_BYTES = 24_000;
 
 /** What stands at the end of each comment of ours: which delivery it was, so that it is found, and never taken for an agent's. */
 const MARK = 'tributary:';
+const OURS = /^tributary:msg_[\w-]{1,60}\.-?\d{1,16}(?:\.failed|\.deleted)?$/;
 
 const File = z.object({
   id: Id,
@@ -43,11 +45,15 @@ function toFile({ id, name, size, urlDownload }: z.output<typeof File>) {
   return { id: number ?? id, name, ...(size != null && { size }) };
 }
 
-/** The mark that a comment of ours ends with. */
-export function markIn(text: string): string | undefined {
+/** The mark that a comment of ours ends with. One that a colleague quotes at the end of his own words is none. */
+export function markIn(
+  { author, text }: { readonly author: string | null | undefined; readonly text: string },
+  { userId }: Pick<Config, 'userId'>,
+): string | undefined {
+  if (author !== String(userId)) return undefined;
   const plain = text.trim();
   const last = plain.slice(plain.search(/\S{1,100}$/));
-  return last.startsWith(MARK) ? last : undefined;
+  return OURS.test(last) ? last : undefined;
 }
 
 /** The last line of a comment of ours. */

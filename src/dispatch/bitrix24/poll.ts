@@ -30,7 +30,10 @@ type Cursor = z.output<typeof Cursor>;
 const CommentIds = z.array(z.object({ ID: Id }));
 const Users = z.array(z.object({ ID: Id, NAME: z.string().nullish(), LAST_NAME: z.string().nullish() }));
 
-/** What a poll hands over of one item: its new comments, oldest first, its stage if that is new, and who people are. */
+/**
+ * What a poll hands over of one item: its new comments, oldest first, and of ours their numbers; its stage if that is new;
+ * and who people are.
+ */
 const Told = z.object({
   ref: z.string(),
   comments: z.array(
@@ -42,6 +45,7 @@ const Told = z.object({
       files: z.array(z.object({ id: z.string(), name: z.string(), size: z.number().optional() })),
     }),
   ),
+  ours: z.array(z.string()).default([]),
   moved: z.object({ stage: z.string(), at: z.number(), by: z.string() }).optional(),
   people: z.record(z.string(), z.string()),
 });
@@ -129,9 +133,11 @@ export function createPoll(config: Config, context: Context, api: Api): NonNulla
     const comments = await read([...fresh.values()].flat(), signal);
     return items.flatMap(({ ref, item }) => {
       const said = (fresh.get(ref) ?? []).flatMap((id) => comments.get(id) ?? []);
-      const theirs = said.filter(({ text }) => markIn(text) === undefined);
+      const isOurs = (comment: Told['comments'][number]) => markIn(comment, config) !== undefined;
+      const theirs = said.filter((comment) => !isOurs(comment));
+      const ours = said.filter(isOurs).map(({ id }) => id);
       const moved = before.seen[ref]?.moved === (item.movedTime ?? '') ? undefined : moveOf(config, item);
-      return theirs.length > 0 || moved ? [{ ref, comments: theirs, moved }] : [];
+      return said.length > 0 || moved ? [{ ref, comments: theirs, ours, moved }] : [];
     });
   }
 
@@ -172,7 +178,7 @@ function moveOf({ userId }: Config, { stageId, movedTime, movedBy }: Item): Told
 }
 
 export function actionsOf(config: Config, given: unknown): ActionInput[] {
-  const { ref, comments, moved, people } = Told.parse(given);
+  const { ref, comments, ours, moved, people } = Told.parse(given);
   const nameOf = (id: string) => (people[id] || `Bitrix24 user ${id}`).slice(0, 1000);
   const said = comments.map(({ id, at, author, text, files }): ActionInput => {
     const plain = toText(text);
@@ -186,7 +192,8 @@ export function actionsOf(config: Config, given: unknown): ActionInput[] {
     const common = { id: `comment:${id}`, ticket: ref, at, agent: nameOf(author), attachments };
     return isAnswer ? { kind: 'reply', ...common, text: answer } : { kind: 'note', ...common, text: plain };
   });
-  return [...said, ...(moved ? [stageAction(config, ref, moved, nameOf(moved.by))] : [])];
+  const own = ours.map((id): ActionInput => ({ kind: 'ignored', name: `comment ${id}`, reason: 'ours' }));
+  return [...own, ...said, ...(moved ? [stageAction(config, ref, moved, nameOf(moved.by))] : [])];
 }
 
 function stageAction(

@@ -117,7 +117,7 @@ export function createTickets(config: Config, context: Context, api: Api) {
   async function* marks({ entity: of, id }: Place, since: number): AsyncGenerator<string> {
     const params = { filter: { ENTITY_ID: Number(id), ENTITY_TYPE: of }, order: { ID: 'DESC' } };
     for await (const found of api.pages(Comments, { method: 'crm.timeline.comment.list', params })) {
-      for (const { COMMENT: text } of found) yield* [markIn(text) ?? []].flat();
+      for (const { AUTHOR_ID: author, COMMENT: text } of found) yield* [markIn({ author, text }, config) ?? []].flat();
       const last = found.at(-1);
       if (last && Date.parse(last.CREATED) < since) return;
     }
