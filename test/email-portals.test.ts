@@ -91,7 +91,7 @@ describe('The notification of a portal without an API', () => {
       name: 'Olena K.',
       identifiers: [{ kind: 'portal', value: '@maps.test 77', trust: 'verified' }],
     });
-    assert.deepEqual(thread, { externalId: '@maps.test 77', references: [] });
+    assert.deepEqual(thread, { externalId: 'PORTAL @maps.test 77', references: [] });
     assert.equal(text, 'The tea was cold.\n\nNever again.');
     assert.ok(textFull!.includes('Hello, shop!'), 'the whole is one click away');
     assert.deepEqual([automatic, quiet], [undefined, undefined]);
@@ -347,6 +347,42 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
       reason: '@maps.test takes no answers by mail: answer there: https://maps.test/reviews/77',
     });
     assert.equal((await can({ portal: '@maps.test' })).allowed, false);
+  });
+
+  it('takes no ordinary mail into its conversation, whatever that is called, before it or after it', async () => {
+    const portals = JSON.stringify([RULE]);
+    const yaml = `  - { id: mail, type: email, address: support@example.com, authServer: mx.example.com, listen: { port: 0 }, smtp: { host: mx.test }, portals: ${portals} }\n`;
+    for (const isBefore of [true, false]) {
+      const whole = await startWhole({ yaml });
+      try {
+        const file = async (mail: string) => {
+          const body = Buffer.from(mail);
+          const payload = { endpointId: 'mail', receivedAt: Date.now(), method: 'STREAM', url: '', headers: {}, body };
+          return (await whole.running.gateway.intake.receive(payload)).items[0]!.ticketId!;
+        };
+        const forged = async () => {
+          const tickets: string[] = [];
+          for (const from of ['@maps.test', 'PORTAL @maps.test', 'portal@maps.test'])
+            for (const id of ['77', 'n1@maps.test', 'PORTAL']) {
+              const head = `From: <${from}>\nTo: support@example.com\nMessage-ID: <${id}>\nReferences: <77>`;
+              for (const each of [head, head.replace(/\nReferences.*/, '')])
+                tickets.push(await file(`${each}\nSubject: Hello\n\nAnswer me.\n`));
+            }
+          return tickets;
+        };
+        const earlier = isBefore ? await forged() : [];
+        const review = await file(mailOf());
+        const later = isBefore ? [] : await forged();
+        assert.ok(![...earlier, ...later].includes(review));
+        const { replyChannels } = await whole.api<{ replyChannels: { allowed: boolean }[] }>(`/tickets/${review}`);
+        assert.deepEqual(
+          replyChannels.map(({ allowed }) => allowed),
+          [false],
+        );
+      } finally {
+        await whole.close();
+      }
+    }
   });
 
   it('needs rules that can be proven, and that say what to look for', () => {

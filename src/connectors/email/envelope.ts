@@ -10,7 +10,7 @@ import { forwardOf, passedOnIn, type PassedOn } from './passed-on.ts';
 import { toldIn, type PortalRules, type Told } from './portals.ts';
 import { receiptOf } from './receipts.ts';
 import { firstSender, senderOf, type Known, type Sender } from './sender.ts';
-import { idsIn, referencesOf, threadOf, type ThreadRules } from './threads.ts';
+import { idsIn, portalThread, referencesOf, threadOf, type ThreadRules } from './threads.ts';
 
 /** What a mail means: one envelope, a receipt, or by name why it is neither. */
 
@@ -57,7 +57,7 @@ function portalItem(
     externalId,
     // A second mail about it tells what it says now.
     ...(id === undefined ? variant !== undefined && { variant } : { revision: envelope.occurredAt }),
-    thread: { externalId, ...(thread?.siblings && { siblings: thread.siblings }) },
+    thread: { externalId: portalThread(externalId), ...(thread?.siblings && { siblings: thread.siblings }) },
     ...(text !== undefined && { text, textFull: mail.text }),
     fields: { ...envelope.fields, ...fields },
   };

@@ -47,6 +47,11 @@ export function threadOf(
   };
 }
 
+/** The conversation about what a portal tells of. What `nameOf` gives has no capitals, so no other mail gets into it. */
+export function portalThread(externalId: string): string {
+  return `PORTAL ${externalId}`.slice(0, LONGEST_ID).toWellFormed();
+}
+
 /**
  * The conversation, as this sender carries it on: anybody can write the Message-IDs of somebody else's mail into his
  * own, and mustn't get into that conversation by it.
