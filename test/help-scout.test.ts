@@ -57,7 +57,7 @@ describe('Help Scout as a destination', () => {
   describe('whose answer was lost', () => {
     for (const indexed of [true, false]) {
       it(`is asked for the conversation, which a search ${indexed ? 'finds' : 'does not find yet'}`, async () => {
-        far.indexed = indexed;
+        far.indexed = () => indexed;
         far.end('POST /conversations', 'lost');
         await write('one');
         await write('two');
@@ -71,7 +71,7 @@ describe('Help Scout as a destination', () => {
     it('looks through all that was made within the hour, and at nothing older', async () => {
       const id = await write('one');
       await settled(1);
-      far.indexed = false;
+      far.indexed = () => false;
       const [ours] = far.conversations;
       for (let i = 0; i < 60; i++) far.conversations.push({ ...ours!, id: 5000 + i, threads: [] });
       const ticket = (await out.store.read.ticket(id))!;
@@ -150,6 +150,7 @@ describe('Help Scout as a destination', () => {
     await settled(1);
     const [full] = far.conversations;
     while (full!.threads.length < 100) far.act(full!.id, { type: 'note', body: 'busy' });
+    far.indexed = (each) => each === full!.id;
     far.end('POST /conversations', 'lost');
     await write('two');
     await out.until(() => far.conversations.length === 2);

@@ -27,9 +27,10 @@ export function createConversations(config: Config, context: Context, api: Api) 
   async function allOf({ id, customer }: Ticket): Promise<Conversation[]> {
     const isOf = (each: Conversation) => threadsOf(each).some(({ body }) => isAbout(body, id));
     const query = `(email:"${addressOf(config, customer.id)}")`;
-    const found = (await listed(api, { query })).filter(isOf);
-    const all = found.length > 0 ? found : (await recent(config, context, api)).filter(isOf);
-    return all.sort((a, b) => Number(a.id) - Number(b.id));
+    // A search may find the first one, and not yet the one that it went on in.
+    const found = [...(await listed(api, { query })), ...(await recent(config, context, api))].filter(isOf);
+    const all = new Map(found.map((each) => [each.id, each]));
+    return [...all.values()].sort((a, b) => Number(a.id) - Number(b.id));
   }
 
   async function create(delivery: Delivery): Promise<TicketRef> {
