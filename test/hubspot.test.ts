@@ -344,6 +344,23 @@ describe('HubSpot as a destination', () => {
       assert.deepEqual(kinds(await poll(cursor)), ['ignored']);
     });
 
+    it('tells a note of several tickets in the first of them that is ours, once', async () => {
+      await desk.write('another', 'telegram|2');
+      await desk.settled(2);
+      const { properties, ...rest } = tickets()[0]!;
+      const others = { ...properties, tributary_id: 'crm-1' };
+      far.things.unshift({ ...rest, id: '7', properties: others, history: [], belongsTo: [] });
+      far.note('7', '<p>for all of you</p>');
+      const note = far.of('notes').at(-1)!;
+      note.belongsTo.push(...tickets().map(({ id }) => id));
+      const { actions } = await poll(cursor);
+      const said = actions.filter(({ kind }) => kind === 'note') as { ticket: string; text: string }[];
+      assert.deepEqual(
+        said.map(({ ticket: of, text }) => [of, text]),
+        [[ticket, 'for all of you']],
+      );
+    });
+
     it('takes a note that a person copied from ours for his', async () => {
       await desk.write('two');
       await desk.settled(2);

@@ -41,10 +41,13 @@ export function createPoll(
     const changed = await found(api, 'tickets', 'hs_lastmodifieddate', [isOurs], before.tickets, signal);
     const news = written.things.filter(({ id }) => seen[`note:${id}`] === undefined);
     const places = await placesOf(api, news, signal);
-    const tickets = await ticketsOf(api, config, [...changed.things.map(({ id }) => id), ...places.values()], signal);
+    const named = [...changed.things.map(({ id }) => id), ...[...places.values()].flat()];
+    const tickets = await ticketsOf(api, config, named, signal);
+    // A note of several tickets is said in one: the first that is ours.
+    const placeOf = ({ id }: Thing) => places.get(id)?.find((ticket) => tickets.has(ticket));
     const notes = await notesIn(
       api,
-      news.filter(({ id }) => tickets.has(places.get(id) ?? '')),
+      news.filter((note) => placeOf(note) !== undefined),
       signal,
     );
     const people = createPeople(api, signal);
@@ -54,7 +57,7 @@ export function createPoll(
       const stages = (ticket.propertiesWithHistory?.hs_pipeline_stage ?? []).filter(
         (stage) => timeOf(stage) >= before.tickets - OVERLAP_MS && seen[stageName(id, stage)] === undefined,
       );
-      const own = notes.filter((note) => places.get(note.id) === id);
+      const own = notes.filter((note) => placeOf(note) === id);
       if (own.length + stages.length > 0) items.push(await toRaw(api, { id, notes: own, stages, app, people, signal }));
       for (const stage of stages) seen[stageName(id, stage)] = timeOf(stage);
     }
@@ -84,15 +87,15 @@ async function found(api: Api, kind: Kind, sort: string, and: readonly Filter[],
   return { things, since: Math.max(since, more ? last + OVERLAP_MS : last), more };
 }
 
-/** The ticket of each note; a note of several is said in the first. */
-async function placesOf(api: Api, notes: readonly Thing[], signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
-  const places = new Map<string, string>();
+/** The tickets of each note. */
+async function placesOf(api: Api, notes: readonly Thing[], signal: AbortSignal) {
+  const places = new Map<string, readonly string[]>();
   for (const some of chunks(notes, NOTES_AT_ONCE)) {
     const pairs = await api.ticketsOf(
       some.map(({ id }) => id),
       signal,
     );
-    for (const [note, [ticket]] of pairs) if (ticket !== undefined) places.set(note, ticket);
+    for (const [note, tickets] of pairs) places.set(note, tickets);
   }
   return places;
 }
