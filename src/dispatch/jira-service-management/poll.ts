@@ -59,9 +59,10 @@ export function createPoll(
       const [lastComment = '', lastChange = ''] = known?.split('|') ?? [];
       const isNew = (last: string) => (one: { id: string; created: string }) =>
         last === '' ? Date.parse(one.created) >= unread : Number(one.id) > Number(last);
-      const comments = (await commentsOf(api, issue.id, isNew(lastComment), signal)).filter(isNew(lastComment));
+      const read = await commentsOf(api, issue.id, isNew(lastComment), signal);
+      const comments = read.filter(isNew(lastComment));
       const changes = (await changesOf(api, issue.id, signal)).filter(isNew(lastChange));
-      const history = toHistory(issue, comments, changes, await me());
+      const history = toHistory(issue, { comments, read }, changes, await me());
       const isEmpty = history.said.length + history.moved.length + history.others.length === 0;
       const items = isEmpty ? [] : [{ body: Buffer.from(JSON.stringify(history)) }];
       return { items, known: `${comments.at(-1)?.id ?? lastComment}|${changes.at(-1)?.id ?? lastChange}` };
@@ -69,13 +70,17 @@ export function createPoll(
   });
 }
 
-/** Oldest first, back to one that isn't new; none of a request that was deleted meanwhile. */
+/**
+ * Oldest first, back to one that isn't new, and behind it as far as files could belong to either; none of a request that
+ * was deleted meanwhile.
+ */
 async function commentsOf(api: Api, id: string, isNew: (one: Comment) => boolean, signal: AbortSignal) {
   const all: Comment[] = [];
   try {
     for await (const page of api.comments(id, signal)) {
       all.push(...page);
-      if (!page.every(isNew)) break;
+      const since = Math.min(...all.filter(isNew).map(timeOf)) - 2 * TOGETHER_MS;
+      if (page.some((one) => !isNew(one) && timeOf(one) < since)) break;
     }
   } catch (error) {
     if (!isStatus(error, 404)) throw error;
@@ -94,14 +99,14 @@ async function changesOf(api: Api, id: string, signal: AbortSignal): Promise<rea
 
 function toHistory(
   { id, fields }: Issue,
-  comments: readonly Comment[],
+  { comments, read }: { readonly comments: readonly Comment[]; readonly read: readonly Comment[] },
   changes: readonly Change[],
   me: string,
 ): History {
   const history: History = { ticket: id, said: [], moved: [], others: [] };
   for (const comment of comments) {
     const reason = whyNot(comment, fields.reporter?.accountId, me);
-    if (reason === undefined) history.said.push(saidOf(comment, fields.attachment ?? []));
+    if (reason === undefined) history.said.push(saidOf(comment, filesOf(comment, read, fields.attachment ?? [])));
     else history.others.push({ name: `comment ${comment.id}`, reason });
   }
   for (const { id: change, author, created, items } of changes) {
@@ -122,25 +127,49 @@ function whyNot({ author, body }: Comment, reporter: string | null | undefined, 
 }
 
 function saidOf({ id, author, body, created, jsdPublic }: Comment, files: readonly File[]): History['said'][number] {
-  const at = Date.parse(created);
-  const named = body ? filesIn(body) : [];
-  const near = files.filter((file) => Math.abs(Date.parse(file.created) - at) <= TOGETHER_MS);
   return {
     id,
-    at,
+    at: Date.parse(created),
     by: author?.displayName ?? 'Jira',
     // What isn't said to be public is for colleagues.
     isPublic: jsdPublic === true,
     text: toText(body),
-    files: near
-      .filter(({ filename }) => named.includes(filename))
-      .map(({ id: file, filename: name, mimeType, size }) => ({
-        id: file,
-        name: name.slice(0, 1000),
-        mediaType: (mimeType ?? 'application/octet-stream').slice(0, 255),
-        ...(size != null && { size }),
-      })),
+    files: files.map(({ id: file, filename: name, mimeType, size }) => ({
+      id: file,
+      name: name.slice(0, 1000),
+      mediaType: (mimeType ?? 'application/octet-stream').slice(0, 255),
+      ...(size != null && { size }),
+    })),
   };
+}
+
+/**
+ * A comment only names its files: it has those that its author brought, of each name the one that is nearest in time,
+ * unless another comment of his that names it is as near. What isn't certain may be for colleagues alone.
+ */
+function filesOf(comment: Comment, read: readonly Comment[], files: readonly File[]): File[] {
+  const isOfAuthor = ({ author }: Comment | File) => author?.accountId === comment.author?.accountId;
+  const others = read.filter((each) => each.id !== comment.id && isOfAuthor(each));
+  return [...namesIn(comment)].flatMap((name) => {
+    const [file] = files
+      .filter((each) => each.filename === name && isOfAuthor(each))
+      .sort((a, b) => distance(a, comment) - distance(b, comment));
+    if (!file || distance(file, comment) > TOGETHER_MS) return [];
+    const rivals = others.filter((other) => namesIn(other).has(name));
+    return rivals.every((rival) => distance(file, rival) > distance(file, comment)) ? [file] : [];
+  });
+}
+
+function namesIn({ body }: Comment): ReadonlySet<string> {
+  return new Set(body ? filesIn(body) : []);
+}
+
+function distance(file: File, comment: Comment): number {
+  return Math.abs(timeOf(file) - timeOf(comment));
+}
+
+function timeOf({ created }: { readonly created: string }): number {
+  return Date.parse(created);
 }
 
 export function actionsOf({ statuses }: Config, { ticket, said, moved, others }: History): ActionInput[] {
