@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { text as textOf } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import type { ActionInput } from '../src/core/action.ts';
 import type { Destination } from '../src/core/destination.ts';
-import { AuthExpiredError, BadPayloadError } from '../src/core/errors.ts';
+import { AuthExpiredError, BadPayloadError, type PermanentError } from '../src/core/errors.ts';
 import type { Payload, WebhookRequest } from '../src/core/payload.ts';
 import { hmac } from '../src/core/signature.ts';
 import { helpScout } from '../src/dispatch/help-scout/help-scout.ts';
@@ -142,6 +143,14 @@ describe('Help Scout as a destination', () => {
         assert.match(error.message, /invalid_client/);
         return error.response === undefined;
       });
+    });
+  });
+
+  it('tells nobody its secret, not even where an answer quotes it', async () => {
+    far.end('POST /oauth2/token', { http: 400, body: { said: `client_secret=${APP_SECRET}` } });
+    await assert.rejects(destination.test!(), (error: PermanentError) => {
+      assert.match(error.response!.text, /client_secret=\[secret\]/);
+      return !inspect(error).includes(APP_SECRET);
     });
   });
 

@@ -65,14 +65,15 @@ export type Api = ReturnType<typeof createApi>;
 
 export function createApi(config: Config, { http, clock }: Pick<Context, 'http' | 'clock'>) {
   const tokens = keepAccessTokens(clock, async () => {
+    const hidden = config.appSecret.reveal();
     const body = new URLSearchParams({
       grant_type: 'client_credentials',
       client_id: config.appId,
-      client_secret: config.appSecret.reveal(),
+      client_secret: hidden,
     }).toString();
     const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
     const url = `${config.apiRoot}/v2/oauth2/token`;
-    const { json } = await http.send({ method: 'POST', url, headers, body }).catch(refusedApp);
+    const { json } = await http.send({ method: 'POST', url, headers, body, hidden }).catch(refusedApp);
     const granted = Granted.safeParse(json).data;
     if (!granted) throw new RetryableError('Help Scout answered without an access token');
     return { token: granted.access_token, seconds: granted.expires_in };
