@@ -301,11 +301,38 @@ describe('reviews on Google Business Profile, against a stand-in that keeps to G
       await assert.rejects(bench.poll(), PermanentError, 'a clock that was set back makes no rest of days');
     });
 
-    it('are asked for page by page also where all of them are refused', async () => {
-      for (const location of [SHOP, STATION]) google.unknown.add(location);
-      await assert.rejects(bench.poll(), PermanentError);
-      await assert.rejects(bench.poll(), PermanentError);
+    const forbidden = { http: 403, body: { error: { message: 'The caller does not have permission' } } };
+
+    it('go on with the others where Google lets us not read one, which is asked for again an hour later', async () => {
+      write('r1', {}, STATION);
+      google.end(forbidden);
+      const error = await failure(bench.poll());
+      assert.ok(error instanceof PermanentError, 'the credentials are good for the other one');
+      assert.match(`${error.message} ${error.hint}`, /locations\/222.*manage the profile/);
+      write('r2');
+      assert.equal(await bench.poll(), 1);
+      tick(50 * MINUTE);
       assert.equal(await bench.poll(), 0);
+      tick(10 * MINUTE);
+      assert.equal(await bench.poll(), 1);
+    });
+
+    it('are none of them to blame where the credentials are refused', async () => {
+      write('r1');
+      google.end({ http: 401 }, { http: 401 });
+      await assert.rejects(bench.poll(), AuthExpiredError);
+      assert.equal(await bench.poll(), 1, 'none is left out for an hour');
+    });
+
+    it('that are all refused are no silence, and come as soon as Google lets us read them', async () => {
+      for (const location of [SHOP, STATION]) google.unknown.add(location);
+      for (let i = 0; i < 5; i++) await assert.rejects(bench.poll(), PermanentError);
+      google.unknown.clear();
+      google.end(forbidden);
+      await assert.rejects(bench.poll(), AuthExpiredError, 'a person must act');
+      write('r1');
+      write('r2', {}, STATION);
+      assert.equal(await bench.poll(), 2);
     });
 
     it('forget what is no longer read', async () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Channel, Context, Raw } from '../../core/connector.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { AuthExpiredError, PermanentError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import { openListing } from '../../core/listing.ts';
 import type { Listing } from '../../core/listing.ts';
@@ -45,7 +45,7 @@ export function createPoll(deps: {
   readonly clock: Context['clock'];
 }): NonNullable<Channel['poll']> {
   const { api, locations, clock } = deps;
-  /** Locations that Google doesn't know, and since when: they hold up no other. */
+  /** Locations that Google doesn't know, or doesn't let us read, and since when: they hold up no other. */
   const refused = new Map<string, number>();
 
   function isRefused({ id }: Location): boolean {
@@ -53,6 +53,16 @@ export function createPoll(deps: {
     const now = clock.now();
     // A clock that was set back must not make a rest of years.
     return at !== undefined && now >= at && now < at + REFUSED_MS;
+  }
+
+  /** What is refused for this location needn't be for the others: the credentials are at fault when all of them are. */
+  function refuse({ id }: Location, error: unknown): unknown {
+    const isForbidden = error instanceof AuthExpiredError && error.response?.status === 403;
+    if (!isForbidden && !(error instanceof PermanentError)) return error;
+    refused.set(id, clock.now());
+    if (!isForbidden || locations.every(isRefused)) return error;
+    const { message, hint, response } = error;
+    return new PermanentError(message, { cause: error, ...(hint && { hint }), ...(response && { response }) });
   }
 
   async function fetchPage({ id }: Location, listing: Listing, signal: AbortSignal): Promise<Page> {
@@ -122,17 +132,19 @@ export function createPoll(deps: {
 
   return async (given, signal) => {
     const { turn, listings } = Cursor.safeParse(jsonOf(Buffer.from(given ?? ''))).data ?? { listings: {} };
-    const from = locations.findIndex(({ id }) => id === turn);
-    const at = locations.findIndex((one, index) => index >= from && !isRefused(one));
+    // That all are refused must not look like nothing new: then the first one is asked for nevertheless.
+    const isNoneLeft = locations.every(isRefused);
+    const from = isNoneLeft ? 0 : locations.findIndex(({ id }) => id === turn);
+    const at = locations.findIndex((one, index) => index >= from && (isNoneLeft || !isRefused(one)));
     const location = locations[at];
     if (!location) return { items: [], cursor: JSON.stringify({ listings } satisfies z.input<typeof Cursor>) };
     const now = clock.now();
     if (turn !== undefined) await clock.sleep(PAGE_REST_MS, signal);
     const listing = openListing(listings[location.id], { now, first: now - FIRST_MS, most: MOST });
     const found = await read(location, listing, now - FIRST_MS, signal).catch((error: unknown) => {
-      if (error instanceof PermanentError) refused.set(location.id, now);
-      throw error;
+      throw refuse(location, error);
     });
+    if (isNoneLeft) refused.clear();
     const next = listing.page === undefined ? locations[at + 1]?.id : location.id;
     // Of locations that are no longer read nothing is kept.
     const known = locations.flatMap(({ id }) => (listings[id] === undefined ? [] : [[id, listings[id]] as const]));
