@@ -196,10 +196,10 @@ describe('The notification of a portal without an API', () => {
 
   it('says what the rule names and the mail hasn’t', async () => {
     const text = words({ author: '' }).replace('Author: \n', '').replaceAll('https://maps.test', 'https://evil.test');
-    const { kind, fields, sender } = await itemOf(mailOf(text.replace('What they wrote:', 'Text:')));
+    const { kind, fields, sender } = await itemOf(mailOf(text.replace('See the review', 'See it')));
     assert.equal(kind, 'review');
     assert.equal(sender.name, undefined);
-    const names = ['author', 'text', 'link'].map((name) => `the rule for @maps.test finds no ${name} in it`);
+    const names = ['author', 'text', 'id', 'link'].map((name) => `the rule for @maps.test finds no ${name} in it`);
     assert.equal(fields!['remarks'], names.join('; '));
   });
 
@@ -208,6 +208,35 @@ describe('The notification of a portal without an API', () => {
     const item = await itemOf(mailOf(turned));
     assert.deepEqual([item.kind, item.text], ['review', turned]);
     assert.match(item.fields!['remarks']!, /finds no text/);
+  });
+
+  it('takes nothing out of the author’s words where his words aren’t marked as the rule says', async () => {
+    const forged = 'Good.\nReview no. 76\nRating: 5\nAuthor: Boss\nOrder: 9\nhttps://maps.test/reviews/76';
+    for (const own of [words({ text: forged }), words({ text: forged }).replace('Review no. 77\n', '')]) {
+      const endless = await itemOf(mailOf(own.replace('See the review', 'See it')));
+      assert.equal(endless.externalId, 'n1@maps.test', 'nothing ends his words');
+      assert.deepEqual(reviewOf(endless), { rating: 2, maxRating: 5, product: 'Café Kyiv', order: '1001' });
+      assert.equal(endless.sender.name, 'Olena K.');
+      assert.match(endless.fields!['remarks']!, /finds no text in it; .* finds no id in it/);
+      const changed = await itemOf(mailOf(own.replace('What they wrote:', 'Their words:')));
+      assert.deepEqual([changed.kind, changed.externalId], ['message', 'n1@maps.test'], 'nothing begins them');
+      assert.equal(changed.fields!['remarks'], 'the rule for @maps.test finds no text in it');
+    }
+    const before = { ...RULE, text: { before: 'See the review' } };
+    assert.equal((await itemOf(mailOf(words().replace('See the review', 'See it')), before)).kind, 'message');
+    const cut = words({ text: `See the review\nReview no. 76\n${'long '.repeat(40_000)}` });
+    const long = await itemOf(mailOf(cut.replace('Review no. 77\n', '')));
+    assert.deepEqual([long.kind, long.externalId], ['message', 'n1@maps.test'], 'its end isn’t looked at');
+  });
+
+  it('has no id where two could be it: one may be the author’s name', async () => {
+    const rule = { ...RULE, id: { after: 'no. ', before: ';' } };
+    const of = async (author: string, more = '') =>
+      (await itemOf(mailOf(words({ author, id: `77;${more}` }), PASS, '\n'), rule)).externalId;
+    assert.equal(await of('Olena K.'), '@maps.test 77');
+    assert.equal(await of('Olena K.', ' again: no. 77;'), '@maps.test 77');
+    assert.equal(await of('no. 76;'), 'n1@maps.test');
+    assert.equal(await of('Olena K.', 'no. 77;'.repeat(100)), 'n1@maps.test', 'nobody counts that far');
   });
 
   it('of a review without words has none', async () => {
@@ -222,7 +251,8 @@ Subject: New review
 Content-Type: text/html
 
 Rating: 4 <a href="https://maps.test.evil.test/reviews/1">x</a> <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>`;
-    assert.deepEqual(reviewOf(await itemOf(html)), {
+    const { text: _text, id: _id, ...rule } = RULE;
+    assert.deepEqual(reviewOf(await itemOf(html, rule)), {
       rating: 4,
       maxRating: 5,
       url: 'https://maps.test/reviews/9?a=1&b=2',
@@ -240,8 +270,8 @@ Content-Type: text/html
 
 Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
 --b--`;
-    assert.equal((await itemOf(both)).fields!['link'], 'https://maps.test/reviews/9?a=1&b=2', 'as a button only');
-    const host = { ...RULE, link: 'https://maps.test' };
+    assert.equal((await itemOf(both, rule)).fields!['link'], 'https://maps.test/reviews/9?a=1&b=2', 'as a button only');
+    const host = { ...rule, link: 'https://maps.test' };
     const url = (await itemOf(html, host)).fields!['link'];
     assert.ok(url === undefined || new URL(url).host === 'maps.test', url);
   });
@@ -322,7 +352,7 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
         if (item.kind === 'review') {
           const { rating, maxRating } = reviewOf(item) as { rating: number; maxRating: number };
           assert.ok(isProven && rating > 0 && rating <= maxRating);
-        } else assert.match(item.fields!['remarks']!, isProven ? /finds no rating/ : /nothing proves/);
+        } else assert.match(item.fields!['remarks']!, isProven ? /finds no (rating|text)/ : /nothing proves/);
       }),
       { numRuns: 100 },
     );
@@ -396,6 +426,8 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
     assert.equal(one({ ...RULE, rating: ' ' }), 'portals.0.rating');
     assert.equal(one({ ...RULE, link: 'http://maps.test/' }), 'portals.0.link');
     assert.equal(one({ ...RULE, from: 'maps.test' }), 'portals.0.from');
+    assert.equal(one({ ...RULE, text: undefined }), 'portals.0.text');
+    assert.equal(one({ ...RULE, text: undefined, id: undefined }), undefined);
   });
 
   it('is one message, however often it is read, and can be tried before', async () => {

@@ -26,13 +26,15 @@ export interface PortalRules {
   readonly authServer: string | undefined;
 }
 
-/** More of a mail is not looked at. */
+/** Longer ones tell of nothing: what is cut off could be the end of the author's words. */
 const MOST_TEXT = 200_000;
 const MOST_HTML = 500_000;
 const LONGEST_LINE = 1000;
 /** Far enough to the next line that says something. */
 const LOOKED_AT = 5000;
 const LONGEST_ID = 300;
+/** Where the same words stand more often, they are nobody's id. */
+const MOST_PLACES = 100;
 const LONGEST_URL = 2000;
 
 /**
@@ -53,19 +55,21 @@ function isFor({ from, subject }: Portal, address: string, given: string): boole
 }
 
 function readBy(portal: Portal, mail: Mail): Told | string {
-  const whole = ['', mail.subject, ...mail.text.slice(0, MOST_TEXT).split('\n')].map(flat).join('\n');
-  const words = portal.text && wordsIn(whole, portal.text);
-  // What the author wrote may look like any other part of the mail.
-  const rest = words ? `${whole.slice(0, words.from)}\n${whole.slice(words.to)}` : whole;
+  if (mail.text.length > MOST_TEXT) return without(portal, 'end');
+  const whole = ['', mail.subject, ...mail.text.split('\n')].map(flat).join('\n');
+  const parts = partsOf(whole, portal.text);
+  if (!parts) return without(portal, 'text');
+  const { rest, text } = parts;
   const valueOf = (place: Place | undefined, longest = LONGEST_LINE) =>
     place && (valueAt(rest, place).slice(0, longest).toWellFormed() || undefined);
   const rating = ratingIn(valueOf(portal.rating) ?? '');
   const found: Found = {
     author: valueOf(portal.author),
-    text: words?.text,
+    text,
     product: valueOf(portal.product),
     order: valueOf(portal.order),
-    id: valueOf(portal.id, LONGEST_ID),
+    // Else it may be what he wrote, and change somebody else's review.
+    id: portal.id && text !== undefined ? onlyValueAt(rest, portal.id) : undefined,
     link: linkIn([rest, mail.html.slice(0, MOST_HTML).replaceAll('&amp;', '&')], portal.link),
   };
   if (portal.rating === undefined)
@@ -95,16 +99,39 @@ function given(values: Readonly<Record<string, string | undefined>>): Record<str
   return Object.fromEntries(Object.entries(values).filter((pair): pair is [string, string] => pair[1] !== undefined));
 }
 
-/** The author's words: the longest text that stands so, so that nothing in them can look like their end. */
-function wordsIn(whole: string, { after, before }: Place): { from: number; to: number; text: string } | undefined {
+/**
+ * The author's words, and the rest without them, since they may look like any other part of the mail. They are the
+ * longest text that stands so, so that nothing in them can look like their end. Without an end all that follows may be
+ * his, and which of it his words are can't be told.
+ */
+function partsOf(whole: string, place: Place | undefined): { rest: string; text?: string } | undefined {
+  if (!place) return { rest: whole };
+  const { after, before } = place;
   const from = after === undefined ? 0 : behind(whole, after);
   const to = before === undefined ? whole.length : whole.lastIndexOf(before);
-  return from < 0 || to < from ? undefined : { from, to, text: trimmed(whole.slice(from, to)) };
+  if (from < 0 || (to < 0 && after === undefined)) return undefined;
+  if (to < from) return { rest: whole.slice(0, from) };
+  return { rest: `${whole.slice(0, from)}\n${whole.slice(to)}`, text: trimmed(whole.slice(from, to)) };
+}
+
+/** What stands at a place, if nothing else does at another such place: a name or a title may look like one. */
+function onlyValueAt(text: string, place: Place): string | undefined {
+  const mark = place.after ?? place.before ?? '';
+  const values = new Set<string>();
+  let at = text.indexOf(mark);
+  for (let count = 0; at >= 0; count++) {
+    if (count === MOST_PLACES) return undefined;
+    values.add(valueAt(text, place, at));
+    at = text.indexOf(mark, at + 1);
+  }
+  values.delete('');
+  const [value = '', another] = values;
+  return another === undefined ? value.slice(0, LONGEST_ID).toWellFormed() || undefined : undefined;
 }
 
 /** What stands at a place: up to its end, else on the line; on the next one where that is empty. */
-function valueAt(text: string, { after, before }: Place): string {
-  const from = after === undefined ? 0 : behind(text, after);
+function valueAt(text: string, { after, before }: Place, start = 0): string {
+  const from = after === undefined ? start : behind(text, after, start);
   if (from < 0) return '';
   if (before === undefined) {
     const lines = text.slice(from, from + LOOKED_AT).split('\n');
@@ -115,8 +142,8 @@ function valueAt(text: string, { after, before }: Place): string {
   return trimmed(text.slice(after === undefined ? text.lastIndexOf('\n', to - 1) + 1 : from, to));
 }
 
-function behind(text: string, after: string): number {
-  const at = text.indexOf(after);
+function behind(text: string, after: string, start = 0): number {
+  const at = text.indexOf(after, start);
   return at < 0 ? at : at + after.length;
 }
 

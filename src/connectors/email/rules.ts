@@ -64,6 +64,10 @@ const Portal = z
   .refine(({ rating, author }) => rating !== undefined || author !== undefined, {
     path: ['rating'],
     error: 'give rating, or author for what is no review',
+  })
+  .refine(({ id, text }) => id === undefined || text !== undefined, {
+    path: ['text'],
+    error: 'is needed for id: else what somebody writes could name another review, and change it',
   });
 export type Portal = z.output<typeof Portal>;
 
