@@ -34,13 +34,13 @@ describe('Yandex Market’s channel, against a stand-in that is a closed world',
     const given = { apiKey: KEY, businessId: CABINET, apiRoot: `${api.root}/`, ...settings };
     const clock = fakeClock(api.now);
     const context = fakeContext({ id: 'market', http: egress.for({ hosts: [] }), clock });
-    return { channel: await yandexMarket.open(yandexMarket.config.parse(given), context), clock };
+    return { channel: await yandexMarket.open(yandexMarket.config.parse(given), context), clock, log: context.log };
   }
 
   /** What an opened channel hands over; `from` is what was kept of one before. */
   async function session(parts: string[], from?: string) {
     const opened = await open({ parts });
-    const { channel, clock } = opened;
+    const { channel, clock, log } = opened;
     const fails: unknown[] = [];
     let cursor = from;
     async function round(): Promise<Raw[]> {
@@ -67,7 +67,7 @@ describe('Yandex Market’s channel, against a stand-in that is a closed world',
       }
       return itemsOf(channel, raws);
     }
-    return { ...opened, fails, pass, cursor: () => cursor };
+    return { ...opened, fails, pass, log, cursor: () => cursor };
   }
 
   const itemsOf = async (channel: Channel, raws: readonly Raw[]): Promise<ItemInput[]> => {
@@ -245,6 +245,58 @@ describe('Yandex Market’s channel, against a stand-in that is a closed world',
       const [error, ...more] = fails;
       assert.ok(error instanceof PermanentError && /communication/.test(error.hint ?? ''), String(error));
       assert.equal(more.length, 0);
+    });
+
+    const refused = (status: number) => ({ status, body: { status: 'ERROR', errors: [{ code: 'NOT_FOUND' }] } });
+
+    it('passes over a review or a chat that is refused, until it is asked for again or moves', async () => {
+      for (const status of [400, 404]) {
+        feedback(1).comments = [comment(11, 'USER')];
+        feedback(2);
+        const [first, second] = [api.write(1), api.write(2)].map(({ messageId }) => messageId);
+        const { pass, fails, log } = await session(['feedbacks', 'chats']);
+        api.end('goods-feedback/comments', refused(status));
+        api.end('chats/history', refused(status));
+        const all = [`message message:2:${second}`, 'review feedback:1', 'review feedback:2'];
+        assert.deepEqual(namesIn(await pass(4)).toSorted(), all);
+        assert.deepEqual([log.entries.map(({ level }) => level), fails], [['warn', 'warn'], []]);
+        const { messageId } = api.write(1);
+        const later = ['message comment:11', `message message:1:${first}`, `message message:1:${messageId}`];
+        assert.deepEqual(namesIn(await pass(8)).toSorted(), [...later, 'review feedback:1']);
+        api.chats.clear();
+      }
+      api.write(1);
+      api.end('chats/history', FORBIDDEN);
+      const { pass, fails } = await session(['chats']);
+      await pass(1);
+      assert.ok(fails[0] instanceof PermanentError, 'the right is missing: that is said');
+    });
+
+    it('passes over what is looked for and refused', async () => {
+      for (const [part, list, below] of [
+        ['feedbacks', 'goods-feedback', undefined],
+        ['questions', 'goods-questions', undefined],
+        ['questions', 'goods-questions', 'goods-questions/answers'],
+      ] as const) {
+        const asked = { text: 'Есть?', createdAt: at(DAY) };
+        for (const id of [1, 2]) {
+          feedback(id);
+          api.questions.set(id, { ...asked, id, answers: [] });
+        }
+        const { pass, fails, log } = await session([part]);
+        await pass(1);
+        api.feedbacks.delete(1);
+        api.questions.get(1)!.answers.push(comment(21, 'BUSINESS'));
+        const reads = api.callsOf(list).length;
+        while (api.callsOf(list).length === reads) await pass(0.25);
+        api.end(below ?? list, refused(404));
+        assert.deepEqual([await pass(7), log.entries.length, fails], [[], 1, []]);
+        api.questions.get(2)!.text = 'А красная?';
+        feedback(2, { description: { comment: 'Плохо' } });
+        assert.equal((await pass(6)).length, 1, 'the next reading');
+        api.feedbacks.clear();
+        api.questions.clear();
+      }
     });
 
     it('takes no answer for a list that is none, and none for yes that says no', async () => {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import type { Http } from '../../core/connector.ts';
+import type { Http, Log } from '../../core/connector.ts';
 import { AuthExpiredError, PermanentError, RetryableError, TributaryError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -88,4 +88,16 @@ function refusalOf(path: string, error: unknown): unknown {
   if (!(error instanceof PermanentError)) return error;
   if (response.status !== 403) return new PermanentError(text, { cause: error, response });
   return new PermanentError(text, { cause: error, response, hint: message.includes('subscription') ? PLAN : ROLE });
+}
+
+/** One thing that Ozon doesn't give (any more) holds up no other: undefined. */
+export async function orPass<T>(work: Promise<T>, log: Log, about: object): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    const status = error instanceof PermanentError ? error.response?.status : undefined;
+    if (status !== 400 && status !== 404) throw error;
+    log.warn({ ...about, error: String(error) }, 'Ozon names something and does not give it');
+    return undefined;
+  }
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/connector.ts';
 import type { Listed, Part, PartPage } from '../../core/parts.ts';
+import { orPass } from './api.ts';
 import type { OzonApi } from './api.ts';
 import { rawOf } from './lists.ts';
 import { moment } from './seen.ts';
@@ -37,8 +39,14 @@ const Page = z.object({
 const History = z.object({ messages: z.array(z.unknown()).nullish() });
 const Message = z.object({ message_id: id, created_at: moment });
 
+interface Deps {
+  readonly api: OzonApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Open chats with buyers: the list says which of them moved, each is then read back to where we were. */
-export function chatsPart({ api, clock }: { readonly api: OzonApi; readonly clock: Clock }): Part {
+export function chatsPart({ api, clock, log }: Deps): Part {
   const opened = clock.now();
   /** The last message of each chat when it was read: only a saving. */
   const read = new Map<string, string>();
@@ -56,8 +64,8 @@ export function chatsPart({ api, clock }: { readonly api: OzonApi; readonly cloc
   async function history(state: State, due: Due, signal: AbortSignal): Promise<PartPage> {
     const chat = due.id;
     const asked = { chat_id: chat, direction: 'Backward', limit: MESSAGES };
-    const { messages } = await api.ask('/v3/chat/history', asked, History, signal);
-    const items = (messages ?? []).map((message): Listed => {
+    const found = await orPass(api.ask('/v3/chat/history', asked, History, signal), log, { chat });
+    const items = (found?.messages ?? []).map((message): Listed => {
       const { message_id: key, created_at: at } = Message.safeParse(message).data ?? {};
       return { ...rawOf('message', { chat, message }), ...(key !== undefined && { key, at }) };
     });

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
-import type { Raw } from '../../core/connector.ts';
+import type { Log, Raw } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
 import type { Listed, Part, PartPage } from '../../core/parts.ts';
+import { orPass } from './api.ts';
 import type { OzonApi } from './api.ts';
 import { PART } from './names.ts';
 import type { PayloadPart, Surface } from './names.ts';
@@ -102,8 +103,14 @@ export const rawOf = (part: PayloadPart, value: unknown): Raw => ({
   headers: { [PART]: part },
 });
 
+interface Deps {
+  readonly api: OzonApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Reviews or questions: page by page, from the oldest, again and again; and what others wrote below them. */
-export function listPart(surface: Surface, { api, clock }: { readonly api: OzonApi; readonly clock: Clock }): Part {
+export function listPart(surface: Surface, { api, clock, log }: Deps): Part {
   const lists = LISTS[surface];
   const opened = clock.now();
   /** What was handed over, and how much stood below each when that was read: only a saving. */
@@ -137,14 +144,21 @@ export function listPart(surface: Surface, { api, clock }: { readonly api: OzonA
   }
 
   async function below(state: State, due: Due, signal: AbortSignal): Promise<PartPage> {
-    const all = await api.ask(lists.below, lists.belowQuery(due), lists.belowPage, signal);
+    const answered = api.ask(lists.below, lists.belowQuery(due), lists.belowPage, signal);
+    const all = await orPass(answered, log, { [surface]: due.id });
+    // What was refused is due again with the next reading.
+    if (!all) return went({ ...state, due: state.due.slice(1) }, []);
     const isSame = all.length === known.get(due.id)?.amount && all.length < LIMIT;
     const items = (isSame ? [] : all).map((one) =>
       rawOf(lists.belowPart, { [surface]: due.id, [lists.belowPart]: one }),
     );
-    const rest = { ...state, due: state.due.slice(1), told: { id: due.id, amount: all.length } };
-    return { items, state: rest, restMs: rest.due.length > 0 || state.reading ? PACE_MS : REST_MS };
+    return went({ ...state, due: state.due.slice(1), told: { id: due.id, amount: all.length } }, items);
   }
+
+  const went = (state: State, items: readonly Listed[]): PartPage => ({
+    ...{ items, state },
+    restMs: state.due.length > 0 || state.reading ? PACE_MS : REST_MS,
+  });
 
   function note({ told }: State): void {
     const one = told && known.get(told.id);
@@ -178,13 +192,16 @@ export function listPart(surface: Surface, { api, clock }: { readonly api: OzonA
       return first ? below(state, first, signal) : next(state, signal);
     },
     async lookFor(id, signal) {
-      try {
-        const asked = { [`${surface}_id`]: id };
-        return rawOf(surface, await api.ask(lists.one, asked, z.looseObject({ id: z.string() }), signal));
-      } catch (error) {
-        if (!(error instanceof PermanentError) || error.response?.status !== 404) throw error;
-        return rawOf('gone', { surface, id });
-      }
+      const asked = { [`${surface}_id`]: id };
+      const answered = api.ask(lists.one, asked, z.looseObject({ id: z.string() }), signal);
+      const one = await orPass(answered.catch(noneWhere404), log, { [surface]: id });
+      if (one === undefined) return undefined;
+      return one === null ? rawOf('gone', { surface, id }) : rawOf(surface, one);
     },
   };
+}
+
+function noneWhere404(error: unknown): null {
+  if (error instanceof PermanentError && error.response?.status === 404) return null;
+  throw error;
 }

@@ -48,12 +48,12 @@ export const ozon = defineConnector({
     proven: ['prose'],
   },
   config: Config,
-  open(config, { id, clock, http }) {
+  open(config, { id, clock, http, log }) {
     const api = createApi({ http, ...config });
     const parts = {
-      reviews: () => listPart('review', { api, clock }),
-      questions: () => listPart('question', { api, clock }),
-      chats: () => chatsPart({ api, clock }),
+      reviews: () => listPart('review', { api, clock, log }),
+      questions: () => listPart('question', { api, clock, log }),
+      chats: () => chatsPart({ api, clock, log }),
     };
     const chosen = PARTS.filter((part) => config.parts.includes(part));
     return {

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import type { Http } from '../../core/connector.ts';
+import type { Http, Log } from '../../core/connector.ts';
 import { PermanentError, RetryableError, TributaryError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -94,4 +94,16 @@ function refusalOf(path: string, error: unknown): unknown {
   const text = `${path} answered ${response.status}${data ? `: ${wordsIn(data)}` : ''}`;
   const hint = response.status === 403 ? RIGHTS : error.hint;
   return new PermanentError(text, { cause: error, response, ...(hint !== undefined && { hint }) });
+}
+
+/** One thing that Yandex Market doesn't give (any more) holds up no other: undefined. */
+export async function orPass<T>(work: Promise<T>, log: Log, about: object): Promise<T | undefined> {
+  try {
+    return await work;
+  } catch (error) {
+    const status = error instanceof PermanentError ? error.response?.status : undefined;
+    if (status !== 400 && status !== 404) throw error;
+    log.warn({ ...about, error: String(error) }, 'Yandex Market names something and does not give it');
+    return undefined;
+  }
 }

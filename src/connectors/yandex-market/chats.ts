@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/connector.ts';
 import type { Listed, Part, PartPage } from '../../core/parts.ts';
+import { orPass } from './api.ts';
 import type { MarketApi } from './api.ts';
 import { pageQuery, rawOf } from './goods.ts';
 import { Chat, Message, Paging } from './seen.ts';
@@ -30,8 +32,14 @@ type State = z.output<typeof State>;
 const Chats = z.object({ chats: z.array(z.unknown()), paging: Paging });
 const History = z.object({ messages: z.array(z.unknown()), paging: Paging });
 
+interface Deps {
+  readonly api: MarketApi;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
 /** Chats with buyers: the list says which of them moved; each is then read. */
-export function chatsPart({ api, clock }: { readonly api: MarketApi; readonly clock: Clock }): Part {
+export function chatsPart({ api, clock, log }: Deps): Part {
   const opened = clock.now();
 
   /** All pages, up to a bound: their order isn't documented. */
@@ -85,7 +93,7 @@ export function chatsPart({ api, clock }: { readonly api: MarketApi; readonly cl
       const state: State = State.safeParse(given).data ?? { from: start, seen: {}, due: [], since: start };
       const [chat, ...due] = state.due;
       if (!chat) return list(state, signal);
-      const said = await read(chat.chatId, state.since, signal);
+      const said = (await orPass(read(chat.chatId, state.since, signal), log, { chat: chat.chatId })) ?? [];
       const items = said.map((message) => toListed(chat, message));
       const restMs = due.length > 0 ? 0 : REST_MS;
       return { items, state: { ...state, due }, restMs, wholeSince: state.since - HOUR_MS };

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
-import type { Raw } from '../../core/connector.ts';
+import type { Log, Raw } from '../../core/connector.ts';
 import type { Listed, Part, PartPage } from '../../core/parts.ts';
+import { orPass } from './api.ts';
 import type { MarketApi } from './api.ts';
 import { nameOf, PART } from './names.ts';
 import { Comment, Feedback, Paging, Question } from './seen.ts';
@@ -24,6 +25,7 @@ const MOST_PAGES = 10;
 interface Deps {
   readonly api: MarketApi;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const time = z.number().int().min(0);
@@ -78,7 +80,7 @@ export async function commentsOf(api: MarketApi, feedbackId: string, signal?: Ab
 }
 
 /** Reviews with the comments below them, page by page, again and again: Yandex Market tells neither edits nor deletions. */
-export function feedbacksPart({ api, clock }: Deps): Part {
+export function feedbacksPart({ api, clock, log }: Deps): Part {
   const opened = clock.now();
   /** Those that came in, with their comments: only read again when the review says that something is new. */
   const known = new Map<string, { readonly mark: string; readonly comments: readonly Comment[] }>();
@@ -88,13 +90,13 @@ export function feedbacksPart({ api, clock }: Deps): Part {
     const before = known.get(id);
     const mark = `${statistics.commentsCount} ${needReaction}`;
     const isSettled = before?.mark === mark && before.comments.every(({ status }) => status !== 'UNMODERATED');
-    const comments = isSettled
-      ? before.comments
-      : statistics.commentsCount > 0
-        ? await commentsOf(api, id, signal)
-        : [];
-    const gone = (before?.comments ?? []).filter((one) => !comments.some((other) => other.id === one.id));
-    known.set(id, { mark, comments });
+    const isAsked = !isSettled && statistics.commentsCount > 0;
+    const read = isAsked ? await orPass(commentsOf(api, id, signal), log, { feedback: id }) : [];
+    const had = before?.comments ?? [];
+    const comments = isSettled ? had : (read ?? had);
+    const gone = had.filter((one) => !comments.some((other) => other.id === one.id));
+    // Those that were refused are asked for again.
+    known.set(id, { mark: read ? mark : '', comments });
     return { comments, gone };
   }
 
@@ -130,8 +132,9 @@ export function feedbacksPart({ api, clock }: Deps): Part {
     },
     async lookFor(id, signal) {
       const body = { feedbackIds: [Number(id)] };
-      const { feedbacks } = await api.ask({ path: 'v2/goods-feedback', query: { limit: 1 }, body, signal }, Feedbacks);
-      if (feedbacks.length > 0) return undefined;
+      const call = { path: 'v2/goods-feedback', query: { limit: 1 }, body, signal };
+      const found = await orPass(api.ask(call, Feedbacks), log, { feedback: id });
+      if (!found || found.feedbacks.length > 0) return undefined;
       known.delete(id);
       return rawOf('gone', { name: nameOf('feedback', id) });
     },
@@ -148,7 +151,7 @@ export async function answersOf(api: MarketApi, questionId: string, signal?: Abo
 }
 
 /** Questions that wait for an answer; one that does no longer is looked for, with the answers that it was given. */
-export function questionsPart({ api, clock }: Deps): Part {
+export function questionsPart({ api, clock, log }: Deps): Part {
   const opened = clock.now();
 
   function toListed(value: unknown): Listed {
@@ -171,9 +174,12 @@ export function questionsPart({ api, clock }: Deps): Part {
     async lookFor(id, signal) {
       const body = { questionIds: [Number(id)] };
       const call = { path: 'v1/goods-questions', query: { limit: 1 }, body, signal };
-      const [question] = (await api.ask(call, Questions)).questions;
+      const found = await orPass(api.ask(call, Questions), log, { question: id });
+      if (!found) return undefined;
+      const [question] = found.questions;
       if (question === undefined) return rawOf('gone', { name: nameOf('question', id) });
-      return rawOf('question', { question, answers: await answersOf(api, id, signal) });
+      const answers = await orPass(answersOf(api, id, signal), log, { question: id });
+      return answers && rawOf('question', { question, answers });
     },
   };
 }

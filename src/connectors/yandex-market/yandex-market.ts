@@ -50,12 +50,12 @@ export const yandexMarket = defineConnector({
     proven: ['prose'],
   },
   config: Config,
-  open(config, { id, clock, http }) {
+  open(config, { id, clock, http, log }) {
     const api = createApi({ ...config, http });
     const parts = {
-      feedbacks: () => feedbacksPart({ api, clock }),
-      questions: () => questionsPart({ api, clock }),
-      chats: () => chatsPart({ api, clock }),
+      feedbacks: () => feedbacksPart({ api, clock, log }),
+      questions: () => questionsPart({ api, clock, log }),
+      chats: () => chatsPart({ api, clock, log }),
     };
     const chosen = PARTS.filter((part) => config.parts.includes(part));
     return {
