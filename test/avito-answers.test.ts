@@ -94,6 +94,23 @@ describe('An answer at Avito', () => {
       assert.equal(standing(), 'Спасибо!');
     });
 
+    it('that is refused after the one before was taken away says so, and else does not', async () => {
+      const old = { id: 7, text: 'Старый', status: 'published', createdAt: 1 } as const;
+      api.reviews.push(review(1, { answer: old }), review(2));
+      for (const [thread, isLost] of [
+        ['review:1', true],
+        ['review:2', false],
+      ] as const) {
+        api.end(ANSWERS, FORBIDDEN);
+        const { error, sent } = await failure(thread);
+        assert.ok(error instanceof PermanentError);
+        assert.deepEqual([error.response?.status, typeof error.hint, sent], [403, 'string', []]);
+        assert.match(error.message, /answered 403: Forbidden/);
+        assert.equal(error.message.startsWith('the answer that stood there was taken away'), isLost);
+      }
+      assert.equal(api.reviews[0]!.answer?.text, undefined);
+    });
+
     it('that Avito would not take is not sent', async () => {
       api.reviews.push(review(1), review(2, { canAnswer: false }));
       const tries: [string, Given][] = [

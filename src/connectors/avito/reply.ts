@@ -58,7 +58,15 @@ async function sendAnswer(api: AvitoApi, reply: Reply, review: string): Promise<
   // Avito wants a number; one that JavaScript would round stays as it is.
   const reviewId = Number.isSafeInteger(Number(review)) ? Number(review) : review;
   const body = { reviewId, message: text };
-  const sent = await repeatable(api.ask({ method: 'POST', path: '/ratings/v1/answers', body }, Sent));
+  const sent = await repeatable(api.ask({ method: 'POST', path: '/ratings/v1/answers', body }, Sent)).catch(
+    (error: unknown) => {
+      if (!answer || !(error instanceof PermanentError)) throw error;
+      const { message, hint, response } = error;
+      throw new PermanentError(`the answer that stood there was taken away, and this one is refused: ${message}`, {
+        ...{ cause: error, ...(hint !== undefined && { hint }), ...(response && { response }) },
+      });
+    },
+  );
   await reply.partSent(answerName(sent.id), { replaces: true });
 }
 
