@@ -127,6 +127,29 @@ describe('Yandex Market’s channel, against a stand-in that is a closed world',
       assert.ok(namesIn(await pass(6)).includes('deletion comment:11'));
     });
 
+    it('says that a comment is gone also where the page failed behind it, or was not stored', async () => {
+      const [one, two] = [feedback(1), feedback(2)];
+      one.comments.push(comment(11, 'USER'), comment(12, 'USER'));
+      const { pass, fails, channel, clock, cursor } = await session(['feedbacks']);
+      await pass(1);
+      one.comments.shift();
+      two.comments.push(comment(21, 'USER'), comment(22, 'USER'));
+      const reads = () => api.callsOf('goods-feedback/comments').length;
+      // Of the first review it is read, and fails of the second.
+      const ending = { comments: [{ ...comment(12, 'USER'), feedbackId: 1 }], paging: {} };
+      api.end('goods-feedback/comments', { status: 200, body: { status: 'OK', result: ending } }, { status: 500 });
+      const before = reads();
+      assert.ok(namesIn(await pass(8)).includes('deletion comment:11'));
+      assert.equal(reads(), before + 4);
+      assert.equal(fails.length, 1);
+      two.comments.shift();
+      clock.jump(6 * MINUTE);
+      const gone = async () => namesIn(await itemsOf(channel, (await channel.poll!(cursor(), signal)).items));
+      const lost = await gone();
+      clock.jump(6 * MINUTE);
+      assert.ok([lost, await gone()].every((names) => names.includes('deletion comment:21')));
+    });
+
     it('takes all pages, and says what is gone, but not what only moved', async () => {
       for (let i = 1; i <= 120; i++) feedback(i);
       feedback(7).comments.push(...Array.from({ length: 70 }, (_, i) => comment(1000 + i, 'USER')));

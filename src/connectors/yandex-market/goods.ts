@@ -79,13 +79,17 @@ export async function commentsOf(api: MarketApi, feedbackId: string, signal?: Ab
   return found;
 }
 
+type Known = Map<string, { readonly mark: string; readonly comments: readonly Comment[] }>;
+
 /** Reviews with the comments below them, page by page, again and again: Yandex Market tells neither edits nor deletions. */
 export function feedbacksPart({ api, clock, log }: Deps): Part {
   const opened = clock.now();
   /** Those that came in, with their comments: only read again when the review says that something is new. */
-  const known = new Map<string, { readonly mark: string; readonly comments: readonly Comment[] }>();
+  const known: Known = new Map();
+  /** What the last page adds to them, once its state comes back: then it was stored. */
+  let handed: { readonly state: unknown; readonly news: Known } | undefined;
 
-  async function withComments(feedback: Feedback, signal: AbortSignal) {
+  async function withComments(feedback: Feedback, news: Known, signal: AbortSignal) {
     const { feedbackId: id, statistics, needReaction } = feedback;
     const before = known.get(id);
     const mark = `${statistics.commentsCount} ${needReaction}`;
@@ -96,15 +100,15 @@ export function feedbacksPart({ api, clock, log }: Deps): Part {
     const comments = isSettled ? had : (read ?? had);
     const gone = had.filter((one) => !comments.some((other) => other.id === one.id));
     // Those that were refused are asked for again.
-    known.set(id, { mark: read ? mark : '', comments });
+    news.set(id, { mark: read ? mark : '', comments });
     return { comments, gone };
   }
 
-  async function toListed(value: unknown, signal: AbortSignal): Promise<Listed[]> {
+  async function toListed(value: unknown, news: Known, signal: AbortSignal): Promise<Listed[]> {
     const { data: feedback } = Feedback.safeParse(value);
     // One that can't be read goes on as it is: it is set aside alone.
     if (!feedback) return [rawOf('feedback', { feedback: value, comments: [] })];
-    const { comments, gone } = await withComments(feedback, signal);
+    const { comments, gone } = await withComments(feedback, news, signal);
     const { feedbackId: key, createdAt: at } = feedback;
     const taken = gone.map(({ id }) => rawOf('gone', { name: nameOf('comment', id) }));
     return [{ ...rawOf('feedback', { feedback: value, comments }), key, at }, ...taken];
@@ -118,6 +122,10 @@ export function feedbacksPart({ api, clock, log }: Deps): Part {
   return {
     name: 'feedbacks',
     async ask(given, signal): Promise<PartPage> {
+      if (handed && JSON.stringify(handed.state) === JSON.stringify(given)) {
+        for (const [id, one] of handed.news) known.set(id, one);
+      }
+      handed = undefined;
       const now = clock.now();
       const state = State.safeParse(given).data ?? { begun: opened };
       const from = state.reading?.from ?? sinceOf(state, now);
@@ -125,10 +133,13 @@ export function feedbacksPart({ api, clock, log }: Deps): Part {
       const call = { path: 'v2/goods-feedback', query: pageQuery(LIMIT, state.reading?.token), body, signal };
       const { feedbacks, paging } = await api.ask(call, Feedbacks);
       const items: Listed[] = [];
+      const news: Known = new Map();
       for (const value of feedbacks.filter((one) => isOurs(one, state.begun))) {
-        items.push(...(await toListed(value, signal)));
+        items.push(...(await toListed(value, news, signal)));
       }
-      return { items, ...turn(state, now, from, paging) };
+      const page = { items, ...turn(state, now, from, paging) };
+      handed = { state: page.state, news };
+      return page;
     },
     async lookFor(id, signal) {
       const body = { feedbackIds: [Number(id)] };
