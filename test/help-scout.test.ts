@@ -321,6 +321,53 @@ describe('Help Scout as a destination', () => {
       assert.deepEqual(kinds(await poll(one.cursor)), ['reply', 'note']);
     });
 
+    /** So many more conversations, in each of which an agent says something, one every `ms`. */
+    function move(count: number, ms: number): void {
+      const begin = out.clock.now();
+      for (let i = 0; i < count; i++) {
+        far.conversations.push({ ...far.conversations[0]!, id: 5000 + i, threads: [] });
+        far.now = () => begin + i * ms;
+        far.act(5000 + i, { body: 'x' });
+      }
+      far.now = () => out.clock.now();
+    }
+
+    for (const [when, ms] of [
+      ['within a day', 30 * SECOND],
+      ['at once', 0],
+    ] as const) {
+      it(`goes on, the oldest first, however many conversations moved ${when}`, async () => {
+        move(2600, ms);
+        const one = await destination.poll!(cursor, NEVER);
+        const two = await destination.poll!(one.cursor, NEVER);
+        const told = [one, two].flatMap(({ items }) =>
+          items.map(({ body }) => Number((JSON.parse(String(body)) as { conversation: string }).conversation)),
+        );
+        assert.deepEqual([one.more, two.more, told.length], [true, true, 100]);
+        const ours = [conversation, ...Array.from({ length: 99 }, (_, i) => 5000 + i)];
+        assert.deepEqual(told, ours);
+      }).timeout(20_000);
+    }
+
+    it('asks for no more of what moved than it can look into', async () => {
+      move(400, 30 * SECOND);
+      const before = far.calls.length;
+      await poll(cursor);
+      assert.ok(far.calls.length - before < 15);
+    });
+
+    it('misses none whose place in the list changes while that is read', async () => {
+      move(40, 300 * SECOND);
+      await out.pass(5 * 3600 * SECOND, 3600 * SECOND);
+      far.meanwhile = () => {
+        far.meanwhile = () => undefined;
+        far.act(5000, { type: 'note', body: 'meanwhile' });
+      };
+      const first = await poll(cursor);
+      const second = await poll(first.cursor);
+      assert.equal([...first.actions, ...second.actions].filter(({ kind }) => kind === 'reply').length, 40);
+    });
+
     it('asks for its own inbox and tag only, on every page', async () => {
       for (let i = 0; i < 60; i++) {
         far.conversations.push({ ...far.conversations[0]!, id: 5000 + i, threads: [] });

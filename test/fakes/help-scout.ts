@@ -88,6 +88,8 @@ export interface FakeHelpScout {
   now: () => number;
   /** Whether a search finds it. */
   indexed: (id: number) => boolean;
+  /** What happens behind a page of a list. */
+  meanwhile: () => void;
   /** Tokens that were given, and whether they are still good. */
   readonly tokens: Map<string, boolean>;
   end(call: string, ...endings: Ending[]): void;
@@ -123,6 +125,7 @@ export async function startHelpScout(): Promise<FakeHelpScout> {
     files: new Map(),
     now: Date.now,
     indexed: () => true,
+    meanwhile: () => undefined,
     tokens: new Map(),
     end: (call, ...list) => void endings.set(call, list),
     act: (id, { by = IVAN, type = 'message', body = '', files = [], customer: isCustomer, ...given }) =>
@@ -236,11 +239,13 @@ export async function startHelpScout(): Promise<FakeHelpScout> {
       .filter(({ fields }) => tag === null || (fields['tags'] as string[]).includes(tag))
       .filter((each) => Date.parse(modified(each)) >= since)
       .filter((each) => email === undefined || (fake.indexed(each.id) && each.customer.email === email))
-      .sort((a, b) => by(b).localeCompare(by(a)) || b.id - a.id);
+      .sort((a, b) => (by(a) < by(b) ? -1 : by(a) > by(b) ? 1 : a.id - b.id));
+    if (search.get('sortOrder') !== 'asc') found.reverse();
     const from = (Number(search.get('page')) - 1) * PAGE;
     const totalPages = Math.ceil(found.length / PAGE);
     const page = { size: PAGE, totalElements: found.length, totalPages, number: Number(search.get('page')) };
     const conversations = found.slice(from, from + PAGE).map(shown);
+    fake.meanwhile();
     return { status: 200, body: { ...(conversations.length > 0 && { _embedded: { conversations } }), page } };
   }
 

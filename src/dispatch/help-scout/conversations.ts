@@ -17,7 +17,7 @@ const NAME_LENGTH = 40;
 const LIMIT = { max: 10 * 1024 * 1024, taker: 'Help Scout' };
 /** A search finds what is older; the list shows what is newer. */
 const INDEXED_MS = 60 * 60_000;
-const MOST_PAGES = 100;
+const MOST_PAGES = 400;
 /** A conversation takes no more than 100 threads: https://developer.helpscout.com/mailbox-api/endpoints/conversations/create/ */
 const FULL = 412;
 
@@ -95,18 +95,27 @@ function isAbout(body: string | null | undefined, ticketId: string): boolean {
   return markIn(body ?? '') !== undefined && (body ?? '').includes(`/t/${ticketId}#`);
 }
 
-/** Every page of a list, to the end or until one of them began before `since`. */
+/**
+ * Every page of a list, to the end or until what was read is enough. Where the oldest come first, the pages before are read
+ * again, backwards: what moves meanwhile goes to the end, and another one takes its place on a page that was read.
+ */
 export async function listed(
   api: Api,
   query: Readonly<Record<string, string>>,
-  { since, signal }: { readonly since?: number; readonly signal?: AbortSignal } = {},
+  {
+    isEnough,
+    signal,
+  }: { readonly isEnough?: (all: readonly Conversation[]) => boolean; readonly signal?: AbortSignal } = {},
 ): Promise<Conversation[]> {
   const all: Conversation[] = [];
   for (let page = 1; page <= MOST_PAGES; page++) {
     const { conversations, isLast } = await api.list(query, page, signal);
     all.push(...conversations);
-    const isOver = since !== undefined && conversations.some(({ createdAt }) => Date.parse(createdAt) < since);
-    if (isLast || isOver) return all;
+    if (!isLast && !isEnough?.(all)) continue;
+    for (let again = query['sortOrder'] === 'asc' ? page - 1 : 0; again > 0; again--) {
+      all.push(...(await api.list(query, again, signal)).conversations);
+    }
+    return [...new Map(all.map((each) => [each.id, each])).values()];
   }
   throw new RetryableError('Help Scout lists more conversations than can be looked through', { outcomeUnknown: true });
 }
@@ -114,7 +123,9 @@ export async function listed(
 /** Those that were made so shortly ago that a search may not find them. */
 function recent({ mailbox, tag }: Config, { clock }: Pick<Context, 'clock'>, api: Api): Promise<Conversation[]> {
   const order = { sortField: 'createdAt', sortOrder: 'desc' };
-  return listed(api, { mailbox: String(mailbox), tag, ...order }, { since: clock.now() - INDEXED_MS });
+  const since = clock.now() - INDEXED_MS;
+  const isEnough = (all: readonly Conversation[]) => all.some(({ createdAt }) => Date.parse(createdAt) < since);
+  return listed(api, { mailbox: String(mailbox), tag, ...order }, { isEnough });
 }
 
 /** What a conversation is made of. */

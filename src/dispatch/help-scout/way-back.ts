@@ -14,6 +14,10 @@ import type { Api, Conversation, File } from './api.ts';
 import type { Config } from './config.ts';
 import { listed, threadsOf } from './conversations.ts';
 
+/** More than one poll looks into, so that it knows that there are more. */
+const ENOUGH = 100;
+/** Behind what is listed again although it was looked into. */
+const NEW_MS = 2 * 60_000;
 /** What is said in a thread that changed no status. */
 const UNCHANGED = 'nochange';
 
@@ -38,8 +42,11 @@ export function createPoll(
   return pollMoved(clock, {
     async movedSince(since, signal) {
       const modifiedSince = `${new Date(since).toISOString().slice(0, 19)}Z`;
-      const query = { mailbox: String(mailbox), tag, modifiedSince, sortField: 'modifiedAt', sortOrder: 'desc' };
-      const found = await listed(api, query, { signal });
+      const query = { mailbox: String(mailbox), tag, modifiedSince, sortField: 'modifiedAt', sortOrder: 'asc' };
+      // The oldest come first, so that the next poll finds those that are left out of this one.
+      const isEnough = (all: readonly Conversation[]) =>
+        all.filter((each) => movedAt(each) > since + NEW_MS).length >= ENOUGH;
+      const found = await listed(api, query, { isEnough, signal });
       return found.map((conversation) => ({
         id: conversation.id,
         at: movedAt(conversation),
