@@ -11,7 +11,7 @@ import { Item, type EnvelopeInput } from '../src/core/envelope.ts';
 import { fakeContext } from './fakes/context.ts';
 import { sampleMessage, sampleTicket } from './fakes/samples.ts';
 import { until } from './fakes/until.ts';
-import { startWhole } from './fakes/whole.ts';
+import { startWhole, type Whole } from './fakes/whole.ts';
 
 const PASS = 'Authentication-Results: mx.example.com; dmarc=pass header.from=maps.test';
 const RULE = {
@@ -71,6 +71,11 @@ async function itemOf(mail: string, rule: object = RULE, settings: object = {}):
   assert.equal(items.length, 1);
   return Item.parse(items[0]) as EnvelopeInput;
 }
+const fileIn = (whole: Whole) => async (mail: string) => {
+  const body = Buffer.from(mail);
+  const payload = { endpointId: 'mail', receivedAt: Date.now(), method: 'STREAM', url: '', headers: {}, body };
+  return (await whole.running.gateway.intake.receive(payload)).items[0]!.ticketId!;
+};
 const reviewOf = ({ kind, ...rest }: EnvelopeInput) => (kind === 'review' ? (rest as { review: object }).review : kind);
 
 describe('The notification of a portal without an API', () => {
@@ -276,6 +281,36 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
     assert.ok(url === undefined || new URL(url).host === 'maps.test', url);
   });
 
+  it('leads to no place that its author wrote, and to none where several could be it', async () => {
+    const of = async (html: string, text = 'What they wrote:\nCold.\nSee the review') => {
+      const mail = `${PASS}
+From: no-reply@maps.test
+Subject: New review
+Content-Type: multipart/alternative; boundary=b
+
+--b
+
+Rating: 4
+${text}
+--b
+Content-Type: text/html
+
+${html}
+--b--`;
+      return (await itemOf(mail)).fields!['link'];
+    };
+    const [his, real] = ['https://maps.test/reviews/76', 'https://maps.test/reviews/77'];
+    assert.equal(await of(`<p>${his} &lt;a href="${his}"&gt;</p>`), undefined, 'in words');
+    assert.equal(await of(`<p>${his} href="${his}"</p><A class=x\nHREF = '${real}'>Answer</A>`), real);
+    assert.equal(await of(`<a href=${real} title="href='${his}'">href="${his}"</a><img alt="a href='${his}'">`), real);
+    assert.equal(await of(`<a title="href='${his}' href=${his}" data-href="${his}" href="${real}">x</a>`), real);
+    assert.equal(await of(`<a href="${his}">x</a><a href="${real}">Answer</a>`), undefined, 'his may be a link, too');
+    assert.equal(await of(`<a href="${real}">x</a><a href="https://x.test">y</a><a href="${real}">Answer</a>`), real);
+    assert.equal(await of(`<a href="${real}">${'long '.repeat(100_001)}</a>`), undefined, 'others may stand behind');
+    const text = `What they wrote:\n${his}\nSee the review: ${real}`;
+    assert.equal(await of(`<a href="${his}">x</a>`, text), real, 'the text tells his words from the rest');
+  });
+
   it('is edited by a later mail about the same, and by no earlier one', async () => {
     const first = await itemOf(mailOf());
     const later = await itemOf(mailOf().replace('10:00:00', '12:00:00').replace('n1@', 'n2@'));
@@ -385,11 +420,7 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
     for (const isBefore of [true, false]) {
       const whole = await startWhole({ yaml });
       try {
-        const file = async (mail: string) => {
-          const body = Buffer.from(mail);
-          const payload = { endpointId: 'mail', receivedAt: Date.now(), method: 'STREAM', url: '', headers: {}, body };
-          return (await whole.running.gateway.intake.receive(payload)).items[0]!.ticketId!;
-        };
+        const file = fileIn(whole);
         const forged = async () => {
           const tickets: string[] = [];
           for (const from of ['@maps.test', 'PORTAL @maps.test', 'portal@maps.test'])
@@ -441,11 +472,7 @@ Rating: 4 <a href="https://maps.test/reviews/9?a=1&amp;b=2">Answer</a>
       });
       assert.equal(tried.items[0]!.kind, 'review');
       assert.equal((await whole.api<{ data: object[] }>('/tickets')).data.length, 0);
-      const file = async (mail: string) => {
-        const body = Buffer.from(mail);
-        const payload = { endpointId: 'mail', receivedAt: Date.now(), method: 'STREAM', url: '', headers: {}, body };
-        await whole.running.gateway.intake.receive(payload);
-      };
+      const file = fileIn(whole);
       for (let times = 0; times < 100; times++) await file(mailOf());
       const { data } = await until(async () => {
         const tickets = await whole.api<{ data: { id: string }[] }>('/tickets');

@@ -70,7 +70,7 @@ function readBy(portal: Portal, mail: Mail): Told | string {
     order: valueOf(portal.order),
     // Else it may be what he wrote, and change somebody else's review.
     id: portal.id && text !== undefined ? onlyValueAt(rest, portal.id) : undefined,
-    link: linkIn([rest, mail.html.slice(0, MOST_HTML).replaceAll('&amp;', '&')], portal.link),
+    link: linkIn(rest, mail.html.length > MOST_HTML ? '' : mail.html, portal.link),
   };
   if (portal.rating === undefined)
     return found.author === undefined ? without(portal, 'author') : toTold(portal, found);
@@ -155,15 +155,35 @@ function ratingIn(value: string): number | undefined {
   return number === undefined ? undefined : Number(number.replace(',', '.'));
 }
 
-/** The first link that begins so: others may be the author's, or lead anywhere. */
-function linkIn(sources: readonly string[], start: string | undefined): string | undefined {
+/**
+ * Where it is answered: the first link in the text that begins so, which no author wrote. HTML has his words too, so
+ * there it is what a button leads to, if there is only one.
+ */
+function linkIn(text: string, html: string, start: string | undefined): string | undefined {
   if (start === undefined) return undefined;
-  for (const source of sources) {
-    const at = source.indexOf(start);
-    const [link = ''] = at < 0 ? [] : (/^[^\s"'<>()[\]\\]{1,2000}/.exec(source.slice(at, at + LONGEST_URL)) ?? []);
-    if (URL.canParse(link) && new URL(link).origin === new URL(start).origin) return link;
-  }
-  return undefined;
+  const at = text.indexOf(start);
+  const written = at < 0 ? undefined : linkFrom(text.slice(at, at + LONGEST_URL), start);
+  if (written !== undefined) return written;
+  const links = new Set(hrefsIn(html).map((href) => linkFrom(href, start)));
+  links.delete(undefined);
+  return links.size === 1 ? [...links][0] : undefined;
+}
+
+function linkFrom(text: string, start: string): string | undefined {
+  const [link = ''] = /^[^\s"'<>()[\]\\]{1,2000}/.exec(text) ?? [];
+  const isOne = link.startsWith(start) && URL.canParse(link) && new URL(link).origin === new URL(start).origin;
+  return isOne ? link : undefined;
+}
+
+/** Of links; one that is written in a text or in another attribute is none. */
+function hrefsIn(html: string): string[] {
+  const links = html.split('<').filter((piece) => /^a\s/i.test(piece));
+  return links.flatMap((link) => {
+    const [inside = ''] = link.split('>', 1);
+    const attributes = inside.matchAll(/([^\s"'=]{1,100})\s{0,9}=\s{0,9}(?:"([^"]*)"|'([^']*)'|([^\s"']+))/g);
+    const [, , ...values] = [...attributes].find(([, name]) => name?.toLowerCase() === 'href') ?? [];
+    return (values.find((value) => value !== undefined) ?? '').trim().replaceAll('&amp;', '&');
+  });
 }
 
 /** Programs wrap and pad as they like: a space is a space. */
