@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { ozon } from '../src/connectors/ozon/ozon.ts';
 import type { Raw, Reply } from '../src/core/connector.ts';
-import { PermanentError } from '../src/core/errors.ts';
+import { PermanentError, RateLimitedError } from '../src/core/errors.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
 import { fakeClock } from './fakes/clock.ts';
@@ -129,5 +129,24 @@ describe('One thing at Ozon', () => {
     api.reviews.delete('b');
     assert.deepEqual(await pass(12), ['b'], 'the next is looked for');
     assert.equal(api.callsOf('/v2/review/info').length, 2);
+  });
+
+  it('goes on behind a part that says the same as an earlier answer', async () => {
+    api.chats.set('c', { type: 'BUYER_SELLER', messages: [] });
+    // As the store keeps them: a name once.
+    const parts = new Map<string, string>();
+    const answer = (id: string, text: string) =>
+      send('chat:c', {
+        ...{ id, message: sampleMessage({ text }) },
+        sent: [...parts].filter(([, of]) => of === id).map(([externalId]) => ({ externalId })),
+        partSent: async (name) => void (parts.has(name) || parts.set(name, id)),
+      });
+    const text = `${'а'.repeat(990)} ${'б'.repeat(990)}`;
+    await answer('tsk_1', 'а'.repeat(990));
+    api.end('/v1/chat/send/message', { status: 200, body: { result: 'success' } }, stand.TOO_MANY);
+    await assert.rejects(answer('tsk_2', text), RateLimitedError);
+    await answer('tsk_2', text);
+    const said = api.callsOf('/v1/chat/send/message').map((body) => String(body['text'])[0]);
+    assert.deepEqual(said, ['а', 'а', 'б', 'б'], 'the last was refused once');
   });
 });

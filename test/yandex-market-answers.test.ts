@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import { yandexMarket } from '../src/connectors/yandex-market/yandex-market.ts';
 import type { Reply } from '../src/core/connector.ts';
-import { PermanentError, RetryableError, TributaryError } from '../src/core/errors.ts';
+import { PermanentError, RateLimitedError, RetryableError, TributaryError } from '../src/core/errors.ts';
 import type { LedgerEvent, Message, Ticket } from '../src/core/ticket.ts';
 import { createHttp } from '../src/http/http.ts';
 import type { Egress } from '../src/http/http.ts';
@@ -11,7 +11,7 @@ import { openFiling } from './fakes/filing.ts';
 import { sampleMessage, samplePayload } from './fakes/samples.ts';
 import { until } from './fakes/until.ts';
 import { startWhole } from './fakes/whole.ts';
-import { CABINET, KEY, startMarket } from './fakes/yandex-market.ts';
+import { CABINET, KEY, startMarket, TOO_MUCH } from './fakes/yandex-market.ts';
 import type { FakeMarket } from './fakes/yandex-market.ts';
 
 const COMMENT = 'goods-feedback/comments/update';
@@ -131,13 +131,34 @@ describe('An answer at Yandex Market', () => {
       const [item] = await channel.normalize(payload);
       return item && 'externalId' in item ? item.externalId : undefined;
     });
-    assert.equal(sent.length, 3);
-    assert.deepEqual(await Promise.all(echoes), sent.flat());
-    await send('chat:5', { text, files: [{}], sent: [{ externalId: 'x' }, { externalId: 'y' }] });
+    const [names, counts] = [true, false].map((isName) =>
+      sent.flat().filter((part) => String(part).startsWith('sent') === isName),
+    );
+    assert.deepEqual([await Promise.all(echoes), counts], [names, ['tsk_1:0', 'tsk_1:1', 'tsk_1:2']]);
+    const went = [...counts!.slice(0, 2), names![0]].map((externalId) => ({ externalId: String(externalId) }));
+    await send('chat:5', { text, files: [{}], sent: went });
     assert.deepEqual([api.callsOf('chats/message').length, api.callsOf('chats/file/send').length], [2, 2]);
     api.end('chats/message', 'lost');
     const { error } = await send('chat:5');
     assert.ok(error instanceof RetryableError && error.outcomeUnknown, 'a person looks');
+  });
+
+  it('goes on behind a part that says the same as an earlier answer', async () => {
+    const text = `${'а'.repeat(4000)} ${'б'.repeat(4000)}`;
+    // As the store keeps them: a name once.
+    const parts = new Map<string, string>();
+    const answer = (id: string, words: string) =>
+      send('chat:5', {
+        ...{ id, text: words },
+        sent: [...parts].filter(([, of]) => of === id).map(([externalId]) => ({ externalId })),
+        partSent: async (name) => void (parts.has(name) || parts.set(name, id)),
+      });
+    await answer('tsk_1', 'а'.repeat(4000));
+    api.end('chats/message', { status: 200, body: { status: 'OK' } }, TOO_MUCH(Date.now()));
+    assert.ok((await answer('tsk_2', text)).error instanceof RateLimitedError);
+    assert.equal((await answer('tsk_2', text)).error, undefined);
+    const said = api.callsOf('chats/message').map(({ body }) => (body as { message: string }).message[0]);
+    assert.deepEqual(said, ['а', 'а', 'б', 'б'], 'the last was refused once');
   });
 
   it('that Yandex Market would not take is not sent', async () => {

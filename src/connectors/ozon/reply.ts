@@ -83,14 +83,17 @@ async function sendMessages(api: OzonApi, reply: Reply, chat: string): Promise<v
     ...attachments.map((file) => ({ piece: '', file })),
   ];
   if (parts.length === 0) throw new PermanentError('the answer is empty: Ozon sends nothing without text or file');
+  // Counted by names of their own: one by its words may be an earlier answer's.
+  const done = reply.sent.filter(({ externalId }) => externalId.startsWith(`${reply.id}:`)).length;
   for (const [index, { piece, file }] of parts.entries()) {
-    if (index < reply.sent.length) continue;
+    if (index < done) continue;
     if (file) {
       const base64_content = (await buffer(await reply.open(file.id))).toString('base64');
       await api.ask('/v1/chat/send/file', { chat_id: chat, name: file.name, base64_content }, Sent);
       await reply.partSent(`${reply.id}:${index}`);
     } else {
       await api.ask('/v1/chat/send/message', { chat_id: chat, text: piece }, Sent);
+      await reply.partSent(`${reply.id}:${index}`);
       await reply.partSent(sentName(chat, piece));
     }
   }

@@ -105,15 +105,23 @@ async function sendMessages(api: MarketApi, reply: Reply, chatId: string): Promi
   }
   const pieces = splitText(text, MOST.chat);
   if (pieces.length + attachments.length === 0) throw new PermanentError('the answer is empty');
-  for (const piece of pieces.slice(reply.sent.length)) {
+  // Counted by names of their own: one by its words may be an earlier answer's.
+  const counted = reply.sent.filter(({ externalId }) => externalId.startsWith(`${reply.id}:`));
+  let done = counted.length;
+  const went = async (name: string): Promise<void> => {
+    await reply.partSent(`${reply.id}:${done++}`);
+    await reply.partSent(name);
+  };
+  const files = attachments.slice(Math.max(0, done - pieces.length));
+  for (const piece of pieces.slice(done)) {
     await api.ask({ path: 'v2/chats/message', query: { chatId }, body: { message: piece } }, NOTHING);
-    await reply.partSent(sentName(chatId, piece));
+    await went(sentName(chatId, piece));
   }
-  for (const file of attachments.slice(Math.max(0, reply.sent.length - pieces.length))) {
+  for (const file of files) {
     const bytes = await buffer(await reply.open(file.id));
     const { body, type } = toUploadForm({}, { ...file, field: 'file', bytes });
     const call = { path: 'v2/chats/file/send', query: { chatId }, body, headers: { 'content-type': type } };
     await api.ask(call, NOTHING);
-    await reply.partSent(sentFileName(chatId, { name: file.name, size: bytes.length }));
+    await went(sentFileName(chatId, { name: file.name, size: bytes.length }));
   }
 }
