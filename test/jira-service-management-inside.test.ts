@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import type { ActionInput } from '../src/core/action.ts';
-import type { Destination } from '../src/core/destination.ts';
+import type { Delivery, Destination } from '../src/core/destination.ts';
+import type { Message } from '../src/core/ticket.ts';
 import { jiraServiceManagement } from '../src/dispatch/jira-service-management/jira-service-management.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';
 import { fakeContext } from './fakes/context.ts';
 import { message } from './fakes/filing.ts';
-import { EMAIL, IVAN, readJira, startJira, TOKEN } from './fakes/jira.ts';
+import { EMAIL, IVAN, readJira, startJira, textIn, TOKEN } from './fakes/jira.ts';
 import type { Descriptions, FakeJira } from './fakes/jira.ts';
 import { openOutgoing, type Outgoing } from './fakes/outgoing.ts';
 
@@ -40,6 +41,74 @@ describe('Jira Service Management keeps from the customer what is internal', () 
   });
 
   const there = () => far.issues[0]!;
+
+  describe('the words of a request that it opens', () => {
+    /** What was said in a ticket that was never told to Jira. */
+    async function opening(given: Partial<Message>, ...before: Partial<Message>[]): Promise<Delivery> {
+      const id = (await out.file(message('email|olena@example.com', { text: 'said' })))[0]!.ticketId!;
+      const ticket = (await out.store.read.ticket(id))!;
+      const said = (await out.store.read.messages(id, { limit: 1 })).data[0]!;
+      const customer = (await out.store.read.customer(ticket.customer.id))!;
+      const transcript = before.map((each, index) => ({ ...said, id: `msg_before_${index}`, ...each }));
+      const open = async () => Promise.reject(new Error());
+      return { id: 'x', ticket, customer, message: { ...said, ...given }, transcript, open };
+    }
+    const NOTE = { kind: 'note', direction: 'outbound', text: 'He is a regular.' } as const;
+    const FAILED = {
+      direction: 'outbound',
+      text: 'Tomorrow.',
+      delivery: { state: 'failed', error: 'blocked' },
+    } as const;
+    const description = () => JSON.stringify([there().request, there().fields.description]);
+
+    for (const [what, given] of Object.entries({ note: NOTE, 'failed answer': FAILED })) {
+      it(`are a link alone where it is a ${what}, and colleagues read all of it`, async () => {
+        const delivery = await opening(given, { text: 'Where is it?' });
+        const { externalId } = await destination.createTicket!(delivery);
+        assert.equal(externalId, there().id);
+        assert.equal(textIn(there().fields.description), '#1001');
+        assert.match(
+          far.comments(there()).join('|'),
+          /^Gateway \(internal\): [^|]*Where is it\?[^|]*(regular|Tomorrow)\.$/,
+        );
+        assert.ok(await destination.hasMessage!({ externalId }, delivery.message));
+      });
+    }
+
+    it('lack those that were said before, which colleagues read', async () => {
+      await destination.createTicket!(await opening({ text: 'Hello?' }, { text: 'Where is it?' }, NOTE, FAILED));
+      assert.doesNotMatch(description(), /regular|Tomorrow|blocked/);
+      assert.match(textIn(there().fields.description), /Where is it\?.*Hello\?$/);
+      assert.match(
+        far.comments(there()).join('|'),
+        /^Gateway \(internal\): [^|]*regular[^|]*blocked[^|]*Tomorrow[^|]*Hello\?$/,
+      );
+    });
+
+    it('need no comment where none of it is internal', async () => {
+      await destination.createTicket!(await opening({ text: 'Hello?' }, { text: 'Where is it?' }));
+      assert.deepEqual(far.comments(there()), []);
+    });
+
+    it('come once, whatever was lost on the way', async () => {
+      const delivery = await opening(NOTE);
+      far.end('POST /rest/api/3/issue/{id}/comment', 'cut', 'lost');
+      far.end('PUT /rest/api/3/issue/{id}', 'cut', 'lost');
+      for (let i = 0; i < 3; i++) await assert.rejects(destination.createTicket!(delivery));
+      assert.equal(await destination.findTicket!(delivery.ticket), undefined);
+      await assert.rejects(destination.createTicket!(delivery));
+      assert.equal((await destination.findTicket!(delivery.ticket))!.externalId, there().id);
+      await destination.createTicket!(delivery);
+      assert.deepEqual([far.issues.length, far.comments(there()).length], [1, 1]);
+      assert.match(far.comments(there())[0]!, /^Gateway \(internal\): .*regular/);
+    });
+
+    it('are shown beforehand as they would be', async () => {
+      const { body } = (await destination.preview!(await opening(NOTE))) as { body: Record<string, unknown> };
+      assert.match(JSON.stringify(body['(internally)']), /regular.*"internal":true/);
+      assert.doesNotMatch(JSON.stringify({ ...body, '(internally)': undefined }), /regular/);
+    });
+  });
 
   describe('the files of a comment', () => {
     let cursor: string | undefined;
@@ -96,14 +165,13 @@ describe('Jira Service Management keeps from the customer what is internal', () 
     });
 
     it('are the nearest of each name, and none from longer ago than ten minutes', async () => {
+      file('77709', -11 * MINUTE);
+      say();
+      assert.deepEqual(await brought(), ['reply: ']);
+      await out.pass(15 * MINUTE, MINUTE);
       for (const [index, at] of [-5, -1, 3].entries()) file(`7770${index}`, at * MINUTE);
       say();
       assert.deepEqual(await brought(), ['reply: 77701']);
-      there().files.length = 0;
-      file('77709', -11 * MINUTE);
-      await out.pass(SECOND);
-      say();
-      assert.deepEqual(await brought(), ['reply: ']);
     });
 
     it('are none that a note is nearer to, or as near', async () => {

@@ -11,6 +11,7 @@ import { Config, placeOf } from './config.ts';
 import { actionsOf, createPoll, History } from './poll.ts';
 import { createTickets, toEdit, toRequest } from './tickets.ts';
 import { createWebhook, toWake } from './webhook.ts';
+import { toInternal } from './words.ts';
 
 const LARGEST_FILE = 100 * 1024 * 1024;
 const POLL_PUSHED_MS = 60_000;
@@ -65,9 +66,11 @@ function create(config: Config, context: Context): Destination {
 
 function shown(config: Config, { publicUrl }: Context, delivery: Delivery): object {
   const email = contactOf(delivery.customer, 'email');
+  const internal = toInternal(publicUrl, delivery, new Map());
   return {
     ...toRequest(config, publicUrl, delivery),
     ...(email !== undefined && { raiseOnBehalfOf: `(${email})` }),
+    ...(internal && { '(internally)': internal }),
     '(then)': toEdit(config, publicUrl, delivery, new Map()),
   };
 }

@@ -6,16 +6,14 @@ import { contactOf, mapFields, toOurs, toTheirs } from '../../core/field-mapping
 import { markOf } from '../../core/mark.ts';
 import { sendable } from '../../core/sendable.ts';
 import type { Customer, Message, Ticket } from '../../core/ticket.ts';
-import { toPlainText } from '../../core/words.ts';
-import { markOn, toDocument } from './adf.ts';
+import { markOn } from './adf.ts';
 import { isStatus, refusedFields } from './api.ts';
 import type { Api, Issue } from './api.ts';
 import { placeOf } from './config.ts';
 import type { Config } from './config.ts';
+import { cut, isInside, summaryOf, toComment, toDescription, toInternal } from './words.ts';
+import type { Unsent } from './words.ts';
 
-/** A text takes 32,767 characters; some are left for the nodes around it. */
-const TEXT_BYTES = 30_000;
-const SUMMARY_LENGTH = 255;
 const NAME_LENGTH = 255;
 const MOST_FILE_BYTES = 50 * 1024 * 1024;
 /** How far Jira's clock may be behind ours. */
@@ -78,7 +76,7 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
   }
 
   /** Files stand beside the texts there; those that an earlier try brought aren't brought again. */
-  async function attach(id: string, delivery: Delivery): Promise<Unsent> {
+  async function attach(id: string, delivery: Delivery): Promise<Map<string, string>> {
     const { message } = delivery;
     const { sending, unsent } = sendable(message, { max: MOST_FILE_BYTES, taker: 'Jira' });
     if (sending.length === 0) return unsent;
@@ -100,6 +98,16 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
     return unsent;
   }
 
+  async function has(id: string, message: Message): Promise<boolean> {
+    const [mark, own] = [markOf(message), await me()];
+    const since = Date.parse(message.receivedAt) - SKEW_MS;
+    for await (const comments of api.comments(id)) {
+      if (comments.some(({ author, body }) => author?.accountId === own && markOn(body) === mark)) return true;
+      if (comments.every(({ created }) => Date.parse(created) < since)) return false;
+    }
+    return false;
+  }
+
   return {
     async findTicket(ticket: Ticket): Promise<TicketRef | undefined> {
       const found = await find(ticket);
@@ -110,26 +118,17 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
       if (found?.isComplete) return refOf(found.issue);
       const issue = found?.issue ?? (await raise(delivery));
       const unsent = await attach(issue.id, delivery);
+      const internal = toInternal(publicUrl, delivery, unsent);
+      // Before it counts as complete: a later try wouldn't bring it.
+      if (internal && !(found && (await has(issue.id, delivery.message)))) await api.comment(issue.id, internal);
       await complete(issue.id, toEdit(config, publicUrl, delivery, unsent));
       return refOf(issue);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
       const unsent = await attach(externalId, delivery);
-      const isInternal = delivery.message.kind === 'note' || delivery.message.delivery?.state === 'failed';
-      await api.comment(externalId, {
-        body: toWords(publicUrl, delivery, unsent),
-        properties: [{ key: 'sd.public.comment', value: { internal: isInternal } }],
-      });
+      await api.comment(externalId, toComment(publicUrl, delivery, unsent, { internal: isInside(delivery.message) }));
     },
-    async hasMessage({ externalId }: TicketRef, message: Message): Promise<boolean> {
-      const [mark, own] = [markOf(message), await me()];
-      const since = Date.parse(message.receivedAt) - SKEW_MS;
-      for await (const comments of api.comments(externalId)) {
-        if (comments.some(({ author, body }) => author?.accountId === own && markOn(body) === mark)) return true;
-        if (comments.every(({ created }) => Date.parse(created) < since)) return false;
-      }
-      return false;
-    },
+    hasMessage: ({ externalId }: TicketRef, message: Message) => has(externalId, message),
     async update({ externalId }: TicketRef, { status, priority }: TicketUpdate): Promise<void> {
       const { fields } = await api.issue(externalId, 'status,priority');
       const is = fields.status?.name ?? '';
@@ -141,7 +140,6 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
   };
 }
 
-type Unsent = Map<string, string>;
 interface Edit {
   readonly fields: Readonly<Record<string, unknown>>;
   readonly update: Readonly<Record<string, unknown>>;
@@ -192,39 +190,20 @@ function inPart(name: string, part: string | undefined, value: string): unknown 
   });
 }
 
-/** What completes it: the words, and what need not be on the form of the request type. */
+/** What completes it: the words for the customer, and what need not be on the form of the request type. */
 export function toEdit(config: Config, publicUrl: string, delivery: Delivery, unsent: Unsent): Edit {
   const { ticket } = delivery;
   const labels = [
     ...new Set([...config.labels, ...ticket.tags.map((tag) => tag.replaceAll(/\s/g, '_').slice(0, 200))]),
   ];
-  const said = { ...delivery, ticket: { ...ticket, subject: summaryOf(ticket) } };
   return {
     fields: {
-      description: toWords(publicUrl, said, unsent),
+      description: toDescription(publicUrl, delivery, unsent),
       priority: { name: String(toTheirs(config.priorities, ticket.priority)) },
     },
     update: labels.length > 0 ? { labels: labels.map((label) => ({ add: label })) } : {},
     properties: [{ key: 'tributary', value: { ticket: ticket.id } }],
   };
-}
-
-function toWords(publicUrl: string, delivery: Delivery, unsent: Unsent): object {
-  const { ticket, message } = delivery;
-  const text = toPlainText(delivery, { publicUrl, max: TEXT_BYTES, unsent });
-  const sent = message.attachments.filter(({ id, state }) => state === 'stored' && !unsent.has(id));
-  const files = sent.length > 0 ? `\n\nAttached: ${sent.map(({ name }) => name).join(', ')}`.slice(0, 1000) : '';
-  const href = `${publicUrl}/t/${ticket.id}#${markOf(message)}`;
-  return toDocument(`${text}${files}`, publicUrl, { text: `#${ticket.number}`, href });
-}
-
-function summaryOf({ subject, number }: Ticket): string {
-  const line = subject.replaceAll(/\s+/g, ' ').trim() || `#${number}`;
-  return cut(line, SUMMARY_LENGTH);
-}
-
-function cut(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length - 1).toWellFormed()}…` : text;
 }
 
 /**
