@@ -303,6 +303,8 @@ ${html}
     assert.equal(await of(`<p>${his} &lt;a href="${his}"&gt;</p>`), undefined, 'in words');
     assert.equal(await of(`<p>${his} href="${his}"</p><A class=x\nHREF = '${real}'>Answer</A>`), real);
     assert.equal(await of(`<a href=${real} title="href='${his}'">href="${his}"</a><img alt="a href='${his}'">`), real);
+    assert.equal(await of(`href="${his}" <a id="x"> href="${his}"</a>`), undefined);
+    assert.equal(await of(`<i href="${his}">`), undefined);
     assert.equal(await of(`<a title="href='${his}' href=${his}" data-href="${his}" href="${real}">x</a>`), real);
     assert.equal(await of(`<a href="${his}">x</a><a href="${real}">Answer</a>`), undefined, 'his may be a link, too');
     assert.equal(await of(`<a href="${real}">x</a><a href="https://x.test">y</a><a href="${real}">Answer</a>`), real);
