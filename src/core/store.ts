@@ -25,7 +25,7 @@ import type {
   TicketPatch,
   TicketRow,
 } from './rows.ts';
-import type { Link, TaskState } from './ticket.ts';
+import type { Link } from './ticket.ts';
 
 /**
  * The store: everything that must survive. One body of code over SQLite or PostgreSQL. Times are epoch
