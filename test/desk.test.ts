@@ -196,6 +196,18 @@ describe('the desk', () => {
       assert.deepEqual(await texts(id), ['She called about it']);
     });
 
+    it('with a note, of which no customer sees anything: also the subject is not made of it', async () => {
+      const { ticketId } = await filing.desk.createTicket(
+        { text: 'he never pays', customer: { name: 'Ivan', identifiers: [] } },
+        AGENT,
+      );
+      const [note] = await messagesOf(ticketId);
+      assert.deepEqual([note!.kind, note!.direction], ['note', 'outbound']);
+      assert.equal((await ticketOf(ticketId)).subject, 'Ivan');
+      const nameless = await filing.desk.createTicket({ text: 'he never pays', customer: { identifiers: [] } }, AGENT);
+      assert.equal((await ticketOf(nameless.ticketId)).subject, 'Ticket');
+    });
+
     it('of somebody new, whose identifiers are only claims until he proves them', async () => {
       const person = { name: 'Ivan', identifiers: [{ kind: 'email', value: ' Ivan@Example.com ' }] };
       const { ticketId } = await filing.desk.createTicket({ text: 'a', customer: person }, AGENT);
@@ -345,12 +357,15 @@ describe('the desk', () => {
       await refuses(() => filing.desk.splitTicket('tkt_none', [mine!.id], AGENT), NotFoundError);
     });
 
-    it('and gives the new one the old subject when the message has no words', async () => {
+    it('and gives the new one the old subject when the message has no words, or none that a customer may read', async () => {
       const ticket = await write({ text: 'about tea' });
       await write({ text: '' });
-      const [, silent] = await messagesOf(ticket);
-      const { ticketId } = await filing.desk.splitTicket(ticket, [silent!.id], AGENT);
-      assert.equal((await ticketOf(ticketId)).subject, 'about tea');
+      await filing.desk.note(ticket, { text: 'he never pays' }, AGENT);
+      const [, ...others] = await messagesOf(ticket);
+      for (const { id } of others) {
+        const { ticketId } = await filing.desk.splitTicket(ticket, [id], AGENT);
+        assert.equal((await ticketOf(ticketId)).subject, 'about tea');
+      }
     });
   });
 

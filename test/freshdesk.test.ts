@@ -5,6 +5,7 @@ import type { ActionInput } from '../src/core/action.ts';
 import type { Destination } from '../src/core/destination.ts';
 import { AuthExpiredError, PermanentError } from '../src/core/errors.ts';
 import type { Payload } from '../src/core/payload.ts';
+import type { Message } from '../src/core/ticket.ts';
 import { freshdesk } from '../src/dispatch/freshdesk/freshdesk.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';
 import { fakeContext } from './fakes/context.ts';
@@ -331,6 +332,22 @@ describe('Freshdesk as a destination', () => {
     assert.deepEqual([shown.method, shown.url], ['POST', `${far.root}/api/v2/tickets`]);
     assert.equal((shown.body as { requester_id: string }).requester_id, `(${customer.id})`);
     assert.equal(far.calls.length, calls);
+  });
+
+  it('shows its requester neither the words nor the files of a note that opens it', async () => {
+    const ticket = (await out.store.read.ticket(await write('one')))!;
+    const [first] = (await out.store.read.messages(ticket.id, { limit: 1 })).data;
+    const customer = (await out.store.read.customer(ticket.customer.id))!;
+    const file = { id: 'att_1', name: 'a.txt', mediaType: 'text/plain', size: 5, state: 'stored' } as const;
+    const attachments = [{ ...file, url: '/a', inline: false, cid: null, error: null }] as Message['attachments'];
+    const note = { ...first!, kind: 'note', direction: 'outbound', text: 'he never pays', attachments } as const;
+    const open_ = async () => Readable.from([Buffer.from('bytes')]);
+    const about = { id: 'x', ticket: { ...ticket, id: 'tkt_2' }, customer, open: open_ };
+    await destination.createTicket!({ ...about, message: note, transcript: [first!] });
+    const made = JSON.stringify(far.tickets.at(-1));
+    assert.match(made, /tkt_2.*>one</);
+    assert.doesNotMatch(made, /never|a\.txt/);
+    assert.equal(far.files.size, 0);
   });
 
   it('takes only fields, tags, numbers and tokens that can be', () => {

@@ -254,6 +254,32 @@ describe('a help desk that keeps tickets of its own', () => {
     );
   });
 
+  it('gets no note and no answer that failed along with what a customer may read', async () => {
+    await open();
+    out.addChannel('chat', { reply: () => Promise.reject(new PermanentError('he blocked us')) });
+    desk.fail('before', new PermanentError('422: too long'));
+    const id = await write('one');
+    await out.pass(2 * SECOND);
+    await out.desk.note(id, { text: 'he is rude' }, 'usr_1');
+    await out.desk.reply(id, { text: 'it is on its way' }, 'usr_1');
+    await out.pass(10 * SECOND);
+    const { data } = await out.store.read.messages(id, { limit: 10 });
+    assert.deepEqual(
+      data.map(({ text, delivery }) => [text, delivery?.state]),
+      [
+        ['one', undefined],
+        ['he is rude', undefined],
+        ['it is on its way', 'failed'],
+      ],
+    );
+    desk.recover();
+    await write('two');
+    await out.pass(2 * SECOND);
+    assert.deepEqual(texts(), [['one', 'two']]);
+    const dead = await out.deliveries({ state: 'dead', destination: 'desk' });
+    assert.equal(dead.length, 3, 'they are there to be sent again');
+  });
+
   it('that gives one id to two tickets is not believed, and an alarm says so', async () => {
     await open();
     desk.nextId = () => 'D-7';

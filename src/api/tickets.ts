@@ -31,7 +31,11 @@ export const TicketQuery = z.strictObject({
 });
 
 const NewTicket = z.strictObject({
-  subject: z.string().max(1000).optional(),
+  subject: z
+    .string()
+    .max(1000)
+    .optional()
+    .meta({ description: 'Customers may see it in a help desk. Without one it is the customer’s name' }),
   text: Text.meta({ description: 'Filed as the first note, which the customer does not see' }),
   customer: z.union([
     z.strictObject({ id: Id }),

@@ -45,7 +45,7 @@ export interface TicketRef {
 export interface Delivery extends Carried {
   /** Stable over all tries: the idempotency key where the vendor has one. */
   readonly id: string;
-  /** Messages before this one that were never delivered (their create went dead): shown as transcript. */
+  /** Messages before this one that were never delivered (their create went dead): shown as transcript. None is internal. */
   readonly transcript: readonly Message[];
   /** The bytes of an attachment of the message. */
   open(attachmentId: string): Promise<Readable>;

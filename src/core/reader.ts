@@ -64,7 +64,7 @@ export interface Reader {
     thread: string,
     page: PageRequest & { readonly message?: string },
   ): Promise<Page<{ readonly key: string; readonly message: Message }>>;
-  /** Messages of a ticket before a position that `destination` never got. */
+  /** Messages of a ticket before a position that `destination` never got, without notes and answers that failed. */
   undelivered(destinationId: string, ticketId: string, beforeMessage: string): Promise<readonly Message[]>;
   attachment(
     id: string,

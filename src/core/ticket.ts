@@ -111,6 +111,17 @@ export const Message = z
   .meta({ id: 'Message' });
 export type Message = z.output<typeof Message>;
 
+/** Not for the customer's eyes: what colleagues tell each other, and that an answer didn't reach him. */
+export function isInternal({
+  kind,
+  delivery,
+}: {
+  readonly kind: string;
+  readonly delivery: { readonly state: string } | null;
+}): boolean {
+  return kind === 'note' || delivery?.state === 'failed';
+}
+
 /** A way to recognise a customer, or one that he only typed (`claimed`). */
 export const CustomerIdentifier = Identifier.extend({ firstSeenAt: time }).meta({ id: 'CustomerIdentifier' });
 

@@ -1,8 +1,8 @@
 import { ConflictError, NotFoundError, PermanentError } from '../core/errors.ts';
 import type { Desk, DeskPatch } from '../core/gateway.ts';
-import type { TicketPatch, TicketRow } from '../core/rows.ts';
+import type { MessageRow, TicketPatch, TicketRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import type { ChangeType } from '../core/ticket.ts';
+import { isInternal, type ChangeType } from '../core/ticket.ts';
 import { carryOut } from './act.ts';
 import { createAnswers, openTicket, type AnswerDeps } from './answer.ts';
 import type { Announcer } from './announce.ts';
@@ -71,7 +71,8 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const customerId = await customerFor(tx, announcer, ticket.customer);
         const row = await insertTicket(tx, {
           id: ticketId,
-          subject: cleanLine(ticket.subject ?? text.slice(0, 80)) || 'Ticket',
+          // Customers may see it, so the note says nothing in it.
+          subject: cleanLine(ticket.subject ?? (await tx.customer(customerId))?.name ?? '') || 'Ticket',
           customerId,
           channelId: 'api',
           priority: ticket.priority ?? 'normal',
@@ -90,7 +91,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           externalId: null,
           customerId,
           kind: 'note',
-          direction: 'inbound',
+          direction: 'outbound',
           author: { name: actor, identifiers: [] },
           verified: true,
           receivedAt: now,
@@ -157,7 +158,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const first = chosen[0] === undefined ? undefined : await tx.message(chosen[0]);
         if (!first) throw new PermanentError('a split needs a message');
         const row = await insertTicket(tx, {
-          subject: first.subject ?? (cleanLine(first.text.slice(0, 80)) || ticket.subject),
+          subject: subjectFrom(first) ?? ticket.subject,
           customerId: first.customerId ?? ticket.customerId,
           channelId: first.endpointId ?? ticket.channelId,
           language: ticket.language,
@@ -220,6 +221,12 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
       });
     },
   };
+}
+
+/** Customers may see the subject of a ticket: nothing internal gives it its words. */
+function subjectFrom(message: MessageRow): string | undefined {
+  if (isInternal(message)) return undefined;
+  return message.subject ?? (cleanLine(message.text.slice(0, 80)) || undefined);
 }
 
 /** The customer himself, or whom he was joined into. */

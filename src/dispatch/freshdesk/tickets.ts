@@ -5,7 +5,7 @@ import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markIn, markOf, withMark } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import type { Files } from '../../core/sendable.ts';
-import type { Customer, Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import type { UploadFile } from '../../core/upload-form.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import { holderOf, PAGE } from './api.ts';
@@ -39,7 +39,10 @@ export function createTickets(config: Config, context: Context, api: Api) {
     findTicket: find,
     async createTicket(delivery: Delivery): Promise<TicketRef> {
       const requester = Number(await requesterOf(config, api, delivery.customer));
-      const made = await sendWithFiles(delivery, LIMIT, async ({ unsent, sent }) =>
+      const { message } = delivery;
+      // The files of a ticket are shown to its requester.
+      const shown = isInternal(message) ? { ...delivery, message: { ...message, attachments: [] } } : delivery;
+      const made = await sendWithFiles(shown, LIMIT, async ({ unsent, sent }) =>
         api.create({ ...toTicket(config, context, delivery, unsent), requester_id: requester }, uploadsOf(sent)),
       );
       return refOf(config, made.id);
@@ -50,7 +53,7 @@ export function createTickets(config: Config, context: Context, api: Api) {
       await sendWithFiles(delivery, LIMIT, async ({ unsent, sent }) => {
         const note = {
           body: bodyOf(context, delivery, unsent),
-          private: isInside(delivery.message),
+          private: isInternal(delivery.message),
           ...(isCustomers && { incoming: true, ...(author && { user_id: Number(author) }) }),
         };
         return api.note(externalId, note, uploadsOf(sent));
@@ -107,7 +110,7 @@ export function toTicket(
   return {
     ...standard,
     subject: subjectOf(ticket),
-    description: bodyOf(context, forRequester(delivery), unsent),
+    description: isInternal(delivery.message) ? before(context, delivery) : bodyOf(context, delivery, unsent),
     status: Number(toTheirs(config.statuses, ticket.status === 'new' ? 'open' : ticket.status)),
     priority: Number(toTheirs(config.priorities, ticket.priority)),
     ...(tags.length > 0 && { tags }),
@@ -126,18 +129,14 @@ function bodyOf({ publicUrl }: Pick<Context, 'publicUrl'>, delivery: Delivery, u
   return withMark(toSafeHtml(said, { publicUrl, max: BODY_BYTES, unsent }), { publicUrl, ticket, message });
 }
 
-/** Not for the requester's eyes. */
-function isInside({ kind, delivery }: Message): boolean {
-  return kind === 'note' || delivery?.state === 'failed';
-}
-
-/** The description of a ticket is shown to its requester, whatever it says: what is internal isn't in it. */
-function forRequester(delivery: Delivery): Delivery {
-  const open = (message: Message): Message =>
-    isInside(message)
-      ? { ...message, text: 'Internal: the link above leads to it.', textFull: null, html: null, attachments: [] }
-      : message;
-  return { ...delivery, message: open(delivery.message), transcript: delivery.transcript.map(open) };
+/** The description is shown to the requester: what is internal is only linked, above what was said before. */
+function before(context: Pick<Context, 'publicUrl'>, delivery: Delivery): string {
+  const { ticket, message, transcript } = delivery;
+  const last = transcript.at(-1);
+  const unsent = new Map(last?.attachments.map(({ id }) => [id, 'it came earlier']));
+  const wording = { publicUrl: context.publicUrl, max: BODY_BYTES, unsent };
+  const html = last ? toSafeHtml({ ...delivery, message: last, transcript: transcript.slice(0, -1) }, wording) : '';
+  return withMark(html, { ...context, ticket, message });
 }
 
 function uploadsOf(files: Files['sent']): UploadFile[] {

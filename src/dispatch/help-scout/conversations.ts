@@ -5,7 +5,7 @@ import { mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markIn, markOf, withMark } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import type { Files } from '../../core/sendable.ts';
-import type { Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Message, type Ticket } from '../../core/ticket.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import type { Api, Conversation } from './api.ts';
 import type { Config } from './config.ts';
@@ -48,7 +48,7 @@ export function createConversations(config: Config, context: Context, api: Api) 
       if (message.direction === 'inbound') return api.add(there.id, 'customer', { ...thread, customer });
       // Otherwise it becomes active, whatever is written; and a reply that isn't imported is an e-mail.
       const kept = { ...thread, ...(there.status !== 'spam' && { status: there.status }) };
-      if (isInside(message)) return api.add(there.id, 'notes', kept);
+      if (isInternal(message)) return api.add(there.id, 'notes', kept);
       return api.add(there.id, 'reply', { ...kept, customer, imported: true });
     });
   }
@@ -178,11 +178,6 @@ export function refOf(id: string, url?: string): TicketRef {
     externalId: id,
     url: isAddress ? url : `https://secure.helpscout.net/conversation/${encodeURIComponent(id)}`,
   };
-}
-
-/** Not for the customer's eyes. */
-function isInside({ kind, delivery }: Message): boolean {
-  return kind === 'note' || delivery?.state === 'failed';
 }
 
 /** Without his own address: Help Scout mails him what agents answer, which goes through the gateway. */

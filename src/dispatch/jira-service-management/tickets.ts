@@ -5,13 +5,13 @@ import { PermanentError, UncertainError } from '../../core/errors.ts';
 import { contactOf, mapFields, toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendable } from '../../core/sendable.ts';
-import type { Customer, Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import { markOn } from './adf.ts';
 import { isStatus, refusedFields } from './api.ts';
 import type { Api, Issue } from './api.ts';
 import { placeOf } from './config.ts';
 import type { Config } from './config.ts';
-import { cut, isInside, summaryOf, toComment, toDescription, toInternal } from './words.ts';
+import { cut, summaryOf, toComment, toDescription, toInternal } from './words.ts';
 import type { Unsent } from './words.ts';
 
 const NAME_LENGTH = 255;
@@ -126,7 +126,7 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
       const unsent = await attach(externalId, delivery);
-      await api.comment(externalId, toComment(publicUrl, delivery, unsent, { internal: isInside(delivery.message) }));
+      await api.comment(externalId, toComment(publicUrl, delivery, unsent, { internal: isInternal(delivery.message) }));
     },
     hasMessage: ({ externalId }: TicketRef, message: Message) => has(externalId, message),
     async update({ externalId }: TicketRef, { status, priority }: TicketUpdate): Promise<void> {

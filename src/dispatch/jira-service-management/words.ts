@@ -1,6 +1,6 @@
 import type { Delivery } from '../../core/destination.ts';
 import { markOf } from '../../core/mark.ts';
-import type { Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Ticket } from '../../core/ticket.ts';
 import { toPlainText } from '../../core/words.ts';
 import { toDocument } from './adf.ts';
 
@@ -13,21 +13,15 @@ const SUMMARY_LENGTH = 255;
 /** Files that don't go along: id of the attachment → why. */
 export type Unsent = ReadonlyMap<string, string>;
 
-/** Not for the customer's eyes. */
-export function isInside({ kind, delivery }: Message): boolean {
-  return kind === 'note' || delivery?.state === 'failed';
-}
-
-/** It is shown to the customer: without what is internal, and with nothing but the link where the message itself is. */
+/** It is shown to the customer: nothing but the link where the message is internal. */
 export function toDescription(publicUrl: string, delivery: Delivery, unsent: Unsent): object {
-  if (isInside(delivery.message)) return toDocument('', publicUrl, linkOf(publicUrl, delivery));
-  const transcript = delivery.transcript.filter((each) => !isInside(each));
-  return toWords(publicUrl, { ...opening(delivery), transcript }, unsent);
+  if (isInternal(delivery.message)) return toDocument('', publicUrl, linkOf(publicUrl, delivery));
+  return toWords(publicUrl, opening(delivery), unsent);
 }
 
-/** All of it, for colleagues, where the description leaves some out. */
+/** What the description leaves out, for colleagues. */
 export function toInternal(publicUrl: string, delivery: Delivery, unsent: Unsent): object | undefined {
-  if (![...delivery.transcript, delivery.message].some(isInside)) return undefined;
+  if (!isInternal(delivery.message)) return undefined;
   return toComment(publicUrl, opening(delivery), unsent, { internal: true });
 }
 

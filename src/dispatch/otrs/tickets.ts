@@ -3,7 +3,7 @@ import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { sendable } from '../../core/sendable.ts';
-import type { Customer, Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import { toPlainText } from '../../core/words.ts';
 import { refusalOf } from './api.ts';
 import type { Api } from './api.ts';
@@ -121,13 +121,12 @@ function toArticle(
 ) {
   const { ticket, message } = delivery;
   const isCustomers = message.direction === 'inbound' && message.kind !== 'note';
-  const isInternal = message.kind === 'note' || message.delivery?.state === 'failed';
   // A title that is cut there stands whole in the article.
   const said = { ...delivery, ticket: { ...ticket, subject: titleOf(ticket) } };
   return {
     // Nothing is mailed by writing one.
     CommunicationChannel: 'Internal',
-    IsVisibleForCustomer: isInternal ? 0 : 1,
+    IsVisibleForCustomer: isInternal(message) ? 0 : 1,
     SenderType: isCustomers ? 'customer' : 'agent',
     ...(isCustomers && from !== undefined && { From: from }),
     Subject: titleOf(ticket),

@@ -4,7 +4,7 @@ import type { Delivery, TicketRef } from '../../core/destination.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
-import type { Customer, Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import { isOtherRequest } from './api.ts';
 import type { Api } from './api.ts';
@@ -124,7 +124,7 @@ function toComment({ publicUrl }: Pick<Context, 'publicUrl'>, delivery: Delivery
   const said = { ...delivery, ticket: { ...ticket, subject: subjectOf(ticket) } };
   return {
     html_body: toSafeHtml(said, { publicUrl, max: COMMENT_BYTES, unsent }),
-    public: delivery.message.kind !== 'note' && delivery.message.delivery?.state !== 'failed',
+    public: !isInternal(delivery.message),
   };
 }
 

@@ -96,7 +96,8 @@ export function messagesIn(sources: MessageSources): Pick<
 /**
  * The last ones before `before`, newest first. What got through carried along what was missing before it, so only what
  * lies behind the last delivered message is missing. Without a link that is everything; with one it is what was meant
- * for this destination, since routes may have kept other messages from it.
+ * for this destination, since routes may have kept other messages from it. What is internal never comes along: whoever
+ * reads the message that carries it may be the customer.
  */
 async function undeliveredRows(db: Db, destination: string, ticket: string, before: string): Promise<MessageColumns[]> {
   const limit = sql`(SELECT seq FROM messages WHERE id = ${before} AND ticket_id = ${ticket})`;
@@ -104,7 +105,8 @@ async function undeliveredRows(db: Db, destination: string, ticket: string, befo
     AND t.attachment_id IS NULL AND t.type <> 'message.updated'`;
   const { rows } = await sql<MessageColumns>`
     SELECT m.* FROM messages m
-    WHERE m.ticket_id = ${ticket} AND m.kind <> 'note' AND m.deleted_at IS NULL AND m.seq < ${limit}
+    WHERE m.ticket_id = ${ticket} AND m.kind <> 'note' AND coalesce(m.delivery_state, '') <> 'failed'
+      AND m.deleted_at IS NULL AND m.seq < ${limit}
       AND m.seq > (
         SELECT coalesce(max(reached.seq), 0) FROM messages reached
         WHERE reached.ticket_id = ${ticket} AND reached.seq < ${limit}
