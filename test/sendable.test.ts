@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
+import type { Delivery } from '../src/core/destination.ts';
+import { PermanentError } from '../src/core/errors.ts';
 import { markOf } from '../src/core/mark.ts';
-import { sendable } from '../src/core/sendable.ts';
+import { sendable, sendWithFiles } from '../src/core/sendable.ts';
 import type { Message } from '../src/core/ticket.ts';
 
 const file = (id: string, size: number | null, state = 'stored') =>
@@ -21,6 +24,21 @@ describe('Files for a help desk', () => {
         ['d', 'Acme Desk takes no empty files'],
       ],
     );
+  });
+
+  it('stay behind, named, where their message is refused with them, and only then', async () => {
+    const delivery = { message: { attachments: [file('a', 6)] }, open: async () => Readable.from(['bytes']) };
+    const sendTo = async (status: number) => {
+      const tries: string[] = [];
+      const sending = sendWithFiles(delivery as unknown as Delivery, { max: 10, taker: 'Acme Desk' }, async (files) => {
+        tries.push(`${files.sent.length} ${[...files.unsent.values()].join()}`);
+        if (tries.length === 1) throw new PermanentError('refused', { response: { status, text: '' } });
+      });
+      await sending.catch(() => tries.push('given up'));
+      return tries;
+    };
+    for (const status of [400, 413, 422]) assert.deepEqual(await sendTo(status), ['1 ', '0 Acme Desk did not take it']);
+    for (const status of [403, 404]) assert.deepEqual(await sendTo(status), ['1 ', 'given up']);
   });
 });
 

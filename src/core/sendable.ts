@@ -27,7 +27,7 @@ export interface Files {
   readonly unsent: ReadonlyMap<string, string>;
 }
 
-/** Sends with the files; without them where they are what isn't taken (400, 413), each then named with its link. */
+/** Sends with the files; without them where they are what isn't taken (400, 413, 422), each then named with its link. */
 export async function sendWithFiles<T>(
   delivery: Delivery,
   limit: { readonly max: number; readonly taker: string },
@@ -41,7 +41,7 @@ export async function sendWithFiles<T>(
   try {
     return await send({ sent, unsent });
   } catch (error) {
-    const isRefused = error instanceof PermanentError && [400, 413].includes(error.response?.status ?? 0);
+    const isRefused = error instanceof PermanentError && [400, 413, 422].includes(error.response?.status ?? 0);
     if (sent.length === 0 || !isRefused) throw error;
     const refused = sending.map(({ id }) => [id, `${limit.taker} did not take it`] as const);
     return send({ sent: [], unsent: new Map([...unsent, ...refused]) });
