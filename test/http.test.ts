@@ -162,7 +162,7 @@ describe('calls to others', () => {
       assert((await failure(PermanentError, answering(410))).gone);
     });
 
-    it('reads Retry-After as seconds or as a date', async () => {
+    it('reads Retry-After as seconds or as a date, and hands on what else is said of limits', async () => {
       const cases: [string, number | undefined][] = [
         ['7', 7000],
         ['0.5', 500],
@@ -185,6 +185,8 @@ describe('calls to others', () => {
         const inItsOwnWay = await failure(RateLimitedError, answering(429, { [name]: '720' }));
         assert.equal(inItsOwnWay.retryAfterMs, 720_000, name);
       }
+      const told = await failure(RateLimitedError, answering(429, { 'x-ratelimit-reset': '2', 'x-other': '3' }));
+      assert.deepEqual([told.retryAfterMs, told.response?.limits], [undefined, { 'x-ratelimit-reset': '2' }]);
     });
 
     it('takes 420 for 429, and waits for a quota that is used up, but for no other one', async () => {

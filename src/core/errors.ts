@@ -30,6 +30,8 @@ export abstract class TributaryError extends Error {
 export interface FarAnswer {
   readonly status: number;
   readonly text: string;
+  /** Of a 429, the headers that speak of limits (`x-ratelimit-reset` …), which mean something else with every vendor. */
+  readonly limits?: Readonly<Record<string, string>>;
 }
 
 export interface ErrorDetails extends ErrorOptions {

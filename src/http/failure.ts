@@ -1,5 +1,5 @@
 import { AuthExpiredError, PermanentError, RateLimitedError, RetryableError, TributaryError } from '../core/errors.ts';
-import type { ErrorDetails } from '../core/errors.ts';
+import type { ErrorDetails, FarAnswer } from '../core/errors.ts';
 import type { HttpRequest } from '../core/connector.ts';
 
 /** The one place where an HTTP status or an exception becomes one of the five errors. */
@@ -32,7 +32,7 @@ export function failureOfStatus(request: HttpRequest, answer: Refusal, now: numb
   const response = { status, text: withoutSecrets(answer.text, request).slice(0, KEPT_TEXT) };
   const retryAfterMs = readRetryAfter(pauseOf(answer), now);
   if (isTooMuch(status) || (status === 503 && retryAfterMs !== undefined)) {
-    return new RateLimitedError(text, retryAfterMs, { response });
+    return new RateLimitedError(text, retryAfterMs, { response: { ...response, ...limitsIn(answer) } });
   }
   if (status >= 300 && status < 400) return movedError(request, answer, { response });
   if (status === 401) {
@@ -87,6 +87,11 @@ function endOfQuota({ status, headers }: Refusal): string | undefined {
 function timeIn(value = ''): string | undefined {
   const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z$/.test(value);
   return isTime ? new Date(value).toUTCString() : undefined;
+}
+
+function limitsIn({ headers }: Refusal): Pick<FarAnswer, 'limits'> {
+  const told = Object.entries(headers).filter(([name, value]) => name.includes('ratelimit') && value.length <= 100);
+  return told.length > 0 ? { limits: Object.fromEntries(told.slice(0, 20)) } : {};
 }
 
 /** Seconds or an HTTP date as milliseconds from now; undefined for anything else, for what is past, and for 0. */
