@@ -6,9 +6,10 @@ import { BadPayloadError, ConflictError, NotFoundError, PermanentError, textOf }
 import type { Endpoint, EndpointInput, Endpoints } from './core/gateway.ts';
 import type { EndpointRow } from './core/rows.ts';
 import type { Store } from './core/store.ts';
-import type { Vault } from './core/vault.ts';
+import { endpointKey, type Vault } from './core/vault.ts';
 import type { EndpointDefinition } from './config.ts';
 import type { Egress } from './http/http.ts';
+import { createSmtp } from './http/smtp.ts';
 import { maskSettings, parseSettings, unmaskSettings } from './settings.ts';
 import { createTurns } from './turns.ts';
 
@@ -67,6 +68,7 @@ export async function createEndpoints(
       : deps.destinationTypes.find((each) => each.type === type);
 
   function contextOf(id: string, hosts: readonly string[]): Context {
+    const http = deps.egress.for({ hosts });
     return {
       id,
       webhookUrl: `${deps.publicUrl}/webhooks/${id}`,
@@ -87,8 +89,9 @@ export async function createEndpoints(
           log.error({ endpoint: id, ...fields }, text);
         },
       },
-      http: deps.egress.for({ hosts }),
-      key: (purpose) => vault.key(`endpoint ${id} ${purpose}`),
+      http,
+      smtp: createSmtp({ clock: deps.clock, resolve: (host, port) => http.resolve(host, port) }),
+      key: (purpose) => endpointKey(vault, id, purpose),
       secrets: {
         async load(name) {
           const sealed = await store.read.secret(id, name);

@@ -6,7 +6,7 @@ import {
   messageIdFor,
   replyAddressFor,
   ticketOf,
-} from '../src/connectors/email/addresses.ts';
+} from '../src/core/mail-address.ts';
 import { ticketProof } from '../src/normalizer/thread.ts';
 
 const KEY = Buffer.alloc(32, 7);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageIdFor } from '../src/connectors/email/addresses.ts';
+import { messageIdFor } from '../src/core/mail-address.ts';
 import { automaticOf } from '../src/connectors/email/automatic.ts';
 import { itemsOf } from '../src/connectors/email/envelope.ts';
 import type { Mail } from '../src/connectors/email/mail.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Config } from '../src/connectors/email/config.ts';
 import { createImap } from '../src/connectors/email/imap.ts';
-import { createAccessTokens } from '../src/connectors/email/oauth.ts';
+import { createAccessTokens } from '../src/core/oauth2.ts';
 import type { Http, HttpRequest, HttpResponse } from '../src/core/connector.ts';
 import { AuthExpiredError, PermanentError, RetryableError } from '../src/core/errors.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';

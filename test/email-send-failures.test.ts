@@ -4,8 +4,6 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { setTimeout as realTime } from 'node:timers/promises';
 import type { SMTPServerOptions } from 'smtp-server';
-import type { Smtp } from '../src/connectors/email/config.ts';
-import type { SenderDeps } from '../src/connectors/email/send.ts';
 import {
   AuthExpiredError,
   PermanentError,
@@ -13,10 +11,11 @@ import {
   RetryableError,
   type TributaryError,
 } from '../src/core/errors.ts';
+import type { SmtpServer } from '../src/core/mail-server.ts';
 import { Secret } from '../src/core/secret.ts';
 import { fakeClock } from './fakes/clock.ts';
 import { sealedHttp } from './fakes/context.ts';
-import { answerOf, fileOf, loopback, senderTo } from './fakes/mail-answers.ts';
+import { answerOf, fileOf, loopback, senderTo, type GivenSender } from './fakes/mail-answers.ts';
 import { sampleMessage } from './fakes/samples.ts';
 import { selfSigned } from './fakes/self-signed.ts';
 import { headersOf, smtpError, startSink, type SmtpSink } from './fakes/smtp.ts';
@@ -34,7 +33,7 @@ async function sink(options: Parameters<typeof startSink>[0] = {}): Promise<Smtp
 }
 
 describe('Sending a mail', () => {
-  const failing = async (options: Parameters<typeof startSink>[0], smtp: Partial<Smtp> = {}) => {
+  const failing = async (options: Parameters<typeof startSink>[0], smtp: Partial<SmtpServer> = {}) => {
     const server = await sink(options);
     const reply = answerOf();
     const error = await senderTo(server.port, smtp)
@@ -202,7 +201,7 @@ describe('Sending a mail', () => {
   it('holds the certificate against the name, with TLS from the start and with STARTTLS', async () => {
     for (const secure of [true, false]) {
       const server = await sink({ ...selfSigned, secure, disabledCommands: ['AUTH'] });
-      const send = (smtp: Partial<Smtp>) => senderTo(server.port, { secure, ...smtp }).reply(answerOf());
+      const send = (smtp: Partial<SmtpServer>) => senderTo(server.port, { secure, ...smtp }).reply(answerOf());
       const host = 'desk.example.test';
       await send({ host, tls: { ca: selfSigned.cert } });
       assert.equal(server.mails.length, 1);
@@ -279,7 +278,7 @@ describe('A mail server that goes away', () => {
     if (/^(EHLO|MAIL|RCPT)/.test(line)) return '250 ok';
     return line === 'DATA' ? '354 go on' : undefined;
   };
-  const failure = async (port: number, given: Partial<SenderDeps> = {}, reply = answerOf()) => {
+  const failure = async (port: number, given: GivenSender = {}, reply = answerOf()) => {
     const error = await senderTo(port, {}, given)
       .reply(reply)
       .then(

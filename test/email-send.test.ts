@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
-import type { SenderDeps } from '../src/connectors/email/send.ts';
 import type { Reply } from '../src/core/connector.ts';
 import { PermanentError } from '../src/core/errors.ts';
-import { answerOf, fileOf, PROOF, question, SENDER, senderTo } from './fakes/mail-answers.ts';
+import { answerOf, fileOf, PROOF, question, SENDER, senderTo, type GivenSender } from './fakes/mail-answers.ts';
 import { sampleMessage, sampleTicket } from './fakes/samples.ts';
 import { decodeWords, headersOf, partsOf, startSink, type SmtpSink } from './fakes/smtp.ts';
 
@@ -18,7 +17,7 @@ async function sink(options: Parameters<typeof startSink>[0] = {}): Promise<Smtp
   return started;
 }
 
-async function mailOf(reply: Reply, given: Partial<SenderDeps> = {}) {
+async function mailOf(reply: Reply, given: GivenSender = {}) {
   const server = await sink();
   await senderTo(server.port, {}, given).reply(reply);
   assert.equal(server.mails.length, 1);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { messageIdFor, replyAddressFor } from '../src/connectors/email/addresses.ts';
+import { messageIdFor, replyAddressFor } from '../src/core/mail-address.ts';
 import { itemsOf } from '../src/connectors/email/envelope.ts';
 import type { Mail } from '../src/connectors/email/mail.ts';
 import readMail from '../src/connectors/email/read-worker.ts';

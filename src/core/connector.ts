@@ -5,6 +5,7 @@ import type { Attachment, Identifier, ItemInput } from './envelope.ts';
 import type { Http } from './http.ts';
 import type { HttpAnswer, Payload, WebhookRequest } from './payload.ts';
 import type { Secret } from './secret.ts';
+import type { Smtp } from './smtp.ts';
 import type { Message, Ticket } from './ticket.ts';
 
 export type { Http, HttpRequest, HttpResponse, Seat, Socket } from './http.ts';
@@ -72,6 +73,7 @@ export interface Context {
   readonly clock: Clock;
   readonly log: Log;
   readonly http: Http;
+  readonly smtp: Smtp;
   /** 32 secret bytes of this installation, derived for this endpoint and purpose: the same in every process and after a restart. */
   key(purpose: string): Buffer;
   /** Small secrets that a vendor hands out while it runs (rotated refresh tokens), kept encrypted in the store. */

@@ -47,3 +47,8 @@ export function createVault(master: Secret): Vault {
     key: (purpose) => derive(`key ${purpose}`),
   };
 }
+
+/** The key of an endpoint for a purpose: what `Context.key` gives it. */
+export function endpointKey(vault: Pick<Vault, 'key'>, id: string, purpose: string): Buffer {
+  return vault.key(`endpoint ${id} ${purpose}`);
+}

@@ -1,4 +1,4 @@
-import { hmac } from '../core/signature.ts';
+import { shortProof } from '../core/signature.ts';
 import { equalSecrets } from '../core/secret.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { MessageRow, TicketRow } from '../core/rows.ts';
@@ -34,13 +34,9 @@ export interface Answer {
   readonly reopens: boolean;
 }
 
-/**
- * The proof that goes with a ticket number that we send out: who quotes it has had our message. 128 bits as 26
- * characters of 0-9 and a-v: it stands in mail addresses, whose case doesn't survive everywhere.
- */
+/** The proof that goes with a ticket number that we send out: who quotes it has had our message. */
 export function ticketProof(key: Buffer, number: number): string {
-  const bits = hmac('sha256', key, `ticket ${number}`).toString('hex', 0, 16);
-  return BigInt(`0x${bits}`).toString(32).padStart(26, '0');
+  return shortProof(key, `ticket ${number}`);
 }
 
 /**

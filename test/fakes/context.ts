@@ -49,6 +49,14 @@ export function sealedHttp(): SealedHttp {
   };
 }
 
+/** No mail goes out. */
+function sealedSmtp(): Context['smtp'] {
+  const fail = async (): Promise<never> => {
+    throw new Error('touched the network: a mail');
+  };
+  return { send: fail, test: fail };
+}
+
 export interface FakeContext extends Context {
   readonly clock: FakeClock;
   readonly log: FakeLog;
@@ -85,6 +93,7 @@ export function fakeContext(given: Partial<Omit<FakeContext, 'webhookUrl'>> = {}
     clock: given.clock ?? fakeClock(),
     log: given.log ?? fakeLog(),
     http: given.http ?? sealedHttp(),
+    smtp: given.smtp ?? sealedSmtp(),
     folder: given.folder ?? '/nowhere',
     secrets: given.secrets ?? fakeSecrets(),
     threads: given.threads ?? (async () => []),

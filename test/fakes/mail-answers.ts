@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream';
-import type { Smtp } from '../../src/connectors/email/config.ts';
 import { createSender, type SenderDeps } from '../../src/connectors/email/send.ts';
 import type { Http, Reply } from '../../src/core/connector.ts';
+import type { SmtpServer } from '../../src/core/mail-server.ts';
 import type { Message } from '../../src/core/ticket.ts';
-import { fakeClock } from './clock.ts';
+import { createSmtp } from '../../src/http/smtp.ts';
+import { fakeClock, type FakeClock } from './clock.ts';
 import { sealedHttp } from './context.ts';
 import { sampleMessage, sampleTicket } from './samples.ts';
 
@@ -58,11 +59,20 @@ export function fileOf(id: string, name = 'a', mediaType = 'text/plain'): Messag
 /** A way out where every name is this machine. */
 export const loopback = (): Http => Object.assign(sealedHttp(), { resolve: async () => '127.0.0.1' });
 
-export function senderTo(port: number, smtp: Partial<Smtp> = {}, given: Partial<SenderDeps> = {}) {
+/** `context`: the clock and the way out that mail is sent with. */
+export type GivenSender = Partial<Pick<SenderDeps, 'sender' | 'tokens'>> & {
+  readonly context?: { readonly clock: FakeClock; readonly http: Http };
+};
+
+export function senderTo(
+  port: number,
+  smtp: Partial<SmtpServer> = {},
+  { context = { clock: fakeClock(), http: loopback() }, ...given }: GivenSender = {},
+) {
   return createSender({
     sender: SENDER,
-    smtp: { host: '127.0.0.1', port, secure: false, ...smtp },
-    context: { clock: fakeClock(), http: loopback() },
+    server: { host: '127.0.0.1', port, secure: false, ...smtp },
+    context: { smtp: createSmtp({ clock: context.clock, resolve: context.http.resolve }) },
     ...given,
   });
 }

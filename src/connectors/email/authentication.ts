@@ -1,4 +1,4 @@
-import { domainOf } from './addresses.ts';
+import { domainOf } from '../../core/mail-address.ts';
 import type { Mail } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
 

@@ -1,5 +1,5 @@
 import type { EnvelopeInput } from '../../core/envelope.ts';
-import { isOwnAddress } from './addresses.ts';
+import { isOwnAddress } from '../../core/mail-address.ts';
 import type { Mail } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
 import { isAnswerSubject, isBounceSubject, isBounceText, mayBeAnswer } from './phrases.ts';

@@ -1,10 +1,9 @@
-import { Readable } from 'node:stream';
-import type { MailComposerOptions } from 'nodemailer/lib/mail-composer';
 import type { Reply } from '../../core/connector.ts';
 import { PermanentError } from '../../core/errors.ts';
 import { escapeHtml } from '../../core/escape-html.ts';
+import { isMailbox, isOwnAddress, messageIdFor, replyAddressFor } from '../../core/mail-address.ts';
+import { headerLine, openLater, type OutgoingMail } from '../../core/smtp.ts';
 import type { Message } from '../../core/ticket.ts';
-import { isMailbox, isOwnAddress, messageIdFor, replyAddressFor } from './addresses.ts';
 
 /** What answers say about the channel. */
 export interface Sender {
@@ -15,59 +14,36 @@ export interface Sender {
   readonly plusAddressing: boolean;
 }
 
-/** An answer as mail, and the envelope that it travels in. */
-export interface Mail {
-  /** Without brackets; the same at every try. */
-  readonly messageId: string;
-  readonly to: string;
-  /** At least so many bytes on the wire. */
-  readonly size: number;
-  readonly content: MailComposerOptions;
-}
-
 /** Longest quote, characters. */
 const LONGEST_QUOTE = 20_000;
 const LONGEST_SUBJECT = 250;
 /** What programs put before the subject of an answer: English, German, Scandinavian, Ukrainian, Russian. */
 const ANSWER_MARKS = /^(?:(?:re|aw|antw|sv|vs|odp|відп|на|отв|ha)(?:\[\d{1,3}\])? ?: ?)+/i;
 
-/** Throws `PermanentError` where there is nobody to write to. */
-export function composeMail(sender: Sender, reply: Reply): Mail {
+/** An answer as mail. Throws `PermanentError` where there is nobody to write to. */
+export function composeMail(sender: Sender, reply: Reply): OutgoingMail {
   const { ticket, message, proof, answers } = reply;
   const quoted = { number: ticket.number, proof };
   const to = recipientOf(answers, sender);
-  const messageId = messageIdFor(quoted, reply.id, sender.address);
   const quote = quoteOf(message, answers, ticket.language);
-  const text = quote ? `${message.text}\n\n${quote.text}` : message.text;
-  const html = (message.html ?? toHtml(message.text)) + (quote?.html ?? '');
-  const replyTo = sender.plusAddressing ? replyAddressFor(quoted, sender.address) : undefined;
   const inReplyTo = toMessageId(answers?.externalId);
-  const attachments = message.attachments.map(({ id, name, mediaType }) => ({
-    filename: headerLine(name),
-    contentType: mediaType,
-    content: openLater(() => reply.open(id)),
-  }));
-  const bytes = message.attachments.reduce((sum, { size }) => sum + (size ?? 0), 0);
   return {
-    messageId,
+    messageId: messageIdFor(quoted, reply.id, sender.address),
+    from: { name: sender.fromName ?? '', address: sender.address },
     to,
-    size: Math.ceil((bytes * 4) / 3) + Buffer.byteLength(text) + Buffer.byteLength(html),
-    content: {
-      from: { name: headerLine(sender.fromName ?? ''), address: sender.address },
-      to: { name: '', address: to },
-      ...(replyTo !== undefined && { replyTo: { name: '', address: replyTo } }),
-      subject: subjectOf(reply),
-      date: new Date(message.occurredAt),
-      messageId: `<${messageId}>`,
-      ...(inReplyTo !== undefined && { inReplyTo, references: [...referencesOf(reply, inReplyTo)] }),
-      ...(message.automatic !== null && { headers: AUTOMATIC }),
-      text,
-      html,
-      attachments,
-      // Nothing in an answer is to be fetched or read from disk on its way.
-      disableFileAccess: true,
-      disableUrlAccess: true,
-    },
+    replyTo: sender.plusAddressing ? replyAddressFor(quoted, sender.address) : undefined,
+    subject: subjectOf(reply),
+    date: new Date(message.occurredAt),
+    ...(inReplyTo !== undefined && { inReplyTo, references: referencesOf(reply, inReplyTo) }),
+    ...(message.automatic !== null && { headers: AUTOMATIC }),
+    text: quote ? `${message.text}\n\n${quote.text}` : message.text,
+    html: (message.html ?? toHtml(message.text)) + (quote?.html ?? ''),
+    files: message.attachments.map(({ id, name, mediaType, size }) => ({
+      name,
+      mediaType,
+      size: size ?? 0,
+      content: openLater(() => reply.open(id)),
+    })),
   };
 }
 
@@ -147,20 +123,4 @@ function attribution(answers: Message, language: string | null): string {
 
 function toHtml(text: string): string {
   return `<div>${escapeHtml(text).replaceAll('\n', '<br>\n')}</div>`;
-}
-
-/** One line without control characters, whatever strangers put into names and subjects. */
-function headerLine(text: string): string {
-  return text
-    .replaceAll(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
-}
-
-/** Bytes that are opened when they are read: a mail that fails before leaves nothing open. */
-function openLater(open: () => Promise<Readable>): Readable {
-  async function* bytes() {
-    yield* await open();
-  }
-  return Readable.from(bytes(), { objectMode: false });
 }

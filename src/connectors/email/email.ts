@@ -2,14 +2,15 @@ import type { AccessTokens } from '../../core/access-tokens.ts';
 import { defineConnector } from '../../core/connector.ts';
 import type { CanReply, Channel, Context } from '../../core/connector.ts';
 import type { ItemInput } from '../../core/envelope.ts';
+import type { OAuth2 } from '../../core/mail-server.ts';
+import { createAccessTokens } from '../../core/oauth2.ts';
 import type { Payload } from '../../core/payload.ts';
 import type { Message } from '../../core/ticket.ts';
-import { Config, usesPlusAddressing, type OAuth2 } from './config.ts';
+import { Config, usesPlusAddressing } from './config.ts';
 import { createHook } from './hooks/hook.ts';
 import { noteFromSes } from './hooks/ses.ts';
 import { createImap } from './imap.ts';
 import { createListener } from './listen.ts';
-import { createAccessTokens } from './oauth.ts';
 import { createReader } from './read.ts';
 import { createSender } from './send.ts';
 
@@ -76,7 +77,7 @@ function senderOf(config: Config, context: Context, tokens: TokenSource) {
   const { smtp, address, fromName, aliases } = config;
   if (!smtp) return undefined;
   const sender = { address, fromName, aliases, plusAddressing: usesPlusAddressing(config) };
-  return createSender({ sender, smtp, context, tokens: smtp.oauth2 && tokens(smtp.oauth2) });
+  return createSender({ sender, server: smtp, context, tokens: smtp.oauth2 && tokens(smtp.oauth2) });
 }
 
 type TokenSource = (oauth2: OAuth2) => AccessTokens;

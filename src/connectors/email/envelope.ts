@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
-import { isOwnAddress, looksLikeOurs } from './addresses.ts';
+import { isOwnAddress, looksLikeOurs } from '../../core/mail-address.ts';
 import { automaticOf, type Automatic } from './automatic.ts';
 import { contentOf, passedOnFields } from './content.ts';
 import type { Mail, MailAddress } from './mail.ts';

@@ -1,7 +1,8 @@
 import type { ImapFlow, ImapFlowOptions } from 'imapflow';
 import type { AccessTokens } from '../../core/access-tokens.ts';
 import type { Context } from '../../core/connector.ts';
-import { isLoopback, portOf, tlsOptions, type Imap } from './config.ts';
+import { isLoopback, portOf, tlsOptions } from '../../core/mail-server.ts';
+import type { Imap } from './config.ts';
 import { toImapError } from './imap-errors.ts';
 import { answered } from './imap-patience.ts';
 

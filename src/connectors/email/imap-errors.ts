@@ -1,5 +1,6 @@
 import { AuthExpiredError, RateLimitedError, RetryableError, TributaryError } from '../../core/errors.ts';
-import { portOf, withoutPassword, type Imap } from './config.ts';
+import { portOf, withoutPassword } from '../../core/mail-server.ts';
+import type { Imap } from './config.ts';
 
 /** What the client tells us of an error; all of it may be missing. */
 interface Details {

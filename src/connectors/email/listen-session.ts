@@ -1,7 +1,7 @@
 import type { SMTPServer, SMTPServerDataStream, SMTPServerOptions, SMTPServerSession } from 'smtp-server';
 import type { Context, Raw } from '../../core/connector.ts';
 import { textOf } from '../../core/errors.ts';
-import { isOwnAddress } from './addresses.ts';
+import { isOwnAddress } from '../../core/mail-address.ts';
 
 /** Of one listener. */
 const LIMITS = {

@@ -1,4 +1,4 @@
-import { isMailbox, isOwnAddress } from './addresses.ts';
+import { isMailbox, isOwnAddress } from '../../core/mail-address.ts';
 import { isAuthentic } from './authentication.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf } from './mail.ts';

@@ -1,5 +1,5 @@
 import type { ItemInput } from '../../core/envelope.ts';
-import { looksLikeOurs } from './addresses.ts';
+import { looksLikeOurs } from '../../core/mail-address.ts';
 import type { Automatic } from './automatic.ts';
 import type { Mail } from './mail.ts';
 import { isDelay } from './phrases.ts';

@@ -1,5 +1,5 @@
 import type { EnvelopeInput } from '../../core/envelope.ts';
-import { isOwnAddress } from './addresses.ts';
+import { isOwnAddress } from '../../core/mail-address.ts';
 import { isAuthentic } from './authentication.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf } from './mail.ts';

@@ -1,5 +1,5 @@
 import type { EnvelopeInput } from '../../core/envelope.ts';
-import { ticketOf } from './addresses.ts';
+import { ticketOf } from '../../core/mail-address.ts';
 import type { Mail } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
 import { isOneOf, type SubjectKey } from './rules.ts';

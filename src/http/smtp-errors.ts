@@ -5,8 +5,8 @@ import {
   RetryableError,
   TributaryError,
   type ErrorDetails,
-} from '../../core/errors.ts';
-import { withoutPassword, type Smtp } from './config.ts';
+} from '../core/errors.ts';
+import { withoutPassword, type SmtpServer } from '../core/mail-server.ts';
 
 /** What nodemailer adds to its errors. */
 interface SmtpFailure extends Error {
@@ -25,7 +25,7 @@ export interface Progress {
 }
 
 /** Failures of SMTP in the words of the house; the table stands in docs/channels/email.md. */
-export function toSendError(thrown: unknown, smtp: Smtp, progress: Progress): Error {
+export function toSendError(thrown: unknown, smtp: SmtpServer, progress: Progress): Error {
   if (thrown instanceof TributaryError) return thrown;
   const server = smtp.host;
   const failure = withoutCredentials((thrown ?? new Error('failed without a reason')) as SmtpFailure, smtp);
@@ -39,7 +39,7 @@ export function toSendError(thrown: unknown, smtp: Smtp, progress: Progress): Er
 }
 
 /** What a server says of a login may hold the login. */
-function withoutCredentials(failure: SmtpFailure, smtp: Smtp): SmtpFailure {
+function withoutCredentials(failure: SmtpFailure, smtp: SmtpServer): SmtpFailure {
   const { response } = failure;
   const message = withoutPassword(smtp, failure.message);
   return {
@@ -61,7 +61,10 @@ function asksForPause({ command }: SmtpFailure, status: number): boolean {
 function withoutAnswer(failure: SmtpFailure, server: string, { handedOver }: Progress): Error {
   const code = failure.originalCode ?? failure.code ?? '';
   if (failure.code === 'EMESSAGE') {
-    return new PermanentError(`the answer is larger than ${server} takes: ${failure.message}`, { hint: SMALLER });
+    return new PermanentError(`the answer is larger than ${server} takes: ${failure.message}`, {
+      hint: SMALLER,
+      response: { status: 552, text: failure.message },
+    });
   }
   if (failure.code === 'EAUTH') return new AuthExpiredError(`${server}: ${failure.message}`, { hint: LOGIN });
   const hint = hintOf(code, failure);
@@ -93,10 +96,10 @@ function refusedForGood(failure: SmtpFailure, text: string, status: number, deta
   const tooLarge = (status === 552 && command !== 'RCPT TO') || response.includes('5.3.4');
   if (tooLarge) return new PermanentError(text, { ...details, hint: SMALLER });
   if (command === 'RCPT TO') {
-    return new PermanentError(text, { ...details, hint: 'Ask the customer for an address that takes mail.' });
+    return new PermanentError(text, { ...details, hint: 'Is the address right? Ask for one that takes mail.' });
   }
   if (command === 'MAIL FROM') {
-    return new PermanentError(text, { ...details, hint: 'May this login send from the address of the channel?' });
+    return new PermanentError(text, { ...details, hint: 'May this login send from that address?' });
   }
   if (command === 'DATA') return new PermanentError(text, details);
   // It didn't want to talk to us at all: that says nothing about this mail.

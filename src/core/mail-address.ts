@@ -1,3 +1,5 @@
+import { shortProof } from './signature.ts';
+
 /** Our own Message-IDs and reply addresses: both carry the ticket's number with its proof. */
 
 /** What an answer quotes of a ticket, as `Thread.ticket` takes it. */
@@ -8,6 +10,8 @@ export interface QuotedTicket {
 
 /** What stands in front of the @, or behind the + in it. Mail servers may change its case on the way. */
 const TAG = /^t(\d{1,15})\.([0-9a-v]{26})$/i;
+/** The same where colleagues answer: what a customer was given proves nothing there. */
+const AWAITED_TAG = /^a(\d{1,15})\.([0-9a-v]{26})$/i;
 const OUR_ID = /^<?(t\d{1,15}\.[0-9a-v]{26})\.[\w-]{1,64}@/i;
 /** RFC 5321 4.5.3.1.1. */
 const LONGEST_LOCAL_PART = 64;
@@ -31,14 +35,34 @@ export function replyAddressFor(ticket: QuotedTicket, address: string): string |
  */
 export function ticketOf(addresses: readonly string[], references: readonly string[]): QuotedTicket | undefined {
   for (const address of addresses) {
-    const quoted = address.length <= LONGEST ? quotedIn(localPartOf(address).split('+').at(-1) ?? '') : undefined;
+    const quoted = address.length <= LONGEST ? quotedIn(tagOf(address), TAG) : undefined;
     if (quoted) return quoted;
   }
   for (const reference of references.toReversed()) {
-    const quoted = reference.length <= LONGEST ? quotedIn(OUR_ID.exec(reference)?.[1] ?? '') : undefined;
+    const quoted = reference.length <= LONGEST ? quotedIn(OUR_ID.exec(reference)?.[1] ?? '', TAG) : undefined;
     if (quoted) return quoted;
   }
   return undefined;
+}
+
+/** Purpose of the key (`Context.key`) that a destination proves its addresses for answers with. */
+export const ANSWERS_KEY = 'answers';
+/** Longest local part that such addresses can be made of: what stands behind it mustn't be cut. */
+export const LONGEST_FOR_ANSWERS = 24;
+
+/** Whoever quotes it with the number was given it by that destination. */
+export function answerProof(key: Buffer, number: number): string {
+  return shortProof(key, `answer ${number}`);
+}
+
+/** `support+a1001.proof@example.com`: where a colleague answers what a destination has sent him. */
+export function answerAddressFor(ticket: QuotedTicket, address: string): string {
+  return `${localPartOf(address)}+a${ticket.number}.${ticket.proof}@${domainOf(address)}`;
+}
+
+/** What such an address quotes; nothing is proven yet. */
+export function awaitedAt(address: string): QuotedTicket | undefined {
+  return address.length <= LONGEST ? quotedIn(tagOf(address), AWAITED_TAG) : undefined;
 }
 
 /** Whether a Message-ID has the form of ours. */
@@ -63,11 +87,15 @@ export function domainOf(address: string): string {
   return address.slice(address.lastIndexOf('@') + 1);
 }
 
-function localPartOf(address: string): string {
+export function localPartOf(address: string): string {
   return address.slice(0, Math.max(0, address.lastIndexOf('@')));
 }
 
-function quotedIn(tag: string): QuotedTicket | undefined {
-  const [, number = '', proof = ''] = TAG.exec(tag) ?? [];
+function tagOf(address: string): string {
+  return localPartOf(address).split('+').at(-1) ?? '';
+}
+
+function quotedIn(tag: string, pattern: RegExp): QuotedTicket | undefined {
+  const [, number = '', proof = ''] = pattern.exec(tag) ?? [];
   return Number(number) >= 1 ? { number: Number(number), proof: proof.toLowerCase() } : undefined;
 }

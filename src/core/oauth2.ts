@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { keepAccessTokens } from '../../core/access-tokens.ts';
-import type { AccessToken, AccessTokens } from '../../core/access-tokens.ts';
-import type { Context, HttpRequest } from '../../core/connector.ts';
-import { AuthExpiredError, RetryableError, TributaryError } from '../../core/errors.ts';
-import { parseJson } from '../../core/json.ts';
-import type { OAuth2 } from './config.ts';
+import { keepAccessTokens } from './access-tokens.ts';
+import type { AccessToken, AccessTokens } from './access-tokens.ts';
+import type { Context, HttpRequest } from './connector.ts';
+import { AuthExpiredError, RetryableError, TributaryError } from './errors.ts';
+import { parseJson } from './json.ts';
+import type { OAuth2 } from './mail-server.ts';
 
 const Granted = z.object({
   access_token: z.string().min(1),
