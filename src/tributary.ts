@@ -11,8 +11,9 @@ import type { Log } from './core/connector.ts';
 import { PermanentError } from './core/errors.ts';
 import type { Gateway } from './core/gateway.ts';
 import { createIds, timeOf } from './core/id.ts';
+import { ANSWERS_KEY } from './core/mail-address.ts';
 import { Secret } from './core/secret.ts';
-import { createVault } from './core/vault.ts';
+import { createVault, endpointKey } from './core/vault.ts';
 import { destinationTypes } from './dispatch/index.ts';
 import { routingOf, targetsOf } from './dispatch/routes.ts';
 import { announceEnding } from './dispatch/settled.ts';
@@ -171,6 +172,7 @@ async function start(
     policy,
     country: config.country,
     proofKey,
+    awaiting: () => endpoints.all('destination').map(({ id }) => ({ id, key: endpointKey(vault, id, ANSWERS_KEY) })),
     threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
     wake: (id) => {
       runner.wake(id);

@@ -115,6 +115,18 @@ const common = {
   automatic: z.enum(automatics).optional(),
   /** It goes into a ticket that is there, and neither opens nor wakes one; without one it is `ignored`. A replay opens one. */
   quiet: z.boolean().optional(),
+  /**
+   * It names an address at which a destination awaits answers: our number and proof as they stand there. `reply`, `note`:
+   * the platform proves that a colleague wrote it, no machine, to that address or to others as well. `echo`: it is the mail
+   * that asked for an answer. `unproven`: any other.
+   */
+  awaited: z
+    .strictObject({
+      number: z.number().int().min(1),
+      proof: z.string().max(200),
+      as: z.enum(['reply', 'note', 'echo', 'unproven']),
+    })
+    .optional(),
   /** Of an answer given elsewhere, where the vendor keeps one (below a review): those before it in its thread are gone. */
   replaces: z.boolean().optional(),
 };

@@ -43,3 +43,6 @@ export function markIn(html: string): string | undefined {
   const [, mark] = href.includes('/t/tkt_') ? href.split('#') : [];
   return mark !== undefined && /^[a-z]{3}_[\w.-]{1,200}$/.test(mark) ? mark : undefined;
 }
+
+/** First line of a mail that asks colleagues for an answer: nothing from here on goes to the customer. */
+export const ANSWER_ABOVE = '##- Answer above this line -##';

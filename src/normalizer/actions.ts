@@ -10,8 +10,18 @@ import { fileAttachments } from './attach.ts';
 import { closedAt } from './status.ts';
 
 /** What changes something here. */
-export type AgentAction = Extract<Action, { at: number }>;
-type Said = Extract<AgentAction, { text: string }>;
+export type AgentAction = Extract<Action, { at: number }> & { readonly mailed?: Mailed };
+
+/** Of what came by mail instead of from the destination itself. */
+export interface Mailed {
+  /** The destination that asked for it. */
+  readonly destination: string;
+  readonly ticketId: string;
+  /** No other help desk hears of it: whoever wrote it may be anybody, or a machine. */
+  readonly inside?: true;
+}
+
+type Said = Extract<Action, { text: string }> & { readonly mailed?: Mailed };
 
 /** Through which channel an answer goes, and whether it can. */
 export type Way = Pick<CanReply, 'allowed' | 'reason'> & { readonly channel: string };
@@ -23,13 +33,13 @@ export function isAgentAction(item: { readonly kind: string }): item is AgentAct
   return item.kind === 'reply' || item.kind === 'note' || item.kind === 'status';
 }
 
-/** Our ticket under the name that it has in a destination; the one that it was merged into. */
-export async function ticketThere(
+/** Our ticket that an action is about, by the name that it has in its destination; the one that it was merged into. */
+export async function ticketOf(
   tx: Transaction,
-  destinationId: string,
-  name: string,
+  { mailed, ticket: name }: Pick<AgentAction, 'mailed' | 'ticket'>,
+  endpointId: string,
 ): Promise<TicketRow | undefined> {
-  let id: string | null | undefined = await tx.ticketOfLink(destinationId, name);
+  let id: string | null | undefined = mailed ? mailed.ticketId : await tx.ticketOfLink(endpointId, name);
   let ticket: TicketRow | undefined;
   for (; id; id = ticket?.mergedInto) ticket = await tx.ticket(id);
   return ticket;
@@ -43,17 +53,23 @@ export async function acceptAction(
   source: Source,
   deps: { readonly newId: NewId; readonly ways: Ways },
 ): Promise<Accepted> {
-  const ticket = await ticketThere(tx, source.endpointId, action.ticket);
+  const ticket = await ticketOf(tx, action, source.endpointId);
   if (!ticket)
     return { outcome: 'ignored', externalId: action.id, reason: `no ticket of ours is ${action.ticket} there` };
   const about = { externalId: action.id, ticketId: ticket.id, ticketNumber: ticket.number };
   const messageId = action.kind === 'status' ? null : deps.newId('msg');
-  if (!(await tx.saveAction(source.endpointId, action.id, messageId, source.receivedAt))) {
+  const { origin } = hearersOf(action, source);
+  if (!(await tx.saveAction(origin, action.id, messageId, source.receivedAt))) {
     return { ...about, outcome: 'duplicate', reason: `${action.kind} ${action.id} was done before` };
   }
   if (action.kind === 'status') return { ...about, ...(await setStatus(tx, announcer, action, ticket, source)) };
   await say(tx, announcer, { action, ticket, id: messageId ?? '' }, source, deps);
   return { ...about, outcome: 'appended', reason: `${action.kind} by ${action.agent}`, messageId: messageId ?? '' };
+}
+
+/** `origin`: the destination that it was done in, or that asked for it, and has it. */
+function hearersOf({ mailed }: Pick<AgentAction, 'mailed'>, { endpointId }: Source) {
+  return mailed ? { origin: mailed.destination, inside: mailed.inside } : { origin: endpointId };
 }
 
 /** How far the clocks of a help desk and ours may be apart, milliseconds. */
@@ -93,7 +109,8 @@ async function say(
   source: Source,
   deps: { readonly newId: NewId; readonly ways: Ways },
 ): Promise<void> {
-  const { endpointId: origin, payloadId, receivedAt: now } = source;
+  const { endpointId, payloadId, receivedAt: now } = source;
+  const { origin, inside } = hearersOf(action, source);
   const ticketId = ticket.id;
   const way = action.kind === 'reply' ? (deps.ways.get(action.id) ?? nowhere(ticket)) : undefined;
   const message = {
@@ -109,10 +126,10 @@ async function say(
     occurredAt: action.at,
   } as const;
   const { version } = await insertOutgoing(tx, ticket, message, action.agent, { newId: deps.newId, now });
-  await fileAttachments(tx, announcer, action, { id, endpointId: origin, payloadId, newId: deps.newId, known: [] });
+  await fileAttachments(tx, announcer, action, { id, endpointId, payloadId, newId: deps.newId, known: [] });
   const about = { ticket, kind: message.kind };
   if (!way) {
-    await announcer.change({ type: 'note.created', version, ticketId, messageId: id }, { ...about, origin });
+    await announcer.change({ type: 'note.created', version, ticketId, messageId: id }, { ...about, origin, inside });
     return;
   }
   if (way.allowed) {

@@ -21,6 +21,8 @@ export interface Announcer {
       readonly ticket: TicketRow;
       readonly kind?: string;
       readonly origin?: string;
+      /** Help desks don't hear of it. */
+      readonly inside?: true | undefined;
       /** Not passed on before. */
       readonly dueAt?: number;
     },
@@ -88,7 +90,7 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
         tags: ticket.tags,
       };
       for (const target of deps.targetsOf(facts)) {
-        if (target.id === about?.origin) continue;
+        if (target.id === about?.origin || (about?.inside && target.carries === 'tickets')) continue;
         const kind = taskKindOf(target, row.type, about?.kind);
         if (!kind) continue;
         await task({

@@ -5,10 +5,11 @@ import { Item } from '../core/envelope.ts';
 import { BadPayloadError, NotFoundError, RetryableError, textOf } from '../core/errors.ts';
 import type { Endpoint } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
+import type { AgentAction } from './actions.ts';
 import { canonicalAction } from './canonical.ts';
 
 /** One thing that a payload says: of customers, where it comes from a channel; of agents, from a destination. */
-export type Unit = Item | Action;
+export type Unit = Item | AgentAction;
 
 /**
  * What a payload says, in canonical form, and never nothing: what can't be read is one `broken` item, what

@@ -6,15 +6,16 @@ import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
 import type { PayloadRow } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
-import { isAgentAction, ticketThere, type Way } from './actions.ts';
+import { isAgentAction, ticketOf, type Way } from './actions.ts';
 import type { Accepted, AcceptDeps, Source } from './accept.ts';
 import { writeAndAnnounce, type AnnounceDeps } from './announce.ts';
 import { createChannelChoice } from './answer.ts';
+import { createAwaited, type AwaitedDeps } from './awaited.ts';
 import { createCanonical } from './canonical.ts';
 import { acceptUnit, eventOf, isUnread, locksOf, type Filed, type Filing } from './filing.ts';
 import { broken, itemsOf, type Unit } from './read.ts';
 
-export interface ReceiveDeps extends AnnounceDeps, AcceptDeps {
+export interface ReceiveDeps extends AnnounceDeps, AcceptDeps, AwaitedDeps {
   readonly store: Store;
   /** Files what was read, where that is done. */
   readonly file: (filing: Filing) => Promise<Filed>;
@@ -36,6 +37,7 @@ export function createIntake(given: ReceiveDeps): Intake {
   const deps = { ...given, toCanonical: createCanonical(given.country) };
   const { store } = deps;
   const { chooseChannel } = createChannelChoice(deps);
+  const toAwaited = createAwaited(deps);
 
   function endpointOf(id: string): Endpoint {
     const endpoint = deps.endpointOf(id);
@@ -43,9 +45,15 @@ export function createIntake(given: ReceiveDeps): Intake {
     return endpoint;
   }
 
+  async function unitsOf(endpoint: Endpoint, payload: Payload): Promise<Unit[]> {
+    const units: Unit[] = [];
+    for (const each of await itemsOf(deps, endpoint, payload)) units.push(await toAwaited(each, payload.receivedAt));
+    return units;
+  }
+
   async function receive(payload: Payload, fetched?: Fetched): Promise<Receipt> {
     const endpoint = endpointOf(payload.endpointId);
-    const items = await itemsOf(deps, endpoint, payload);
+    const items = await unitsOf(endpoint, payload);
     const large = payload.body.length > INLINE_BYTES;
     // Written and synced before the commit that points to it.
     const blob = large ? (await store.blobs.save(payload.body, payload.body.length)).sha256 : undefined;
@@ -78,11 +86,11 @@ export function createIntake(given: ReceiveDeps): Intake {
   }
 
   /** Through which channels answers go: asked before the transaction, since a channel may have to look. */
-  async function waysOf(destinationId: string, items: readonly Unit[]): Promise<ReadonlyMap<string, Way>> {
+  async function waysOf(endpointId: string, items: readonly Unit[]): Promise<ReadonlyMap<string, Way>> {
     const ways = new Map<string, Way>();
     for (const item of items) {
       if (item.kind !== 'reply') continue;
-      const ticket = await store.write([], (tx) => ticketThere(tx, destinationId, item.ticket));
+      const ticket = await store.write([], (tx) => ticketOf(tx, item, endpointId));
       if (ticket) ways.set(item.id, await chooseChannel(ticket.id, {}));
     }
     return ways;
@@ -101,7 +109,7 @@ export function createIntake(given: ReceiveDeps): Intake {
         });
       }
       const endpoint = endpointOf(event.endpoint);
-      const items = await itemsOf(deps, endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
+      const items = await unitsOf(endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
       // A payload that could not be read at all has one event for everything that it says now.
       const unread = row.units !== items.length;
       const chosen = unread ? items : items.slice(event.item, event.item + 1);

@@ -8,6 +8,7 @@ import type { Endpoint, Intake } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Target } from '../../src/core/gateway.ts';
+import type { AwaitedDeps } from '../../src/normalizer/awaited.ts';
 import { createDesk } from '../../src/normalizer/desk.ts';
 import { file } from '../../src/normalizer/filing.ts';
 import { createIntake } from '../../src/normalizer/receive.ts';
@@ -47,6 +48,8 @@ export async function openFiling(
     readonly store?: Store;
     readonly log?: Log;
     readonly wake?: (endpointId: string) => void;
+    /** Destinations that await answers by mail. */
+    readonly awaiting?: AwaitedDeps['awaiting'];
     /** The destination of an id; every other id is a channel's. */
     readonly destinationOf?: (id: string) => Endpoint | undefined;
     /** Instead of one whose payloads are the items themselves. */
@@ -93,6 +96,7 @@ export async function openFiling(
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',
     wake: options.wake ?? (() => undefined),
+    awaiting: options.awaiting ?? (() => []),
   });
   return {
     store,

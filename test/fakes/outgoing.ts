@@ -10,6 +10,7 @@ import { createDownload, openAttachment } from '../../src/dispatch/files.ts';
 import { createProfile } from '../../src/dispatch/profile.ts';
 import { createReply } from '../../src/dispatch/reply.ts';
 import { announceEnding } from '../../src/dispatch/settled.ts';
+import type { AwaitedDeps } from '../../src/normalizer/awaited.ts';
 import { cleanLine } from '../../src/normalizer/canonical.ts';
 import { settleEarly } from '../../src/normalizer/early.ts';
 import { replaceOthers } from '../../src/normalizer/replaced.ts';
@@ -41,11 +42,12 @@ export interface Outgoing extends Filing {
   changes(): Promise<readonly Change[]>;
 }
 
-/** `targets`: the destinations that everything goes to; `channel`: what comes in knows it as its channel. */
+/** `targets`: the destinations that everything goes to; `channel`: what comes in knows it as its channel; `awaiting`: see `openFiling`. */
 export async function openOutgoing(
   targets: readonly Target[],
   capabilities: Partial<DestinationType['capabilities']> = {},
-  channel?: Omit<Channel, 'normalize'>,
+  channel?: Partial<Channel>,
+  awaiting?: AwaitedDeps['awaiting'],
 ): Promise<Outgoing> {
   const normalize = (payload: { body: Buffer }) => JSON.parse(payload.body.toString()) as ItemInput[];
   const endpoints = new Map<string, Endpoint>();
@@ -53,6 +55,7 @@ export async function openOutgoing(
     targets,
     destinationOf: (id) => (endpoints.get(id)?.role === 'destination' ? endpoints.get(id) : undefined),
     ...(channel && { channel: { normalize, ...channel } }),
+    ...(awaiting && { awaiting }),
   });
   const { store, clock } = filing;
   const type = {

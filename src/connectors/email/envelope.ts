@@ -3,6 +3,7 @@ import type { EnvelopeInput, ItemInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
 import { isOwnAddress, looksLikeOurs } from '../../core/mail-address.ts';
 import { automaticOf, type Automatic } from './automatic.ts';
+import { answerIn, awaitedIn } from './awaited.ts';
 import { contentOf, passedOnFields } from './content.ts';
 import type { Mail, MailAddress } from './mail.ts';
 import { headerOf, headersOf } from './mail.ts';
@@ -32,9 +33,12 @@ export function itemsOf(mail: Mail, payload: Payload, rules: Rules): ItemInput[]
   const references = referencesOf(mail, machine === undefined ? '' : mail.report.about);
   const receipt = receiptOf(mail, machine, references, timeOf(mail, payload));
   if (receipt) return [receipt];
-  const direction = role === 'sent' || role === 'agent' ? 'outbound' : 'inbound';
   const envelope = envelopeOf(mail, payload, { messageId, writer, references, rules });
-  return [{ kind: 'message', ...envelope, ...asMachine(machine, rules), direction }];
+  const awaited = awaitedIn(mail, { isColleague: role === 'agent' && machine === undefined });
+  // What a colleague writes to an address that is nobody's (any more) is a question, which people see.
+  const isSent = !awaited && (role === 'sent' || role === 'agent');
+  const direction = isSent ? 'outbound' : 'inbound';
+  return [{ kind: 'message', ...envelope, ...asMachine(machine, rules), ...asAwaited(awaited, mail), direction }];
 }
 
 /** What somebody said on a portal. There it is answered, so nobody is written to, and it is a conversation of its own. */
@@ -62,6 +66,15 @@ function portalItem(
     fields: { ...envelope.fields, ...fields },
   };
   return review ? { kind: 'review', ...said, review } : { kind: 'message', ...said, automatic: 'notification' };
+}
+
+function asAwaited(
+  awaited: EnvelopeInput['awaited'],
+  mail: Mail,
+): Pick<EnvelopeInput, 'awaited' | 'textFull'> & { readonly text?: string } {
+  if (!awaited) return {};
+  const isAnswer = awaited.as === 'reply' || awaited.as === 'note';
+  return { awaited, ...(isAnswer && { text: answerIn(mail), textFull: mail.text }) };
 }
 
 function withRemark(writer: Writer, remark: string | undefined): Writer {
