@@ -59,6 +59,17 @@ describe('what becomes of a message that a help desk has already', () => {
     assert.equal(new Set([id, ...said.map(([each]) => each)]).size, 3);
   });
 
+  it('goes to where its ticket is now, after that was merged into another one', async () => {
+    const [first] = await write('m1', 'two pieces');
+    const [other] = await out.file(message('telegram|2', { externalId: 'm2', text: 'hello' }));
+    await out.pass(2 * SECOND);
+    await out.desk.mergeTickets(first!.ticketId!, other!.ticketId!, 'usr_1');
+    await out.pass(2 * SECOND);
+    await write('m1', 'three pieces', 1);
+    await out.pass(2 * SECOND);
+    assert.deepEqual(texts(), [['two pieces'], ['hello', 'three pieces']]);
+  });
+
   it('goes once: what has yet to be delivered says it already', async () => {
     await write('m1', 'two pieces');
     await write('m1', 'three pieces', 1);
@@ -140,7 +151,7 @@ describe('what becomes of a message that a help desk has already', () => {
     await write('m1', 'two', 1);
     await out.pass(2 * SECOND);
     const { id } = (await out.store.read.messages(first!.ticketId!, { limit: 1 })).data[0]!;
-    const deliveries = await out.store.write([], (tx) => tx.deliveriesOf(first!.ticketId!, id));
+    const deliveries = await out.store.write([], (tx) => tx.deliveriesOf(id));
     assert.deepEqual(
       deliveries.map(({ state }) => state),
       ['delivered'],

@@ -5,7 +5,6 @@ import type { ActionInput } from '../src/core/action.ts';
 import type { Destination } from '../src/core/destination.ts';
 import { AuthExpiredError, PermanentError } from '../src/core/errors.ts';
 import type { Payload } from '../src/core/payload.ts';
-import type { Message } from '../src/core/ticket.ts';
 import { freshdesk } from '../src/dispatch/freshdesk/freshdesk.ts';
 import { createHttp, type Egress } from '../src/http/http.ts';
 import { fakeContext } from './fakes/context.ts';
@@ -339,7 +338,7 @@ describe('Freshdesk as a destination', () => {
     const [first] = (await out.store.read.messages(ticket.id, { limit: 1 })).data;
     const customer = (await out.store.read.customer(ticket.customer.id))!;
     const file = { id: 'att_1', name: 'a.txt', mediaType: 'text/plain', size: 5, state: 'stored' } as const;
-    const attachments = [{ ...file, url: '/a', inline: false, cid: null, error: null }] as Message['attachments'];
+    const attachments = [{ ...file, url: '/a', inline: false, error: null }];
     const note = { ...first!, kind: 'note', direction: 'outbound', text: 'he never pays', attachments } as const;
     const open_ = async () => Readable.from([Buffer.from('bytes')]);
     const about = { id: 'x', ticket: { ...ticket, id: 'tkt_2' }, customer, open: open_ };

@@ -9,13 +9,12 @@ export interface FollowingStatements {
   wakeDeliveries(ticketId: string, messageId: string, now: number): Promise<readonly TaskRefRow[]>;
   /** Whether a file is still to follow its message to a destination. */
   isToFollow(attachmentId: string, destinationId: string): Promise<boolean>;
-  /** How the deliveries of a message itself stand. */
+  /** How the deliveries of a message itself stand, whichever ticket it was in when they began. */
   deliveriesOf(
-    ticketId: string,
     messageId: string,
   ): Promise<readonly { readonly endpointId: string; readonly state: TaskState; readonly uncertain: number }[]>;
   /** Whether a change of a message after this one is on its way to a destination, or there. */
-  hasLaterNews(news: Pick<Task, 'ticketId' | 'messageId' | 'endpointId' | 'changeSeq'>): Promise<boolean>;
+  hasLaterNews(news: Pick<Task, 'messageId' | 'endpointId' | 'changeSeq'>): Promise<boolean>;
   /** Whether a status was written to a ticket in a destination since a time, or is on its way there. */
   wroteStatus(ticketId: string, destinationId: string, since: number): Promise<boolean>;
   /** Whether a status that a ticket got after this one was told to a destination. */

@@ -199,7 +199,7 @@ async function withoutLater(deps: DeliverDeps, task: Task, message: Message): Pr
 async function newsOf(store: Store, task: Task, message: Message): Promise<Message | undefined> {
   const { endpointId, attachmentId, changeSeq } = task;
   const [deliveries, isOutdated] = await store.write([], async (tx) => [
-    await tx.deliveriesOf(message.ticketId ?? '', message.id),
+    await tx.deliveriesOf(message.id),
     changeSeq !== null && (await tx.hasLaterNews(task)),
   ]);
   const mine = deliveries.filter((each) => each.endpointId === endpointId);

@@ -88,7 +88,7 @@ async function sendAfterAll(
   { id: messageId, ticketId }: MessageRow,
   attachmentId: string,
 ): Promise<void> {
-  for (const { endpointId, state } of await tx.deliveriesOf(ticketId, messageId)) {
+  for (const { endpointId, state } of await tx.deliveriesOf(messageId)) {
     if (state !== 'delivered' || (await tx.isToFollow(attachmentId, endpointId))) continue;
     await announcer.task({ kind: 'deliver', type: 'message.updated', endpointId, ticketId, messageId, attachmentId });
   }

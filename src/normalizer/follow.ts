@@ -11,7 +11,7 @@ export async function follow(
   { id: messageId, ticketId }: { readonly id: string; readonly ticketId: string },
   news: News,
 ): Promise<void> {
-  const deliveries = await tx.deliveriesOf(ticketId, messageId);
+  const deliveries = await tx.deliveriesOf(messageId);
   // One that has yet to begin will find the message as it is then; one of unknown outcome may be there already.
   const begun = deliveries.filter(
     ({ state, uncertain }) => state === 'delivered' || state === 'delivering' || uncertain === 1,

@@ -20,7 +20,7 @@ export async function acceptAgain(
   const content = contentOf(envelope);
   if (content.revision > known.revision && sameContent(known, content) && (await hasFiles(tx, known, envelope))) {
     // A help desk finds a message of unknown outcome by its revision: that stays while it is on its way.
-    const deliveries = await tx.deliveriesOf(known.ticketId, known.id);
+    const deliveries = await tx.deliveriesOf(known.id);
     const isOnItsWay = deliveries.some(({ state }) => state === 'waiting' || state === 'delivering');
     if (!isOnItsWay) await tx.raiseRevision(known.id, content.revision);
     return { ...result, outcome: 'duplicate', reason: 'received before' };

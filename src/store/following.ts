@@ -54,11 +54,10 @@ export function followingOf(sql: Sql): FollowingStatements {
       );
       return found !== undefined;
     },
-    async hasLaterNews({ ticketId, messageId, endpointId, changeSeq }) {
+    async hasLaterNews({ messageId, endpointId, changeSeq }) {
       const found = await sql.get(
-        `SELECT 1 AS x FROM tasks WHERE ticket_id = ? AND message_id = ? AND endpoint_id = ? AND kind = 'deliver'
+        `SELECT 1 AS x FROM tasks WHERE message_id = ? AND endpoint_id = ? AND kind = 'deliver'
            AND type = 'message.updated' AND change_seq > ? AND state IN ('waiting', 'delivering', 'delivered') LIMIT 1`,
-        ticketId,
         messageId,
         endpointId,
         changeSeq,
@@ -75,12 +74,10 @@ export function followingOf(sql: Sql): FollowingStatements {
       );
       return found !== undefined;
     },
-    deliveriesOf: (ticketId, messageId) =>
+    deliveriesOf: (messageId) =>
       sql.all(
         `SELECT endpoint_id AS "endpointId", state, uncertain FROM tasks
-         WHERE ticket_id = ? AND message_id = ? AND kind = 'deliver' AND attachment_id IS NULL
-           AND type <> 'message.updated'`,
-        ticketId,
+         WHERE message_id = ? AND kind = 'deliver' AND attachment_id IS NULL AND type <> 'message.updated'`,
         messageId,
       ),
   };
