@@ -10,7 +10,7 @@ import { toConfigJsonSchema } from '../src/config-schema.ts';
 import { connectors } from '../src/connectors/index.ts';
 import { destinationTypes } from '../src/dispatch/index.ts';
 import { createProgram } from '../src/main.ts';
-import { FAULTS } from '../test/suites/destination-faults.ts';
+import { FAULTS, speaksHttp } from '../test/suites/destination-faults.ts';
 
 const root = join(fileURLToPath(import.meta.url), '..', '..');
 
@@ -87,7 +87,7 @@ function toDestinations(): string {
 
 /** What each destination is put through, from the list that the suite runs. */
 function toFaults(): string {
-  const types = destinationTypes.toSorted((a, b) => a.title.localeCompare(b.title, 'en'));
+  const types = destinationTypes.filter(speaksHttp).toSorted((a, b) => a.title.localeCompare(b.title, 'en'));
   const rows = FAULTS.map(({ id, title, concerns }) => {
     const cells = types.map((type) => ((concerns?.(type) ?? true) ? '✓' : '–'));
     return `| ${[id, title, ...cells].join(' | ')} |`;

@@ -1,5 +1,6 @@
 import type { DestinationType } from '../core/destination.ts';
 import { bitrix24 } from './bitrix24/bitrix24.ts';
+import { email } from './email/email.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
 import { helpScout } from './help-scout/help-scout.ts';
 import { hubspot } from './hubspot/hubspot.ts';
@@ -12,6 +13,7 @@ import { zendesk } from './zendesk/zendesk.ts';
 /** Every kind of destination, one line each. */
 export const destinationTypes: readonly DestinationType[] = [
   bitrix24,
+  email,
   freshdesk,
   helpScout,
   hubspot,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import type { Http } from '../../src/core/connector.ts';
+import type { Context, Http } from '../../src/core/connector.ts';
 import type { Delivery, Destination, DestinationType, TicketUpdate } from '../../src/core/destination.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { Change, Customer, Message, Ticket } from '../../src/core/ticket.ts';
@@ -84,8 +84,14 @@ export function settingsAt(kind: DestinationType, settings: Settings, { origin }
   return { ...settings, ['apiRoot' in properties ? 'apiRoot' : 'url']: `${origin}/base` };
 }
 
-export async function open(kind: DestinationType, settings: Settings, http: Http, now?: number): Promise<Destination> {
-  const context = fakeContext({ id: settings.id, clock: fakeClock(now), http });
+export async function open(
+  kind: DestinationType,
+  settings: Settings,
+  http: Http,
+  now?: number,
+  smtp?: Context['smtp'],
+): Promise<Destination> {
+  const context = fakeContext({ id: settings.id, clock: fakeClock(now), http, ...(smtp && { smtp }) });
   return kind.open(kind.config.parse(settingsOf(settings)), context);
 }
 
@@ -152,10 +158,17 @@ export function faultCaseOf(home: string): string {
 }
 
 export function casesOf(home: string): string[] {
+  return foldersOf(home).filter((name) => existsSync(join(home, 'fixtures', name, 'exchange.json')));
+}
+
+/** Those in which mail goes out instead. */
+export function mailCasesOf(home: string): string[] {
+  return foldersOf(home).filter((name) => existsSync(join(home, 'fixtures', name, 'mails.json')));
+}
+
+function foldersOf(home: string): string[] {
   const folder = join(home, 'fixtures');
-  return existsSync(folder)
-    ? readdirSync(folder).filter((name) => existsSync(join(folder, name, 'exchange.json')))
-    : [];
+  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 export function examplesOf(home: string): Settings[] {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
+import { z } from 'zod';
 import type { Destination, DestinationType } from '../../src/core/destination.ts';
 import {
   AuthExpiredError,
@@ -39,6 +40,12 @@ export interface Fault {
   /** Which destinations it can happen to; all when left out. */
   readonly concerns?: (kind: DestinationType) => boolean;
   run(tried: Tried): Promise<void>;
+}
+
+/** Those with an address to call; what else a destination speaks has tests of its own. */
+export function speaksHttp({ config }: DestinationType): boolean {
+  const { properties = {} } = z.toJSONSchema(config, { io: 'input' });
+  return 'apiRoot' in properties || 'url' in properties;
 }
 
 const keepsTickets = ({ capabilities }: DestinationType) => capabilities.carries === 'tickets';

@@ -6,15 +6,26 @@ import type { Http } from '../../src/core/connector.ts';
 import type { Destination, DestinationType } from '../../src/core/destination.ts';
 import { createHttp } from '../../src/http/http.ts';
 import { sealedHttp } from '../fakes/context.ts';
-import { caseOf, casesOf, examplesOf, Exchange, open, readOf, secretsIn, settingsOf } from './destination-cases.ts';
+import {
+  caseOf,
+  casesOf,
+  examplesOf,
+  mailCasesOf,
+  Exchange,
+  open,
+  readOf,
+  secretsIn,
+  settingsOf,
+} from './destination-cases.ts';
 import type { Path, Settings } from './destination-cases.ts';
-import { faultSuite } from './destination-faults.ts';
+import { faultSuite, speaksHttp } from './destination-faults.ts';
+import { compareMails } from './destination-mails.ts';
 
 /**
  * What every destination promises, checked from its folder alone: `example.yaml` and `fixtures/<case>/`, there
  * `event.json` (what it is told) or `delivery.json` (what it is to carry), and `exchange.json`: the requests that must
  * go out, in order, and what the far side answers to each. `config.yaml` where a case needs other settings than the
- * example. `UPDATE_GOLDEN=1` writes the requests of exchange.json anew. Each destination is then called against a
+ * example. Where mail goes out instead, `mails.json` holds what a server got. `UPDATE_GOLDEN=1` writes the requests of exchange.json, or the mails, anew. Each destination is then called against a
  * server that fails in every way; its address comes from the setting `apiRoot`, or `url` where it has none.
  */
 
@@ -74,7 +85,8 @@ export function destinationSuite(root: string, folder: string, types: readonly D
   });
 
   describe('with its fixtures', () => {
-    const names = casesOf(home);
+    const [posted, mailed] = [casesOf(home), mailCasesOf(home)];
+    const names = [...posted, ...mailed];
     it('has some', () => {
       assert.ok(names.length > 0, `put a case into src/dispatch/${folder}/fixtures/<case>/`);
     });
@@ -88,8 +100,9 @@ export function destinationSuite(root: string, folder: string, types: readonly D
           assert.ok(answers.includes(answer), `no case where ${call}() says ${answer ? 'yes' : 'no'}`);
       }
     });
+    for (const name of posted) it(`sends for ${name} what is written down`, () => compareExchange(kind, home, name));
+    for (const name of mailed) it(`mails for ${name} what is written down`, () => compareMails(kind, home, name));
     for (const name of names) {
-      it(`sends for ${name} what is written down`, () => compareExchange(kind, home, name));
       it(`shows invented people only in ${name}`, () => {
         const files = readdirSync(join(home, 'fixtures', name)).map((file) =>
           readOf(join(home, 'fixtures', name), file),
@@ -101,7 +114,7 @@ export function destinationSuite(root: string, folder: string, types: readonly D
     }
   });
 
-  describe('when the far side fails', () => faultSuite(kind, home));
+  if (speaksHttp(kind)) describe('when the far side fails', () => faultSuite(kind, home));
 }
 
 async function compareExchange(kind: DestinationType, home: string, name: string): Promise<void> {
