@@ -126,6 +126,9 @@ describe('Channels, destinations and routes over the API', () => {
     api.gateway.state.endpoints.set('contact', { ...contact, problem: 'The token is missing' });
     const { json } = await api.call('GET', '/channels/contact/health');
     assert.deepEqual([json.state, json.problem], ['setting_up', 'The token is missing']);
+    // One that is switched off can't be opened either, but nobody has to act on that.
+    api.gateway.state.endpoints.set('contact', { ...contact, enabled: false, problem: 'switched off' });
+    assert.equal((await api.call('GET', '/channels/contact/health')).json.state, 'paused');
     const crm = (await api.call('GET', '/destinations/crm/health')).json;
     assert.deepEqual([crm.backlog, crm.dead, crm.lagMs], [2, 1, 5000]);
   });
@@ -139,7 +142,9 @@ describe('Channels, destinations and routes over the API', () => {
     const contact = api.gateway.state.endpoints.get('contact')!;
     const testing = (test: () => Promise<string>) =>
       api.gateway.state.endpoints.set('contact', { ...contact, channel: { normalize: () => [], test } });
+    assert.equal((await api.call('GET', '/channels/contact')).json.testable, false);
     testing(async () => 'Signed in as support');
+    assert.equal((await api.call('GET', '/channels/contact')).json.testable, true);
     const good = await api.call('POST', '/channels/contact/test');
     assert.deepEqual(good.json, { ok: true, text: 'Signed in as support', error: null, hint: null });
     testing(async () => Promise.reject(new AuthExpiredError('401 Unauthorized', { hint: 'Set a new token' })));

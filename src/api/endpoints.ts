@@ -3,6 +3,7 @@ import { AutoReply } from '../core/auto-reply.ts';
 import { Item } from '../core/envelope.ts';
 import { NotFoundError, PermanentError, textOf, TributaryError } from '../core/errors.ts';
 import type { Endpoint, Gateway } from '../core/gateway.ts';
+import { EndpointView, opened, Settings, toView } from './endpoint-view.ts';
 import { Health, readHealth } from './health.ts';
 import { operation } from './operation.ts';
 import type { Call, Operation } from './operation.ts';
@@ -10,28 +11,6 @@ import { IdParams, pageFrom, pageOf, PageQuery, present, TimeText, toPageRequest
 
 const tag = 'Endpoints';
 type Role = Endpoint['role'];
-
-const Settings = z.record(z.string().max(200), z.unknown()).meta({
-  description: 'As its type wants them (`GET /catalogue`). Secrets come masked; a mask sent back keeps the value',
-});
-
-const EndpointView = z
-  .object({
-    id: z.string(),
-    role: z.enum(['channel', 'destination']),
-    type: z.string(),
-    name: z.string(),
-    enabled: z.boolean(),
-    source: z
-      .string()
-      .nullable()
-      .meta({ description: 'File and line; such a one is read-only here. Null: made over the API' }),
-    autoReply: AutoReply.nullable(),
-    settings: Settings,
-    webhookUrl: z.string().nullable().meta({ description: 'What the vendor must call, its secret part masked' }),
-    health: Health,
-  })
-  .meta({ id: 'Endpoint' });
 
 const EndpointInput = z.strictObject({
   id: z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'is lower-case letters, digits, - and _, at most 63'),
@@ -275,24 +254,13 @@ function lowerCased(headers: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
-function toView(
-  endpoint: Endpoint,
-  health: (endpoint: Endpoint) => z.output<typeof Health>,
-  publicUrl: string,
-): z.output<typeof EndpointView> {
-  const { id, role, type, name, enabled, autoReply = null, source, settings, webhook } = endpoint;
-  const token = webhook?.token ? `/${webhook.token.mask()}` : '';
-  const webhookUrl = webhook ? `${publicUrl}/webhooks/${id}${token}` : null;
-  return { id, role, type, name, enabled, source, autoReply, settings, webhookUrl, health: health(endpoint) };
-}
-
 /** What came of the try is the answer, not an error of this call. */
 async function tryOut(endpoint: Endpoint): Promise<z.output<typeof TestResult>> {
   if (endpoint.problem !== null) return { ok: false, text: endpoint.problem, error: 'setting_up', hint: null };
-  const opened = endpoint.channel ?? endpoint.destination;
-  if (!opened?.test) throw new PermanentError(`The type ${endpoint.type} has nothing that could be tried`);
+  const it = opened(endpoint);
+  if (!it?.test) throw new PermanentError(`The type ${endpoint.type} has nothing that could be tried`);
   try {
-    return { ok: true, text: await opened.test(), error: null, hint: null };
+    return { ok: true, text: await it.test(), error: null, hint: null };
   } catch (error) {
     const known = error instanceof TributaryError ? error : undefined;
     return { ok: false, text: textOf(error), error: known?.name ?? 'Error', hint: known?.hint ?? null };

@@ -131,9 +131,11 @@ function stateOf(
   state: Omit<EndpointState, 'endpointId'>,
   now: number,
 ): (typeof healthStates)[number] {
+  // One that is switched off isn't open either, but that is what somebody wanted.
+  if (!endpoint.enabled) return 'paused';
   if (endpoint.problem !== null) return 'setting_up';
   if (state.needsReauth || state.inbound.needsReauth) return 'needs_reauth';
-  if (isPaused(endpoint, state, now)) return 'paused';
+  if (isPaused(state, now)) return 'paused';
   if (isDegraded(state, now)) return 'degraded';
   const last = endpoint.role === 'channel' ? state.lastInAt : state.lastOutAt;
   if (last === null) return 'waiting_first';
@@ -147,6 +149,6 @@ function isDegraded(state: Omit<EndpointState, 'endpointId'>, now: number): bool
   return (failed > worked && failed > now - RECENT_MS) || (state.quarantinedAt ?? 0) > now - RECENT_MS;
 }
 
-function isPaused(endpoint: Endpoint, state: Omit<EndpointState, 'endpointId'>, now: number): boolean {
-  return !endpoint.enabled || state.disabledAt !== null || (state.pausedUntil ?? 0) > now;
+function isPaused(state: Omit<EndpointState, 'endpointId'>, now: number): boolean {
+  return state.disabledAt !== null || (state.pausedUntil ?? 0) > now;
 }
