@@ -5,7 +5,7 @@ export default defineConfig({
   build: {
     outDir: '../dist/console',
     target: 'es2022',
-    // The page's policy lets nothing inline through, and there is only one chunk to load.
+    // The page's policy lets nothing inline through, and what a section needs is fetched when somebody goes there.
     assetsInlineLimit: 0,
     modulePreload: false,
   },

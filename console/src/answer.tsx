@@ -1,6 +1,5 @@
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { newKey } from './api.ts';
-import type { ReplyChannel, TicketView } from './api.ts';
 import { useCell } from './cell.ts';
 import { problemText } from './failure.ts';
 import { keptInTab } from './kept.ts';
@@ -8,6 +7,7 @@ import { useParts, useTexts } from './parts.ts';
 import type { Box } from './parts.ts';
 import type { Texts } from './texts.ts';
 import { longTime } from './time.ts';
+import type { ReplyChannel, TicketView } from './views.ts';
 
 const LONGEST = 100_000;
 const boxes: readonly Box[] = ['reply', 'note'];

@@ -1,36 +1,20 @@
-import type { Change, Customer, Message, Priority, Ticket, TicketStatus } from '../../src/core/ticket.ts';
-
-/** A channel that an answer could take. `reason` says why not, or what is special. */
-export interface ReplyChannel {
-  readonly channel: string;
-  readonly type: string;
-  readonly allowed: boolean;
-  readonly reason: string | null;
-  /** RFC 3339. */
-  readonly until: string | null;
-  readonly public: boolean;
-  readonly longest: number | null;
-  readonly replaces: boolean;
-}
-
-export type TicketView = Ticket & { readonly replyChannels: readonly ReplyChannel[] };
-
-export interface Page<T> {
-  readonly data: readonly T[];
-  readonly nextCursor: string | null;
-}
-
-export interface Session {
-  /** `user:usr_…` */
-  readonly id: string;
-  readonly name: string;
-}
-
-export interface ChannelView {
-  readonly id: string;
-  readonly type: string;
-  readonly enabled: boolean;
-}
+import type {
+  Customer,
+  EndpointView,
+  LedgerEvent,
+  Message,
+  Outcome,
+  Page,
+  PayloadView,
+  Priority,
+  Refusal,
+  Role,
+  Session,
+  Ticket,
+  TicketStatus,
+  TicketView,
+  Trial,
+} from './views.ts';
 
 /** A refused or failed call; `status` is 0 when nothing was answered at all. */
 export class ApiFailure extends Error {
@@ -74,6 +58,18 @@ async function call<T>(path: string, { method = 'GET', query = {}, body, key }: 
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
+/** All entries of a list, page by page. */
+async function all<T>(read: (cursor: string | undefined) => Promise<Page<T>>): Promise<readonly T[]> {
+  const entries: T[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await read(cursor);
+    entries.push(...page.data);
+    cursor = page.nextCursor ?? undefined;
+  } while (cursor !== undefined);
+  return entries;
+}
+
 async function problemOf(response: Response): Promise<string> {
   try {
     const { detail, hint } = (await response.json()) as { detail?: unknown; hint?: unknown };
@@ -84,11 +80,22 @@ async function problemOf(response: Response): Promise<string> {
 }
 
 const at = (id: string) => `/tickets/${encodeURIComponent(id)}`;
+const endpoint = (role: Role, id: string) => `/${role}s/${encodeURIComponent(id)}`;
 
 export const api = {
   session: () => call<Session>('/session'),
   signOut: () => call<undefined>('/session', { method: 'DELETE' }),
-  channels: () => call<Page<ChannelView>>('/channels', { query: { limit: '200' } }),
+  endpoints: (role: Role) => all<EndpointView>((cursor) => call(`/${role}s`, { query: { limit: '200', cursor } })),
+  refused: (role: Role, id: string) => call<Page<Refusal>>(`${endpoint(role, id)}/refused`),
+  tryOut: (role: Role, id: string) => call<Trial>(`${endpoint(role, id)}/test`, { method: 'POST', key: newKey() }),
+  resume: (role: Role, id: string) => call(`${endpoint(role, id)}/resume`, { method: 'POST', key: newKey() }),
+  events: (query: {
+    readonly endpoint: string;
+    readonly outcome: Outcome | undefined;
+    readonly cursor: string | undefined;
+  }): Promise<Page<LedgerEvent>> => call('/events', { query: { ...query, limit: '50' } }),
+  payload: async (eventId: string): Promise<PayloadView | null> =>
+    (await call<{ readonly payload: PayloadView | null }>(`/events/${encodeURIComponent(eventId)}`)).payload,
   /** The end of the change feed. */
   async position(): Promise<number> {
     return Number((await call<{ readonly nextCursor: string }>('/changes')).nextCursor);
@@ -111,7 +118,6 @@ export const api = {
     call<Message>(`${at(id)}/notes`, { method: 'POST', body: note, key }),
 };
 export type Api = typeof api;
-export type { Change, Customer, Message, Priority, Ticket, TicketStatus };
 
 /** A key that nobody else makes. `crypto.randomUUID` is missing where the page came over plain HTTP. */
 export function newKey(): string {

@@ -1,32 +1,42 @@
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { useAnswerFocus } from './answer.tsx';
 import { useCell } from './cell.ts';
+import { commandsOf } from './commands.ts';
+import { endpointIn } from './endpoints.ts';
 import { Help, useKeys } from './keys.tsx';
 import { List } from './list.tsx';
+import { Nav } from './nav.tsx';
+import { Palette } from './palette.tsx';
 import { useParts, useTexts } from './parts.ts';
+import { SectionPage } from './section.tsx';
 import { isUnread } from './seen.ts';
 import { TicketPane } from './ticket.tsx';
 import { Top } from './top.tsx';
 
-/** The page: the list on the left, one ticket on the right; on a narrow screen one of them. */
+/** The page: a way to each section, and the one that is shown. */
 export function App() {
-  const { route, spoken, language } = useParts();
-  const { ticket } = useCell(route.place);
+  const parts = useParts();
+  const { route, spoken, language, density } = parts;
+  const { section, id } = useCell(route.place);
   const help = useRef<HTMLDialogElement>(null);
+  const [palette, setPalette] = useState<'open' | 'closed'>('closed');
   const tag = useCell(language);
-  useKeys({ answer: useAnswerFocus(), help: () => help.current?.showModal() });
+  const room = useCell(density);
+  const acts = { answer: useAnswerFocus(), help: () => help.current?.showModal() };
+  const openPalette = () => setPalette('open');
+  useKeys(acts, openPalette);
   useTitle();
   useEffect(() => {
     document.documentElement.lang = tag;
-  }, [tag]);
+    document.documentElement.dataset['density'] = room;
+  }, [tag, room]);
   return (
-    <div class="page" data-open={ticket === undefined ? 'list' : 'ticket'}>
-      <Top help={() => help.current?.showModal()} />
-      <main>
-        <List />
-        <TicketPane />
-      </main>
+    <div class="page" data-section={section} data-open={id === undefined ? 'list' : 'one'}>
+      <Top help={acts.help} palette={openPalette} />
+      <Nav />
+      <main>{section === 'inbox' ? <InboxPage /> : <SectionPage key={section} name={section} />}</main>
       <Help dialog={help} />
+      {palette === 'open' && <Palette commands={commandsOf(parts, acts)} close={() => setPalette('closed')} />}
       <p class="spoken" role="status" aria-live="polite">
         {useCell(spoken)}
       </p>
@@ -34,15 +44,29 @@ export function App() {
   );
 }
 
+/** The list on the left, one ticket on the right; on a narrow screen one of them. */
+function InboxPage() {
+  return (
+    <div class="inbox">
+      <List />
+      <TicketPane />
+    </div>
+  );
+}
+
 /** The tab says how many tickets are unread, and which one is open. */
 function useTitle(): void {
-  const { inbox, seen, conversation } = useParts();
+  const { inbox, seen, conversation, route, endpoints } = useParts();
   const { t } = useTexts();
+  const { section, id } = useCell(route.place);
+  const known = useCell(endpoints.state);
   const { tickets } = useCell(inbox.state);
   const marks = useCell(seen.marks);
   const ticket = useCell(conversation.state)?.ticket;
   const unread = tickets.filter((one) => isUnread(one, marks)).length;
-  const what = ticket ? `#${ticket.number} ${ticket.subject}` : t.inbox;
+  const open = id === undefined ? undefined : endpointIn(known, 'channel', id)?.name;
+  const elsewhere = section === 'inbox' ? t.inbox : (open ?? t.sections[section]);
+  const what = ticket ? `#${ticket.number} ${ticket.subject}` : elsewhere;
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ''}${what} · Tributary`;
   }, [unread, what]);

@@ -1,6 +1,7 @@
 import { ApiFailure } from './api.ts';
-import type { Api, Change, Customer, Message, Priority, TicketStatus, TicketView } from './api.ts';
+import type { Api } from './api.ts';
 import { createCell } from './cell.ts';
+import type { Change, Customer, Message, Priority, TicketStatus, TicketView } from './views.ts';
 
 export interface Conversation {
   readonly id: string;

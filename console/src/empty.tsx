@@ -1,6 +1,5 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { ChannelView } from './api.ts';
 import { useCell } from './cell.ts';
+import { Copy } from './copy.tsx';
 import { useParts, useTexts } from './parts.ts';
 
 /** Why there is nothing in the list, and what to do about it. */
@@ -37,21 +36,11 @@ export function NoTicket() {
 
 /** How the first message gets here. */
 function FirstMessage() {
-  const { api } = useParts();
+  const { endpoints } = useParts();
   const { t } = useTexts();
-  const [forms, setForms] = useState<readonly ChannelView[] | undefined>();
-  useEffect(() => {
-    api.channels().then(
-      ({ data }) => {
-        setForms(data.filter(({ type, enabled }) => type === 'form' && enabled));
-      },
-      () => {
-        setForms([]);
-      },
-    );
-  }, [api]);
-  if (!forms) return null;
-  const [form] = forms;
+  const { channel, readAt, failed } = useCell(endpoints.state);
+  if (readAt === 0 && !failed) return null;
+  const form = channel.find(({ type, enabled }) => type === 'form' && enabled);
   return (
     <div class="first">
       <span class="waiting" aria-hidden="true" />
@@ -76,22 +65,8 @@ function FormLines({ address }: { readonly address: string }) {
       <p>{t.empty.or}</p>
       <div class="code">
         <pre tabIndex={0}>{line}</pre>
-        {'clipboard' in navigator && <Copy text={line} />}
+        <Copy text={line} />
       </div>
     </>
   );
-}
-
-function Copy({ text }: { readonly text: string }) {
-  const { t } = useTexts();
-  const [done, setDone] = useState(false);
-  const copy = () => {
-    navigator.clipboard.writeText(text).then(
-      () => {
-        setDone(true);
-      },
-      () => undefined,
-    );
-  };
-  return <button onClick={copy}>{done ? t.empty.copied : t.empty.copy}</button>;
 }

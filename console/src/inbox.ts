@@ -1,7 +1,8 @@
-import type { Api, Ticket } from './api.ts';
+import type { Api } from './api.ts';
 import { createCell } from './cell.ts';
-import { statusesOf } from './route.ts';
-import type { StatusChoice } from './route.ts';
+import { statusesOf } from './place.ts';
+import type { StatusChoice } from './place.ts';
+import type { Ticket } from './views.ts';
 
 export interface InboxState {
   readonly tickets: readonly Ticket[];

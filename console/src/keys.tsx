@@ -1,28 +1,44 @@
 import type { RefObject } from 'preact';
-import { useEffect } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 import { useCell } from './cell.ts';
+import { createChords } from './chords.ts';
+import { commandsOf, sectionKeys } from './commands.ts';
+import type { Acts } from './commands.ts';
+import { densities } from './density.ts';
+import type { Density } from './density.ts';
 import { keptForGood } from './kept.ts';
 import { useParts, useTexts } from './parts.ts';
-import type { Box, Parts } from './parts.ts';
-
-interface Acts {
-  readonly answer: (box: Box) => void;
-  readonly help: () => void;
-}
+import type { Parts } from './parts.ts';
+import { sections } from './place.ts';
 
 /** Single keys, by where they are on the keyboard, so that they work in every layout; off while somebody types. */
-export function useKeys(acts: Acts): void {
+export function useKeys(acts: Acts, openPalette: () => void): void {
   const parts = useParts();
+  const chords = useRef(createChords(['KeyG']));
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.isComposing || event.ctrlKey || event.metaKey || event.altKey) return;
-      if (document.querySelector('dialog[open]')) return;
-      if (event.code === 'Escape') return escape(parts);
-      if (isTyping(document.activeElement) || parts.shortcuts.get() === 'off') return;
-      const act = actOf(event, parts, acts);
+      if (event.defaultPrevented || event.isComposing) return;
+      if (document.querySelector('dialog[open]')) {
+        // It is open already; the browser has other plans with these keys.
+        if (asksForPalette(event)) event.preventDefault();
+        return;
+      }
+      const act = actOf(event);
       if (!act) return;
       event.preventDefault();
       act();
+    };
+    const actOf = (event: KeyboardEvent): (() => void) | undefined => {
+      if (asksForPalette(event)) return openPalette;
+      if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+      if (event.code === 'Escape') return () => escape(parts);
+      if (isTyping(document.activeElement) || parts.shortcuts.get() === 'off') return undefined;
+      const name = chords.current.press(event);
+      if (name === undefined) return undefined;
+      if (name === 'KeyJ') return () => step(parts, 1);
+      if (name === 'KeyK') return () => step(parts, -1);
+      const command = commandsOf(parts, acts).find(({ keys }) => keys === name);
+      return command && (() => command.run());
     };
     document.addEventListener('keydown', press);
     return () => {
@@ -31,69 +47,67 @@ export function useKeys(acts: Acts): void {
   });
 }
 
-function actOf(event: KeyboardEvent, parts: Parts, { answer, help }: Acts): (() => void) | undefined {
-  if (event.code === 'Slash') return event.shiftKey ? help : () => document.getElementById('search')?.focus();
-  if (event.shiftKey) return undefined;
-  const isOpen = parts.route.place.get().ticket !== undefined;
-  switch (event.code) {
-    case 'KeyJ':
-      return () => step(parts, 1);
-    case 'KeyK':
-      return () => step(parts, -1);
-    case 'KeyR':
-      return isOpen ? () => answer('reply') : undefined;
-    case 'KeyN':
-      return isOpen ? () => answer('note') : undefined;
-    default:
-      return undefined;
-  }
+/** Also while somebody types: no letter is lost by it. */
+function asksForPalette({ code, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEvent): boolean {
+  return code === 'KeyK' && (ctrlKey || metaKey) && !altKey && !shiftKey;
+}
+
+/** What stands on the keys: `G`, `I`. */
+export function keyNames(keys: string): readonly string[] {
+  return keys.split(' ').map((key) => {
+    if (key === 'Shift+Slash') return '?';
+    return key === 'Slash' ? '/' : key.replace('Key', '');
+  });
 }
 
 function isTyping(element: Element | null): boolean {
   return element !== null && element.matches('input:not([type=checkbox]), textarea, select');
 }
 
-/** Out of the box that is typed in, then out of the ticket, back to its row. */
+/** Out of the box that is typed in, then out of what is open, back to its row. */
 function escape({ route }: Parts): void {
-  const { ticket } = route.place.get();
+  const { id } = route.place.get();
   const active = document.activeElement;
   if (isTyping(active) && active instanceof HTMLElement) {
     active.blur();
-    if (ticket !== undefined && active.id === 'answer') document.querySelector<HTMLElement>('.head h1')?.focus();
+    if (id !== undefined && active.id === 'answer') document.querySelector<HTMLElement>('.head h1')?.focus();
     return;
   }
-  if (ticket === undefined) return;
-  route.go({ ticket: undefined });
+  if (id === undefined) return;
+  route.go({ id: undefined });
   requestAnimationFrame(() =>
     rows()
-      .find((row) => row.dataset['ticket'] === ticket)
+      .find((row) => row.dataset['row'] === id)
       ?.focus(),
   );
 }
 
 function rows(): readonly HTMLElement[] {
-  return [...document.querySelectorAll<HTMLElement>('[data-ticket]')];
+  return [...document.querySelectorAll<HTMLElement>('[data-row]')];
 }
 
-/** To the next row, or where the list is out of sight to the next ticket. */
+/** To the next row, or where the list is out of sight to what the next one opens. */
 function step({ route }: Parts, by: 1 | -1): void {
   const all = rows();
-  const { ticket } = route.place.get();
+  const { id } = route.place.get();
   const focused = all.findIndex((row) => row === document.activeElement);
-  const from = focused >= 0 ? focused : all.findIndex((row) => row.dataset['ticket'] === ticket);
+  const from = focused >= 0 ? focused : all.findIndex((row) => row.dataset['row'] === id);
   const next = all[Math.max(0, Math.min(all.length - 1, from + by))];
   if (!next) return;
-  if (next.offsetParent === null) route.go({ ticket: next.dataset['ticket'] });
+  if (next.offsetParent === null) route.go({ id: next.dataset['row'] });
   else next.focus();
 }
 
-/** What the keys do, and a way to switch them off. */
+/** What the keys do, a way to switch them off, and how much room lines have. */
 export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement> }) {
-  const { shortcuts } = useParts();
+  const { shortcuts, density } = useParts();
   const { t } = useTexts();
   const mode = useCell(shortcuts);
+  const room = useCell(density);
   const { keys } = t;
   const lines = [
+    ['Ctrl ⌘ K', t.commands],
+    ...sections.map((section) => [`G ${sectionKeys[section].replace('Key', '')}`, t.sections[section]] as const),
     ['J K', keys.move],
     ['Enter', keys.open],
     ['Esc', keys.back],
@@ -107,6 +121,10 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement>
     const next = mode === 'on' ? 'off' : 'on';
     keptForGood.write('shortcuts', next);
     shortcuts.set(next);
+  };
+  const choose = (next: Density) => {
+    keptForGood.write('density', next);
+    density.set(next);
   };
   return (
     <dialog ref={dialog} aria-labelledby="keys">
@@ -126,6 +144,16 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement>
       <form method="dialog">
         <label>
           <input type="checkbox" checked={mode === 'on'} onChange={toggle} /> {keys.on}
+        </label>
+        <label>
+          {t.density}{' '}
+          <select value={room} onChange={(event) => choose(event.currentTarget.value as Density)}>
+            {densities.map((one) => (
+              <option key={one} value={one}>
+                {t.densities[one]}
+              </option>
+            ))}
+          </select>
         </label>
         <button class="button">{keys.close}</button>
       </form>

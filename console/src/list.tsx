@@ -1,24 +1,28 @@
 import { useEffect, useRef } from 'preact/hooks';
-import type { Ticket } from './api.ts';
 import { useCell } from './cell.ts';
 import { EmptyList } from './empty.tsx';
 import { Icon, iconOf } from './icons.tsx';
 import { useParts, useTexts } from './parts.ts';
-import { addressOf, statusChoices } from './route.ts';
-import type { StatusChoice } from './route.ts';
+import { statusChoices } from './place.ts';
+import type { StatusChoice } from './place.ts';
 import { isUnread } from './seen.ts';
 import { longTime, shortTime } from './time.ts';
+import type { Ticket } from './views.ts';
 
 /** Further down than this somebody is reading. */
 const TOP = 8;
 
 /** The list of tickets with its search. */
 export function List() {
-  const { inbox } = useParts();
+  const { inbox, route } = useParts();
   const { t } = useTexts();
+  const { id } = useCell(route.place);
   const { tickets, waiting, loading, more } = useCell(inbox.state);
   const scroller = useRef<HTMLDivElement>(null);
   const pointed = useRef(false);
+
+  // Away from here nobody points at it.
+  useEffect(() => () => inbox.release(), [inbox]);
 
   const settle = () => {
     const reading = (scroller.current?.scrollTop ?? 0) > TOP;
@@ -38,6 +42,7 @@ export function List() {
 
   return (
     <section class="list" aria-label={t.inbox} onPointerEnter={point('in')} onPointerLeave={point('out')}>
+      {id === undefined && <h1 class="spoken">{t.inbox}</h1>}
       <Filters />
       {waiting > 0 && (
         <button class="pill" onClick={showFresh}>
@@ -109,20 +114,13 @@ function Row({ ticket }: { readonly ticket: Ticket }) {
   const { id, number, subject, status, priority, channel, customer, updatedAt } = ticket;
   const at = ticket.lastMessageAt ?? updatedAt;
 
-  const open = (event: MouseEvent) => {
-    if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-    event.preventDefault();
-    route.go({ ticket: id });
-  };
-
   return (
     <li>
       <a
         class={unread ? 'row unread' : 'row'}
-        href={addressOf({ ...place, ticket: id })}
-        aria-current={place.ticket === id ? 'true' : undefined}
-        data-ticket={id}
-        onClick={open}
+        aria-current={place.id === id ? 'true' : undefined}
+        data-row={id}
+        {...route.link({ id })}
       >
         <span class="mark">{unread && <span class="dot" role="img" aria-label={t.unread} />}</span>
         <span class="who" dir="auto">

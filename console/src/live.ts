@@ -1,7 +1,7 @@
 import { io } from 'socket.io-client';
-import type { Change } from './api.ts';
 import { createCell } from './cell.ts';
 import type { Cell } from './cell.ts';
+import type { Change } from './views.ts';
 
 export interface Live {
   /** Whether changes arrive, and when something was heard last (milliseconds since the epoch). */

@@ -1,9 +1,12 @@
 import { render } from 'preact';
 import { api } from './api.ts';
-import type { Change } from './api.ts';
 import { App } from './app.tsx';
 import { createCell } from './cell.ts';
+import type { Command } from './commands.ts';
 import { createConversation } from './conversation.ts';
+import { densityOf } from './density.ts';
+import type { Density } from './density.ts';
+import { createEndpoints } from './endpoints.ts';
 import { createInbox } from './inbox.ts';
 import { keptForGood } from './kept.ts';
 import { createLive } from './live.ts';
@@ -14,6 +17,7 @@ import { createSeen } from './seen.ts';
 import { createSpeaker } from './speaker.ts';
 import { languageOf, textsOf } from './texts.ts';
 import type { Language } from './texts.ts';
+import type { Change } from './views.ts';
 
 /** Changes that say: a customer has done something. */
 const ARRIVALS: ReadonlySet<string> = new Set(['message.received', 'review.received', 'call.missed', 'call.ended']);
@@ -27,11 +31,13 @@ async function createParts(): Promise<Parts> {
   const route = createRoute();
   const inbox = createInbox(api);
   const conversation = createConversation(api);
+  const endpoints = createEndpoints(api);
   const seen = createSeen();
   const speaker = createSpeaker((count, last) => texts().arrived(count, last));
 
   const changed = (change: Change) => {
     const { ticket, message } = change.data;
+    if (change.type === 'channel.health_changed' || route.place.get().section !== 'inbox') endpoints.hear();
     if (ticket) inbox.take(ticket);
     conversation.apply(change);
     if (!ticket || message?.direction !== 'inbound' || !ARRIVALS.has(change.type)) return;
@@ -41,6 +47,7 @@ async function createParts(): Promise<Parts> {
   const readAll = () => {
     inbox.refresh();
     conversation.refresh();
+    void endpoints.refresh();
   };
   const live = createLive({
     after,
@@ -51,14 +58,16 @@ async function createParts(): Promise<Parts> {
   });
 
   const show = () => {
-    const { ticket, q, status } = route.place.get();
-    inbox.show({ q, status });
-    conversation.open(ticket);
+    const { section, id, q, status } = route.place.get();
+    if (section === 'inbox') inbox.show({ q, status });
+    conversation.open(section === 'inbox' ? id : undefined);
   };
   route.place.watch(show);
   show();
   return {
-    ...{ api, session, live, route, inbox, conversation, seen, language },
+    ...{ api, session, live, route, inbox, conversation, endpoints, seen, language },
+    density: createCell<Density>(densityOf(keptForGood.read('density'))),
+    offered: createCell<readonly Command[]>([]),
     shortcuts: createCell<'on' | 'off'>(keptForGood.read('shortcuts') === 'off' ? 'off' : 'on'),
     spoken: speaker.spoken,
     box: createCell<Box>('reply'),

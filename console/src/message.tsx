@@ -1,10 +1,10 @@
-import type { Message } from './api.ts';
 import { Icon, iconOf } from './icons.tsx';
 import type { IconName } from './icons.tsx';
 import { useParts, useTexts } from './parts.ts';
 import type { Texts } from './texts.ts';
 import { Text } from './text.tsx';
 import { longTime, shortTime } from './time.ts';
+import type { Message } from './views.ts';
 
 /** Fields that say how it came here rather than what was meant. */
 const TECHNICAL = /^(ip|userAgent|page|referrer|utm_.*)$/;

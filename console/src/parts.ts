@@ -1,15 +1,19 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { Api, Session } from './api.ts';
+import type { Api } from './api.ts';
 import type { Cell } from './cell.ts';
 import { useCell } from './cell.ts';
+import type { Command } from './commands.ts';
 import type { Conversations } from './conversation.ts';
+import type { Density } from './density.ts';
+import type { Endpoints } from './endpoints.ts';
 import type { Inbox } from './inbox.ts';
 import type { Live } from './live.ts';
 import type { Route } from './route.ts';
 import type { SeenMarks } from './seen.ts';
 import type { Language, Texts } from './texts.ts';
 import { textsOf } from './texts.ts';
+import type { Session } from './views.ts';
 
 /** What the page is made of, lent to every component. */
 export interface Parts {
@@ -19,10 +23,14 @@ export interface Parts {
   readonly route: Route;
   readonly inbox: Inbox;
   readonly conversation: Conversations;
+  readonly endpoints: Endpoints;
   readonly seen: SeenMarks;
   readonly language: Cell<Language>;
+  readonly density: Cell<Density>;
   /** Whether a single key does something. */
   readonly shortcuts: Cell<'on' | 'off'>;
+  /** What the section that is shown adds to what can be done. */
+  readonly offered: Cell<readonly Command[]>;
   /** What a screen reader is told next. */
   readonly spoken: Cell<string>;
   /** Which box below the ticket is written in. */

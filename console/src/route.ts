@@ -1,35 +1,6 @@
-import type { TicketStatus } from './api.ts';
 import { createCell } from './cell.ts';
-
-/** What the address says: the list that is shown, and the ticket that is open. */
-export interface Place {
-  readonly ticket: string | undefined;
-  readonly q: string;
-  readonly status: StatusChoice;
-}
-
-export const statusChoices = ['unsolved', 'all', 'new', 'open', 'pending', 'solved', 'closed'] as const;
-export type StatusChoice = (typeof statusChoices)[number];
-
-export function statusesOf(choice: StatusChoice): readonly TicketStatus[] {
-  if (choice === 'all') return [];
-  return choice === 'unsolved' ? ['new', 'open', 'pending'] : [choice];
-}
-
-export function placeOf({ pathname, search }: { readonly pathname: string; readonly search: string }): Place {
-  const query = new URLSearchParams(search);
-  const wanted = query.get('status');
-  return {
-    ticket: /^\/t\/([\w-]{1,128})$/.exec(pathname)?.[1],
-    q: (query.get('q') ?? '').slice(0, 200),
-    status: statusChoices.find((choice) => choice === wanted) ?? 'unsolved',
-  };
-}
-
-export function addressOf({ ticket, q, status }: Place): string {
-  const query = new URLSearchParams({ ...(q && { q }), ...(status !== 'unsolved' && { status }) }).toString();
-  return `${ticket === undefined ? '/' : `/t/${ticket}`}${query && `?${query}`}`;
-}
+import { addressOf, placeOf } from './place.ts';
+import type { Place } from './place.ts';
 
 /** The place, kept in step with the address bar and its history. */
 export function createRoute() {
@@ -37,18 +8,30 @@ export function createRoute() {
   addEventListener('popstate', () => {
     place.set(placeOf(location));
   });
+  const go = (change: Partial<Place>): void => {
+    const next = { ...place.get(), ...change };
+    if (addressOf(next) !== addressOf(place.get())) history.pushState(null, '', addressOf(next));
+    place.set(next);
+  };
   return {
     place,
-    go(change: Partial<Place>): void {
-      const next = { ...place.get(), ...change };
-      if (addressOf(next) !== addressOf(place.get())) history.pushState(null, '', addressOf(next));
-      place.set(next);
-    },
+    go,
     /** Without a step in the history: for every letter of a search. */
     amend(change: Partial<Place>): void {
       const next = { ...place.get(), ...change };
       history.replaceState(null, '', addressOf(next));
       place.set(next);
+    },
+    /** What makes a link of a place: a plain click stays on the page, any other one is the browser's. */
+    link(change: Partial<Place>) {
+      return {
+        href: addressOf({ ...place.get(), ...change }),
+        onClick(event: MouseEvent): void {
+          if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+          event.preventDefault();
+          go(change);
+        },
+      };
     },
   };
 }

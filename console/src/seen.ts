@@ -1,7 +1,7 @@
-import type { Ticket } from './api.ts';
 import { createCell } from './cell.ts';
 import type { Cell } from './cell.ts';
 import { keptForGood } from './kept.ts';
+import type { Ticket } from './views.ts';
 
 /** Messages of each ticket that were seen in this browser, the ticket seen last at the end. */
 export type Seen = ReadonlyMap<string, number>;

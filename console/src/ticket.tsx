@@ -1,17 +1,15 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { Answer } from './answer.tsx';
-import type { Customer, Priority, TicketStatus, TicketView } from './api.ts';
 import { useCell } from './cell.ts';
 import type { Conversation } from './conversation.ts';
 import { NoTicket } from './empty.tsx';
 import { problemText } from './failure.ts';
 import { Icon, iconOf } from './icons.tsx';
 import { MessageView } from './message.tsx';
+import { priorities, statuses } from './place.ts';
 import { useParts, useTexts } from './parts.ts';
-
-const statuses: readonly TicketStatus[] = ['new', 'open', 'pending', 'solved', 'closed'];
-const priorities: readonly Priority[] = ['low', 'normal', 'high', 'urgent'];
+import type { Customer, Priority, TicketStatus, TicketView } from './views.ts';
 
 /** One ticket: what it is, what was said, and the box to answer in. */
 export function TicketPane() {
@@ -92,7 +90,7 @@ function Header({ children }: { readonly children: ComponentChildren }) {
   const { t } = useTexts();
   return (
     <header class="head">
-      <button class="back" aria-label={t.back} onClick={() => route.go({ ticket: undefined })}>
+      <button class="back" aria-label={t.back} onClick={() => route.go({ id: undefined })}>
         <Icon name="back" />
       </button>
       <div class="about">{children}</div>

@@ -1,35 +1,25 @@
 import { useCell } from './cell.ts';
+import { chooseLanguage, signOut } from './commands.ts';
 import { Icon } from './icons.tsx';
-import { keptForGood, keptInTab } from './kept.ts';
 import { useParts, useTexts } from './parts.ts';
 import { languages } from './texts.ts';
 import type { Language } from './texts.ts';
 import { hourOf } from './time.ts';
 
-/** The bar above everything: whether it is live, language, who is signed in. */
-export function Top({ help }: { readonly help: () => void }) {
-  const { api, session, language, route } = useParts();
+interface Openers {
+  readonly help: () => void;
+  readonly palette: () => void;
+}
+
+/** The bar above everything: whether it is live, what can be done, language, who is signed in. */
+export function Top({ help, palette }: Openers) {
+  const parts = useParts();
+  const { api, session, language, route } = parts;
   const { t } = useTexts();
   const chosen = useCell(language);
-  const choose = (next: Language) => {
-    keptForGood.write('language', next);
-    language.set(next);
-  };
-  const signOut = () => {
-    const leave = () => {
-      // Drafts are nobody else's to read.
-      keptInTab.clear();
-      location.assign('/');
-    };
-    api.signOut().then(leave, leave);
-  };
-  const home = (event: MouseEvent) => {
-    event.preventDefault();
-    route.go({ ticket: undefined });
-  };
   return (
     <header class="top">
-      <a class="brand" href="/" onClick={home}>
+      <a class="brand" aria-label="Tributary" {...route.link({ section: 'inbox', id: undefined })}>
         <svg viewBox="0 0 32 32" aria-hidden="true">
           <path d="M6 8c5 0 10 3 10 9M26 8c-5 0-10 3-10 9M16 6v20" />
         </svg>
@@ -37,6 +27,15 @@ export function Top({ help }: { readonly help: () => void }) {
       </a>
       <Link />
       <span class="space" />
+      <button
+        class="find"
+        title={t.commands}
+        aria-label={`${t.commands} Ctrl K`}
+        aria-keyshortcuts="Control+K"
+        onClick={palette}
+      >
+        <Icon name="command" /> <kbd aria-hidden="true">Ctrl K</kbd>
+      </button>
       <a class="wide" href="/docs/api">
         {t.api}
       </a>
@@ -46,7 +45,7 @@ export function Top({ help }: { readonly help: () => void }) {
       <select
         aria-label={t.language}
         value={chosen}
-        onChange={(event) => choose(event.currentTarget.value as Language)}
+        onChange={(event) => chooseLanguage(parts, event.currentTarget.value as Language)}
       >
         {Object.entries(languages).map(([tag, name]) => (
           <option key={tag} value={tag} lang={tag}>
@@ -57,7 +56,7 @@ export function Top({ help }: { readonly help: () => void }) {
       <span class="wide" dir="auto">
         {session.name}
       </span>
-      <button onClick={signOut}>{t.signOut}</button>
+      <button onClick={() => signOut(api)}>{t.signOut}</button>
     </header>
   );
 }

@@ -1,0 +1,140 @@
+import { densities } from './density.ts';
+import { problemText } from './failure.ts';
+import { keptForGood, keptInTab } from './kept.ts';
+import type { Box, Parts } from './parts.ts';
+import { priorities, sections, statuses } from './place.ts';
+import type { Section } from './place.ts';
+import { languages, textsOf } from './texts.ts';
+import type { Language } from './texts.ts';
+
+/** Something that can be done now, by its key or in the palette. */
+export interface Command {
+  readonly id: string;
+  readonly title: string;
+  /** Name of its keys, as `createChords` gives it. */
+  readonly keys?: string;
+  run(): void;
+}
+
+/** What only the page itself can do. */
+export interface Acts {
+  readonly answer: (box: Box) => void;
+  readonly help: () => void;
+}
+
+/** The letter behind G; by its place on the keyboard. */
+export const sectionKeys: Readonly<Record<Section, string>> = { inbox: 'KeyI', channels: 'KeyH' };
+
+/** Everything that can be done where we are. */
+export function commandsOf(parts: Parts, acts: Acts): readonly Command[] {
+  return [
+    ...pageCommands(parts, acts),
+    ...parts.offered.get(),
+    ...sectionCommands(parts),
+    ...endpointCommands(parts),
+    ...settingCommands(parts, acts),
+  ];
+}
+
+function sectionCommands(parts: Parts): Command[] {
+  const { route } = parts;
+  const t = textsOf(parts.language.get());
+  const toSearch = () => {
+    if (route.place.get().section !== 'inbox') route.go({ section: 'inbox', id: undefined });
+    // It is drawn before the next frame.
+    requestAnimationFrame(() => document.getElementById('search')?.focus());
+  };
+  return [
+    ...sections.map((section) => ({
+      id: `to ${section}`,
+      title: `${t.goTo}: ${t.sections[section]}`,
+      keys: `KeyG ${sectionKeys[section]}`,
+      run: () => route.go({ section, id: undefined }),
+    })),
+    { id: 'search', title: t.search, keys: 'Slash', run: toSearch },
+  ];
+}
+
+/** For the ticket that is open. */
+function pageCommands(parts: Parts, { answer }: Acts): Command[] {
+  const { conversation, route, spoken } = parts;
+  const { section, id } = route.place.get();
+  const ticket = conversation.state.get()?.ticket;
+  if (section !== 'inbox' || id === undefined || !ticket) return [];
+  const t = textsOf(parts.language.get());
+  const change = (patch: Parameters<typeof conversation.update>[0]) => {
+    conversation.update(patch).catch((error: unknown) => {
+      spoken.set(problemText(error, t));
+      conversation.refresh();
+    });
+  };
+  return [
+    { id: 'reply', title: t.reply, keys: 'KeyR', run: () => answer('reply') },
+    { id: 'note', title: t.note, keys: 'KeyN', run: () => answer('note') },
+    ...statuses
+      .filter((status) => status !== ticket.status)
+      .map((status) => ({ id: status, title: `${t.status}: ${t.statuses[status]}`, run: () => change({ status }) })),
+    ...priorities
+      .filter((priority) => priority !== ticket.priority)
+      .map((priority) => ({
+        id: priority,
+        title: `${t.priority}: ${t.priorities[priority]}`,
+        run: () => change({ priority }),
+      })),
+  ];
+}
+
+function endpointCommands(parts: Parts): Command[] {
+  const t = textsOf(parts.language.get());
+  return parts.endpoints.state.get().channel.map(({ id, name }) => ({
+    id: `channel ${id}`,
+    title: `${t.channel}: ${name}`,
+    run: () => parts.route.go({ section: 'channels', id }),
+  }));
+}
+
+function settingCommands(parts: Parts, { help }: Acts): Command[] {
+  const { language, density, shortcuts, api } = parts;
+  const t = textsOf(language.get());
+  return [
+    { id: 'help', title: t.keys.title, keys: 'Shift+Slash', run: help },
+    ...(Object.keys(languages) as Language[])
+      .filter((tag) => tag !== language.get())
+      .map((tag) => ({ id: tag, title: `${t.language}: ${languages[tag]}`, run: () => chooseLanguage(parts, tag) })),
+    ...densities
+      .filter((one) => one !== density.get())
+      .map((one) => ({
+        id: one,
+        title: `${t.density}: ${t.densities[one]}`,
+        run: () => {
+          keptForGood.write('density', one);
+          density.set(one);
+        },
+      })),
+    {
+      id: 'shortcuts',
+      title: shortcuts.get() === 'on' ? t.keys.switchOff : t.keys.switchOn,
+      run: () => {
+        const next = shortcuts.get() === 'on' ? 'off' : 'on';
+        keptForGood.write('shortcuts', next);
+        shortcuts.set(next);
+      },
+    },
+    { id: 'api', title: t.api, run: () => location.assign('/docs/api') },
+    { id: 'sign out', title: t.signOut, run: () => signOut(api) },
+  ];
+}
+
+export function chooseLanguage({ language }: Pick<Parts, 'language'>, next: Language): void {
+  keptForGood.write('language', next);
+  language.set(next);
+}
+
+export function signOut(api: Parts['api']): void {
+  const leave = () => {
+    // Drafts are nobody else's to read.
+    keptInTab.clear();
+    location.assign('/');
+  };
+  api.signOut().then(leave, leave);
+}

@@ -1,0 +1,145 @@
+import type {
+  Attempt,
+  Change,
+  Customer,
+  DeliveryView,
+  LedgerEvent,
+  Message,
+  Priority,
+  TaskState,
+  Ticket,
+  TicketStatus,
+} from '../../src/core/ticket.ts';
+
+/** A channel that an answer could take. `reason` says why not, or what is special. */
+export interface ReplyChannel {
+  readonly channel: string;
+  readonly type: string;
+  readonly allowed: boolean;
+  readonly reason: string | null;
+  /** RFC 3339. */
+  readonly until: string | null;
+  readonly public: boolean;
+  readonly longest: number | null;
+  readonly replaces: boolean;
+}
+
+export type TicketView = Ticket & { readonly replyChannels: readonly ReplyChannel[] };
+
+export interface Page<T> {
+  readonly data: readonly T[];
+  readonly nextCursor: string | null;
+}
+
+export interface Session {
+  /** `user:usr_…` */
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+}
+
+export const healthStates = [
+  'setting_up',
+  'waiting_first',
+  'healthy',
+  'quiet',
+  'degraded',
+  'needs_reauth',
+  'paused',
+] as const;
+export type HealthState = (typeof healthStates)[number];
+
+/** How an endpoint is, with what says so. Times are RFC 3339. */
+export interface Health {
+  readonly state: HealthState;
+  /** Why it could not be opened. */
+  readonly problem: string | null;
+  readonly lastInAt: string | null;
+  readonly lastOutAt: string | null;
+  /** Tasks that wait for it, those set aside for a person, and the age of the oldest that waits. */
+  readonly backlog: number;
+  readonly dead: number;
+  readonly lagMs: number | null;
+  /** Failures since the last success. */
+  readonly failures: number;
+  readonly lastError: string | null;
+  readonly lastErrorAt: string | null;
+  readonly quarantinedAt: string | null;
+  readonly reconciledAt: string | null;
+  readonly missed: number;
+  readonly pausedUntil: string | null;
+  readonly pauseReason: string | null;
+  readonly linking: { readonly text: string; readonly qr: string | null } | null;
+}
+
+export type Role = 'channel' | 'destination';
+
+/** A channel or a destination. */
+export interface EndpointView {
+  readonly id: string;
+  readonly role: Role;
+  readonly type: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  /** File and line; null: made over the API. */
+  readonly source: string | null;
+  /** What the vendor calls, the secret part of it masked. */
+  readonly webhookUrl: string | null;
+  /** Whether its credentials can be tried. */
+  readonly testable: boolean;
+  readonly health: Health;
+}
+
+/** A request that was turned away before anything of it was stored. */
+export interface Refusal {
+  readonly at: string;
+  readonly status: number;
+  readonly reason: string;
+  readonly method: string;
+  readonly remoteAddress: string | null;
+  /** Names only. */
+  readonly headers: readonly string[];
+  readonly size: number;
+}
+
+/** What came of trying the credentials. */
+export interface Trial {
+  readonly ok: boolean;
+  readonly text: string;
+  readonly hint: string | null;
+}
+
+/** What was received with an event, as it came. */
+export interface PayloadView {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly remoteAddress: string | null;
+  /** Null once its bytes are gone. */
+  readonly body: { readonly encoding: 'text' | 'base64'; readonly content: string; readonly size: number } | null;
+}
+
+export type Outcome = LedgerEvent['outcome'];
+export const outcomes: readonly Outcome[] = [
+  'ticket_created',
+  'appended',
+  'revised',
+  'duplicate',
+  'receipt',
+  'ignored',
+  'rejected',
+  'quarantined',
+];
+
+export type {
+  Attempt,
+  Change,
+  Customer,
+  DeliveryView,
+  LedgerEvent,
+  Message,
+  Priority,
+  TaskState,
+  Ticket,
+  TicketStatus,
+};

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { hasBrowser } from './fakes/browser.ts';
+import { openConsole, pushSigned } from './fakes/console.ts';
+import type { OpenedConsole } from './fakes/console.ts';
+import { startReceiver } from './fakes/receiver.ts';
+import type { Receiver } from './fakes/receiver.ts';
+import { skipUnless } from './skip.ts';
+
+const secret = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+interface Found {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
+  }[];
+  readonly passes: readonly unknown[];
+}
+
+describe('the console for people who see, hear or point otherwise', function () {
+  let receiver: Receiver;
+  let opened: OpenedConsole;
+
+  before(async function () {
+    skipUnless(this, hasBrowser, 'Chromium is not installed (set CHROMIUM to its path)');
+    receiver = await startReceiver();
+    receiver.behave({ status: 401, body: 'feed key revoked' });
+    // The program that looks is no part of the page: its policy would stop it.
+    const options = { bypassCSP: true };
+    opened = await openConsole(
+      `
+channels:
+  - { id: contact, type: form, spam: { minSeconds: 0 } }
+  - { id: intake, type: webhook, auth: { type: standard_webhooks, secret: "${secret}" } }
+  - { id: closed, type: form, enabled: false }
+  - { id: news, type: rss, url: "${receiver.origin}/feed" }
+`,
+      options,
+    );
+    for (const id of ['one', 'two', 'three']) {
+      const element = { id, text: 'See https://shop.example.com/a', subject: `Order ${id}`, fields: { order: '4512' } };
+      await pushSigned(opened.gateway, secret, element);
+    }
+    await fetch(`${opened.gateway.url}/webhooks/intake`, { method: 'POST', body: '{"id":"forged"}' });
+  });
+
+  after(async () => {
+    await opened?.close();
+    await receiver?.close();
+  });
+
+  async function check(screen: string): Promise<void> {
+    const { page } = opened;
+    await page.evaluate(axe);
+    const options = JSON.stringify({ runOnly: { type: 'tag', values: RULES } });
+    const { violations, passes } = await page.evaluate<Found>(`axe.run(document, ${options})`);
+    assert.ok(passes.length > 10, 'it looked at nothing');
+    const told = violations.flatMap(({ id, nodes }) =>
+      nodes.map((node) => `${id}: ${node.html}\n${node.failureSummary}`),
+    );
+    assert.deepEqual(told, [], screen);
+  }
+
+  const screens: readonly (readonly [string, string, string])[] = [
+    ['the list', '/', '.row'],
+    ['the channels', '/channels', '.card'],
+    ['a channel with events and refused requests', '/channels/intake', '[aria-labelledby=events] .log'],
+    ['a channel whose credentials are refused', '/channels/news', '.notice[data-look=act]'],
+    ['a form', '/channels/contact', '.address'],
+    ['what there is not', '/channels/nothing', '.sheet .empty'],
+  ];
+
+  for (const scheme of ['light', 'dark'] as const) {
+    for (const [width, height] of [
+      [1280, 800],
+      [360, 740],
+    ] as const) {
+      it(`has nothing that stands in their way (${scheme}, ${width} pixels wide)`, async () => {
+        const { page } = opened;
+        await page.emulateMedia({ colorScheme: scheme });
+        await page.setViewportSize({ width, height });
+        for (const [screen, path, ready] of screens) {
+          await opened.goto(path);
+          await page.waitForSelector(ready);
+          for (const summary of await page.locator('.log summary').all()) await summary.click();
+          await check(screen);
+        }
+        await opened.goto('/');
+        await page.click('.row >> nth=0');
+        await page.waitForSelector('.message');
+        await page.click('.message summary >> nth=-1');
+        await check('a ticket');
+        await page.keyboard.press('Control+KeyK');
+        await page.waitForSelector('.palette[open]');
+        await check('the palette');
+        await page.keyboard.press('Escape');
+        await page.waitForSelector('.palette', { state: 'detached' });
+        await page.keyboard.press('Shift+Slash');
+        await page.waitForSelector('dialog[open]');
+        await check('the keys');
+        await page.keyboard.press('Escape');
+      });
+    }
+  }
+});
