@@ -8,6 +8,7 @@ import { jiraServiceManagement } from './jira-service-management/jira-service-ma
 import { otrs } from './otrs/otrs.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
 import { webhook } from './webhook/webhook.ts';
+import { zammad } from './zammad/zammad.ts';
 import { zendesk } from './zendesk/zendesk.ts';
 
 /** Every kind of destination, one line each. */
@@ -21,5 +22,6 @@ export const destinationTypes: readonly DestinationType[] = [
   otrs,
   requestTracker,
   webhook,
+  zammad,
   zendesk,
 ];

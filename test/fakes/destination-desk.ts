@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Destination, DestinationType } from '../../src/core/destination.ts';
 import { createHttp } from '../../src/http/http.ts';
-import { fakeContext } from './context.ts';
+import { fakeContext, fakeLog, type FakeLog } from './context.ts';
 import { message } from './filing.ts';
 import { openOutgoing, type Outgoing } from './outgoing.ts';
 
@@ -9,6 +9,8 @@ import { openOutgoing, type Outgoing } from './outgoing.ts';
 export interface DestinationDesk {
   readonly out: Outgoing;
   readonly destination: Destination;
+  /** What the destinations log. */
+  readonly log: FakeLog;
   /** One with other settings. */
   open(given?: object): Destination;
   /** The same, for all that follows. */
@@ -30,14 +32,16 @@ export async function openDestinationDesk(
   const out = await openOutgoing([{ id, carries: 'tickets' }]);
   const egress = createHttp({ allow: ['127.0.0.1'] });
   out.addChannel('chat', { reply: async () => undefined });
+  const log = fakeLog();
 
   function open(given: object = {}): Destination {
-    const context = fakeContext({ id, clock: out.clock, http: egress.for({ hosts: [] }) });
+    const context = fakeContext({ id, clock: out.clock, log, http: egress.for({ hosts: [] }) });
     return type.open(type.config.parse({ ...settings, ...given }), context) as Destination;
   }
   let destination = open();
   const desk: DestinationDesk = {
     out,
+    log,
     get destination() {
       return destination;
     },
