@@ -98,6 +98,13 @@ describe('amoCRM’s tokens and refusals', function () {
     assert.ok(!shown.includes(FIRST) && !shown.includes(CLIENT_SECRET));
   });
 
+  it('asks no second time with the token that was refused', async () => {
+    await look(open());
+    far.refreshTokens.clear();
+    assert.ok((await errorOf(look(open()))) instanceof AuthExpiredError);
+    assert.equal(grants().length, 2);
+  });
+
   it('keeps no answer that quotes the secret, whatever it means', async () => {
     for (const [http, kind] of [
       [500, RetryableError],

@@ -159,6 +159,12 @@ describe('amoCRM, asked what changed', function () {
       assert.deepEqual(kinds(await poll(cursor)), ['reply']);
     });
 
+    it('tells nothing of a contact that has the number of a lead of ours', async () => {
+      act({ text: '>> Yes' });
+      far.events[0]!['entity_type'] = 'contact';
+      assert.deepEqual(kinds(await poll(cursor)), []);
+    });
+
     it('goes on where a lead or a note was deleted, or may not be read', async () => {
       act({ text: 'gone' });
       far.notes.pop();
@@ -276,6 +282,15 @@ describe('amoCRM, asked what changed', function () {
       act({ stage: PENDING });
       assert.deepEqual(kinds(await poll(cursor)), ['ignored', 'status']);
     });
+  });
+
+  it('takes its time where there is much to be asked', async () => {
+    far.filters = false;
+    for (let i = 0; i < 40; i++) far.act(5000 + i, { text: 'of somebody else' });
+    const [calls, began] = [far.calls.length, out.clock.now()];
+    await poll(cursor);
+    assert.ok(far.calls.length - calls > 40);
+    assert.ok(out.clock.now() - began > 5 * SECOND);
   });
 
   it('lets seven calls a second out at most, whatever the clock does', async () => {

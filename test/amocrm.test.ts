@@ -106,6 +106,12 @@ describe('amoCRM as a destination', function () {
       });
     }
 
+    it('takes 8 for +7 only where a number is as long as Russian ones are', async () => {
+      const fields = [{ field_code: 'PHONE', values: [{ value: '8999123' }] }];
+      far.contacts.push({ id: 7, search: '7999123', custom_fields_values: fields });
+      assert.notEqual(await contactOf('phone|+7999123'), 7);
+    });
+
     it('takes nobody whose number was only typed, and knows its own customers again', async () => {
       known(7, 'PHONE', '+79991234567');
       const id = await desk.write('one', ['telegram|1', `${PHONE}|claimed`]);
@@ -246,7 +252,8 @@ describe('amoCRM as a destination', function () {
     });
 
     it('gives its token to no other host, whatever an answer says', async () => {
-      for (const drive of ['http://localhost:1', 'http://127.0.0.1:1', 'https://drive.example.com']) {
+      const others = ['http://localhost:1', 'http://127.0.0.1:1', 'https://drive.example.com'];
+      for (const drive of [...others, far.root.replace('http:', 'https:')]) {
         far.drive = drive;
         desk.use({});
         const error: unknown = await desk
