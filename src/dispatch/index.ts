@@ -1,4 +1,5 @@
 import type { DestinationType } from '../core/destination.ts';
+import { amocrm } from './amocrm/amocrm.ts';
 import { bitrix24 } from './bitrix24/bitrix24.ts';
 import { email } from './email/email.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
@@ -13,6 +14,7 @@ import { zendesk } from './zendesk/zendesk.ts';
 
 /** Every kind of destination, one line each. */
 export const destinationTypes: readonly DestinationType[] = [
+  amocrm,
   bitrix24,
   email,
   freshdesk,
