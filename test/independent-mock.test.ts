@@ -127,6 +127,12 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     gaps: [[/GET \/agents\//, 'left out of the part of the description that is kept']],
     corrupt: { path: /\/tickets$/, field: 'priority', to: 'high' },
   },
+  Chatwoot: {
+    description: 'chatwoot/swagger.json',
+    tests: ['chatwoot', 'chatwoot-way-back'],
+    gaps: [[/POST \S+\/messages .*"attachments\[\]"/, 'files go as a form, which it leaves out']],
+    corrupt: { path: /\/contacts$/, field: 'inbox_id', to: 'seven' },
+  },
   'Jira (platform)': {
     description: 'jira/platform-v3.json',
     tests: ['jira-service-management'],
