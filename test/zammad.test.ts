@@ -125,6 +125,14 @@ describe('Zammad as a destination', () => {
     assert.deepEqual(counts(), [2]);
   });
 
+  it('asks once for a ticket that is refused for another reason than an address', async () => {
+    far.end('POST /tickets', { http: 422, body: { error: 'No lookup value found for group' } });
+    await desk.write('one');
+    await out.pass(2 * SECOND);
+    assert.match((await out.error('zammad'))!, /422/);
+    assert.deepEqual([far.tickets.length, calls('POST /tickets').length], [0, 1]);
+  });
+
   it('says who the token is, and asks for a new one', async () => {
     assert.match(await desk.destination.test!(), /the token of gateway, and searches tickets by tributary_id/);
     await assert.rejects(desk.open({ token: 'another' }).test!(), AuthExpiredError);
