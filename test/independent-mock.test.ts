@@ -145,6 +145,18 @@ const SENDERS: Readonly<Record<string, Sender>> = {
     gaps: [],
     corrupt: { path: /\/request$/, field: 'serviceDeskId', to: 5 },
   },
+  'Pipedrive (version 1)': {
+    description: 'pipedrive/v1.json',
+    tests: ['pipedrive', 'pipedrive-way-back'],
+    gaps: [],
+    corrupt: { path: /^\/notes$/, field: 'content', to: 5 },
+  },
+  'Pipedrive (version 2)': {
+    description: 'pipedrive/v2.json',
+    tests: ['pipedrive', 'pipedrive-way-back'],
+    gaps: [],
+    corrupt: { path: /^\/deals$/, field: 'title', to: 5 },
+  },
   Zendesk: {
     description: 'zendesk/support-api.json',
     tests: ['zendesk'],

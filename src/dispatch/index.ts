@@ -8,6 +8,7 @@ import { helpScout } from './help-scout/help-scout.ts';
 import { hubspot } from './hubspot/hubspot.ts';
 import { jiraServiceManagement } from './jira-service-management/jira-service-management.ts';
 import { otrs } from './otrs/otrs.ts';
+import { pipedrive } from './pipedrive/pipedrive.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
 import { webhook } from './webhook/webhook.ts';
 import { zammad } from './zammad/zammad.ts';
@@ -24,6 +25,7 @@ export const destinationTypes: readonly DestinationType[] = [
   hubspot,
   jiraServiceManagement,
   otrs,
+  pipedrive,
   requestTracker,
   webhook,
   zammad,
