@@ -10,6 +10,7 @@ import { jiraServiceManagement } from './jira-service-management/jira-service-ma
 import { otrs } from './otrs/otrs.ts';
 import { pipedrive } from './pipedrive/pipedrive.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
+import { salesforce } from './salesforce/salesforce.ts';
 import { webhook } from './webhook/webhook.ts';
 import { zammad } from './zammad/zammad.ts';
 import { zendesk } from './zendesk/zendesk.ts';
@@ -27,6 +28,7 @@ export const destinationTypes: readonly DestinationType[] = [
   otrs,
   pipedrive,
   requestTracker,
+  salesforce,
   webhook,
   zammad,
   zendesk,
