@@ -11,6 +11,7 @@ import { otrs } from './otrs/otrs.ts';
 import { pipedrive } from './pipedrive/pipedrive.ts';
 import { requestTracker } from './request-tracker/request-tracker.ts';
 import { salesforce } from './salesforce/salesforce.ts';
+import { usedesk } from './usedesk/usedesk.ts';
 import { webhook } from './webhook/webhook.ts';
 import { zammad } from './zammad/zammad.ts';
 import { zendesk } from './zendesk/zendesk.ts';
@@ -29,6 +30,7 @@ export const destinationTypes: readonly DestinationType[] = [
   pipedrive,
   requestTracker,
   salesforce,
+  usedesk,
   webhook,
   zammad,
   zendesk,
