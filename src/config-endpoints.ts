@@ -2,7 +2,8 @@ import type { z, ZodType } from 'zod';
 import type { ConfigProblem, EndpointDefinition } from './config-types.ts';
 import type { Path } from './config-file.ts';
 import { flatten, nearest, toProblems, unknownName, valueAt } from './config-problems.ts';
-import { ChannelHead, EndpointHead, RouteInFile, toJsonSchema } from './config-schema.ts';
+import { RouteInFile } from './config-route.ts';
+import { ChannelHead, EndpointHead, toJsonSchema } from './config-schema.ts';
 import type { Route } from './core/gateway.ts';
 import { Secret } from './core/secret.ts';
 
@@ -223,7 +224,7 @@ export function readRoutes(
     const base: Path = ['routes', index];
     const result = check(RouteInFile, item, base, place);
     if ('problems' in result) return problems.push(...result.problems);
-    const { when, to } = result.data;
+    const { when, to, stop } = result.data;
     for (const id of to.filter((each) => !known.destinations.includes(each))) {
       problems.push({ ...place.locate([...base, 'to']), ...unknownDestination(id, known.destinations) });
     }
@@ -232,7 +233,7 @@ export function readRoutes(
       problems.push({ ...at, ...unknownName('connector type', type, known.channelTypes) });
     }
     const { file, line } = place.locate(base);
-    return routes.push({ id: `route-${index + 1}`, source: `${file}:${line ?? 1}`, when, to });
+    return routes.push({ id: `route-${index + 1}`, source: `${file}:${line ?? 1}`, when, to, stop });
   });
   return { routes, problems };
 }

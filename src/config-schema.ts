@@ -1,10 +1,10 @@
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import type { ZodType } from 'zod';
+import { RouteInFile } from './config-route.ts';
 import { callRules, logLevels } from './config-types.ts';
 import { AutoReply } from './core/auto-reply.ts';
 import { secret } from './core/secret.ts';
-import { messageKinds, priorities } from './core/ticket.ts';
 
 /** What the YAML file may say. Times are written as `30 s`, `24h`, `7d` and read as milliseconds. */
 
@@ -111,28 +111,7 @@ export const ChannelHead = EndpointHead.extend({
   }),
 });
 
-const several = <T extends ZodType<string, string>>(one: T, description: string) =>
-  z
-    .union([one, z.array(one).min(1).max(100)])
-    .transform((value): readonly z.output<T>[] => (Array.isArray(value) ? value : [value]))
-    .meta({ description });
-
-const word = z.string().min(1).max(200);
-
-export const RouteInFile = z.strictObject({
-  when: z
-    .strictObject({
-      channel: several(word, 'Ids of channels.').optional(),
-      channelType: several(word, 'Types of channels.').optional(),
-      kind: several(z.enum(messageKinds), 'Kinds of messages.').optional(),
-      language: several(word, 'Languages: uk, ru, en …').optional(),
-      priority: several(z.enum(priorities), 'Priorities.').optional(),
-      tag: several(word, 'Tags of tickets.').optional(),
-    })
-    .default({})
-    .meta({ description: 'All of these must hold; left out: always.' }),
-  to: several(word, 'Ids of destinations. All routes that match count.'),
-});
+const model = z.string().min(1).max(200);
 
 /** The file, but for what the types of channels and destinations define. */
 export const ConfigInFile = z.strictObject({
@@ -200,8 +179,8 @@ export const ConfigInFile = z.strictObject({
         )
         .meta({ description: 'An endpoint that speaks as OpenAI’s, up to the version: https://api.openai.com/v1' }),
       apiKey: secret('Sent as `Authorization: Bearer …`. Left out: none is sent.').optional(),
-      model: word.meta({ description: 'Writes recordings down, such as whisper-1.' }),
-      chatModel: word.optional().meta({ description: 'Sums up what was said. Left out: no summary, and no mood.' }),
+      model: model.meta({ description: 'Writes recordings down, such as whisper-1.' }),
+      chatModel: model.optional().meta({ description: 'Sums up what was said. Left out: no summary, and no mood.' }),
       language: z
         .string()
         .regex(/^[a-z]{2}$/, 'is no language of two letters, such as uk')

@@ -1,8 +1,11 @@
 import { ConflictError, BadPayloadError, NotFoundError } from './core/errors.ts';
-import type { Endpoints, Route, Routes } from './core/gateway.ts';
+import type { DestinationType } from './core/destination.ts';
+import type { Endpoints, Route, Routed, Routes } from './core/gateway.ts';
 import type { NewId } from './core/id.ts';
 import type { Clock } from './core/clock.ts';
 import type { Store } from './core/store.ts';
+import type { ChangeType } from './core/ticket.ts';
+import { factsOf, routingOf, targetsOf } from './dispatch/routes.ts';
 import { createTurns } from './turns.ts';
 
 /** As the composition root needs them. */
@@ -11,13 +14,27 @@ export interface OpenRoutes extends Routes {
   look(): Promise<void>;
 }
 
+/** What a message is told by, once each. */
+const FILED: ReadonlySet<ChangeType> = new Set([
+  'message.received',
+  'review.received',
+  'call.missed',
+  'call.ended',
+  'message.sent',
+  'note.created',
+]);
+/** Changes that are looked through at a time, and at most, for the messages among them. */
+const PAGE = 200;
+const MOST_PAGES = 100;
+
 /** Routes from the YAML, read-only, then those made over the API. */
 export async function createRoutes(
   deps: {
     readonly store: Store;
     readonly newId: NewId;
     readonly clock: Clock;
-    readonly endpoints: Pick<Endpoints, 'get'>;
+    readonly endpoints: Pick<Endpoints, 'get' | 'all'>;
+    readonly destinationTypes: readonly Pick<DestinationType, 'type' | 'capabilities'>[];
   },
   defined: readonly Route[],
 ): Promise<OpenRoutes> {
@@ -27,22 +44,46 @@ export async function createRoutes(
 
   async function look(): Promise<void> {
     own = (await store.read.routes()).map((row) => ({
-      ...(row.definition as Pick<Route, 'when' | 'to'>),
+      ...(row.definition as Pick<Route, 'when' | 'to' | 'stop'>),
       id: row.id,
       source: null,
     }));
   }
 
-  async function save(id: string, { when, to }: Pick<Route, 'when' | 'to'>, position: number): Promise<Route> {
+  type Given = Omit<Route, 'id' | 'source'>;
+
+  function checkDestinations({ to }: Given, at = ''): void {
     for (const [index, target] of to.entries()) {
       if (deps.endpoints.get(target)?.role === 'destination') continue;
       const message = `there is no destination ${target}`;
-      throw new BadPayloadError(message, { status: 422, problems: [{ pointer: `/to/${index}`, message }] });
+      throw new BadPayloadError(message, { status: 422, problems: [{ pointer: `${at}/to/${index}`, message }] });
     }
-    await store.write(['routes'], (tx) =>
-      tx.saveRoute({ id, position, definition: { when, to }, at: deps.clock.now() }),
-    );
-    return { id, source: null, when, to };
+  }
+
+  async function save(id: string, route: Given, position: number): Promise<Route> {
+    checkDestinations(route);
+    const { when, to, stop } = route;
+    const definition = { when, to, stop };
+    await store.write(['routes'], (tx) => tx.saveRoute({ id, position, definition, at: deps.clock.now() }));
+    return { id, source: null, ...definition };
+  }
+
+  async function dryRun(routes: readonly Given[], count: number): Promise<readonly Routed[]> {
+    routes.forEach((route, index) => {
+      checkDestinations(route, `/routes/${index}`);
+    });
+    const routing = routingOf(routes, deps.endpoints.all(), deps.destinationTypes);
+    const routed: Routed[] = [];
+    let end = await store.read.lastChange();
+    for (let pages = 0; pages < MOST_PAGES && end > 0 && routed.length < count; pages++) {
+      const start = Math.max(0, end - PAGE);
+      const changes = (await store.read.changes(start, PAGE)).filter(({ seq, type }) => seq <= end && FILED.has(type));
+      for (const change of changes.reverse()) {
+        routed.push({ change, to: targetsOf(factsOf(change), routing).map(({ id }) => id) });
+      }
+      end = start;
+    }
+    return routed.slice(0, count);
   }
 
   /** Where it stands. Throws unless it can be changed here. */
@@ -82,5 +123,6 @@ export async function createRoutes(
         await store.write(['routes'], (tx) => tx.deleteRoute(id));
         own = own.filter((each) => each.id !== id);
       }),
+    dryRun,
   };
 }

@@ -140,7 +140,7 @@ async function start(
     config,
   );
   undo.push(() => endpoints.close());
-  const routes = await createRoutes({ store, newId, clock, endpoints }, config.routes);
+  const routes = await createRoutes({ store, newId, clock, endpoints, destinationTypes }, config.routes);
 
   // Installations that share a Redis have different keys.
   const prefix = `tributary:${vault.key('queue').toString('hex', 0, 8)}`;

@@ -187,6 +187,13 @@ describe('Channels, destinations and routes over the API', () => {
     const changed = await api.call('PATCH', path, { body: { when: { tag: ['vip'] } } });
     assert.deepEqual([changed.json.when, changed.json.to], [{ tag: ['vip'] }, ['crm']]);
     assert.equal((await api.call('GET', '/routes')).json.data.length, 1);
+    const stopping = await api.call('PATCH', path, { body: { stop: true } });
+    assert.deepEqual([made.json.stop, stopping.json.stop, stopping.json.when], [false, true, { tag: ['vip'] }]);
+    const tried = await api.call('POST', '/routes/dry-run', { body: {} });
+    assert.deepEqual(
+      tried.json.data.map((each: { to: string[] }) => each.to),
+      [['crm']],
+    );
     for (const to of [['nothing'], ['contact']]) {
       const wrong = await api.call('PATCH', path, { body: { to } });
       assert.deepEqual([wrong.status, wrong.json.errors[0].pointer], [422, '/to/0']);

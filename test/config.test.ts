@@ -67,9 +67,28 @@ describe('configuration', () => {
     assert.ok(!inspect(channels[1]!.config, { depth: 9 }).includes(GOOD));
     assert.deepEqual(destinations[0]?.trustedHosts, ['crm.example.com:443']);
     assert.deepEqual(routes, [
-      { id: 'route-1', source: `${FILE}:13`, when: {}, to: ['crm'] },
-      { id: 'route-2', source: `${FILE}:14`, when: { channel: ['intake'], kind: ['message', 'review'] }, to: ['crm'] },
+      { id: 'route-1', source: `${FILE}:13`, when: {}, to: ['crm'], stop: false },
+      {
+        id: 'route-2',
+        source: `${FILE}:14`,
+        when: { channel: ['intake'], kind: ['message', 'review'] },
+        to: ['crm'],
+        stop: false,
+      },
     ]);
+  });
+
+  it('reads what routes ask about fields, customers and the time', () => {
+    const when =
+      '{ customer: cus_1, field: { department: [a, b] }, time: { zone: Europe/Kyiv, days: [sat], from: "09:00" } }';
+    const crm = `destinations:\n  - { id: crm, type: webhook, url: https://crm.example.com/hooks, secret: ${GOOD} }`;
+    const { routes } = config(`${crm}\nroutes:\n  - { when: ${when}, to: crm, stop: true }`);
+    const time = { zone: 'Europe/Kyiv', days: ['sat'], from: '09:00' };
+    const expected = { customer: ['cus_1'], field: { department: ['a', 'b'] }, time };
+    assert.deepEqual([routes[0]!.when, routes[0]!.stop], [expected, true]);
+    for (const wrong of ['zone: Kyiv', 'zone: UTC, from: "25:00"', 'zone: UTC, days: [monday]', 'from: "09:00"']) {
+      assert.equal(problems(`${crm}\nroutes:\n  - { when: { time: { ${wrong} } }, to: crm }`).length, 1, wrong);
+    }
   });
 
   it('keeps the URLs of a database and of Redis to itself', () => {

@@ -4,7 +4,7 @@ import type { Endpoint, Route, Routes } from '../src/core/gateway.ts';
 import { createIds } from '../src/core/id.ts';
 import { routingOf, targetsOf } from '../src/dispatch/routes.ts';
 import { createRoutes } from '../src/routes.ts';
-import { openFiling, type Filing } from './fakes/filing.ts';
+import { message, openFiling, type Filing } from './fakes/filing.ts';
 
 const endpoint = (id: string, role: Endpoint['role'], type = 'test'): Endpoint => ({
   id,
@@ -28,14 +28,20 @@ const TYPES = [
   { type: 'crm_type', capabilities: { carries: 'events' } },
   { type: 'desk_type', capabilities: { carries: 'tickets' } },
 ] as never;
-const FILE: Route = { id: 'routes[0]', source: 'config/tributary.yaml:9', when: {}, to: ['crm'] };
+const FILE: Route = { id: 'routes[0]', source: 'config/tributary.yaml:9', when: {}, to: ['crm'], stop: false };
 
 describe('routes', () => {
   let filing: Filing;
   let routes: Routes;
   const open = (defined: readonly Route[] = [FILE]) =>
     createRoutes(
-      { store: filing.store, newId: createIds(filing.clock), clock: filing.clock, endpoints: ENDPOINTS },
+      {
+        store: filing.store,
+        newId: createIds(filing.clock),
+        clock: filing.clock,
+        endpoints: { get: (id) => ENDPOINTS.get(id), all: () => ALL },
+        destinationTypes: TYPES,
+      },
       defined,
     );
   beforeEach(async () => {
@@ -44,13 +50,13 @@ describe('routes', () => {
   });
   afterEach(() => filing.close());
 
-  const make = (tag: string) => routes.create({ when: { tag: [tag] }, to: ['desk'] });
+  const make = (tag: string) => routes.create({ when: { tag: [tag] }, to: ['desk'], stop: false });
   const tags = (all = routes.all()) => all.map((route) => route.when.tag?.[0] ?? 'always');
 
   it('are made, changed and removed, and are the same after a restart', async () => {
     for (const tag of ['a', 'b', 'c']) await make(tag);
     const [, a, b] = routes.all();
-    await routes.update(b!.id, { when: { tag: ['b2'] }, to: ['crm', 'desk'] });
+    await routes.update(b!.id, { when: { tag: ['b2'] }, to: ['crm', 'desk'], stop: false });
     await routes.remove(a!.id);
     await make('d');
     assert.deepEqual(tags(), ['always', 'b2', 'c', 'd']);
@@ -64,11 +70,11 @@ describe('routes', () => {
     const [a, b] = [await make('a'), await make('b')];
     await there.look();
     assert.deepEqual(tags(there.all()), ['always', 'a', 'b']);
-    await there.update(a.id, { when: { tag: ['a2'] }, to: ['crm'] });
+    await there.update(a.id, { when: { tag: ['a2'] }, to: ['crm'], stop: false });
     await there.remove(b.id);
     await make('c');
     assert.deepEqual(tags(), ['always', 'a2', 'c']);
-    await assert.rejects(routes.update(b.id, { when: {}, to: ['crm'] }), NotFoundError);
+    await assert.rejects(routes.update(b.id, { when: {}, to: ['crm'], stop: false }), NotFoundError);
   });
 
   it('stay right when several are changed at the same moment', async () => {
@@ -76,7 +82,7 @@ describe('routes', () => {
     const [, , b, c, d] = routes.all();
     await Promise.all([
       routes.remove(b!.id),
-      routes.update(c!.id, { when: { tag: ['c2'] }, to: ['desk'] }),
+      routes.update(c!.id, { when: { tag: ['c2'] }, to: ['desk'], stop: false }),
       routes.remove(d!.id),
       make('e'),
     ]);
@@ -85,7 +91,10 @@ describe('routes', () => {
   });
 
   it('from the file can’t be changed here, and say where they stand', async () => {
-    for (const act of [() => routes.remove(FILE.id), () => routes.update(FILE.id, { when: {}, to: ['desk'] })]) {
+    for (const act of [
+      () => routes.remove(FILE.id),
+      () => routes.update(FILE.id, { when: {}, to: ['desk'], stop: false }),
+    ]) {
       await assert.rejects(act(), (error) => {
         assert.ok(error instanceof ConflictError);
         assert.match(error.message, /config\/tributary\.yaml:9/);
@@ -96,27 +105,82 @@ describe('routes', () => {
 
   it('that nobody knows can’t be changed either', async () => {
     await assert.rejects(routes.remove('rte_none'), NotFoundError);
-    await assert.rejects(routes.update('rte_none', { when: {}, to: ['crm'] }), NotFoundError);
+    await assert.rejects(routes.update('rte_none', { when: {}, to: ['crm'], stop: false }), NotFoundError);
   });
 
   it('lead to destinations that there are: otherwise the field is named, and nothing changes', async () => {
     for (const target of ['nobody', 'chat']) {
-      await assert.rejects(routes.create({ when: {}, to: ['crm', target] }), (error) => {
+      await assert.rejects(routes.create({ when: {}, to: ['crm', target], stop: false }), (error) => {
         assert.ok(error instanceof BadPayloadError);
         assert.deepEqual([error.status, error.problems[0]!.pointer], [422, '/to/1']);
         return true;
       });
     }
     const { id } = await make('a');
-    await assert.rejects(routes.update(id, { when: {}, to: ['nobody'] }), BadPayloadError);
+    await assert.rejects(routes.update(id, { when: {}, to: ['nobody'], stop: false }), BadPayloadError);
     assert.deepEqual(tags(), ['always', 'a']);
     assert.equal((await filing.store.read.routes()).length, 1);
   });
 
+  describe('that are only tried', () => {
+    const write = (text: string, fields = {}) => filing.file(message('telegram|1', { text, fields }));
+    const tried = async (when: Route['when'], count = 10) =>
+      (await routes.dryRun([{ when, to: ['desk'], stop: false }], count)).map(({ change, to }) => [
+        change.data.message!.text,
+        ...to,
+      ]);
+
+    it('say where the last messages would go, each once, the newest first', async () => {
+      await write('one');
+      await write('two', { department: 'sales' });
+      const id = (await filing.store.read.tickets({}, { limit: 1 })).data[0]!.id;
+      await filing.desk.note(id, { text: 'three' }, 'usr_1');
+      await filing.desk.updateTicket(id, { priority: 'high', fields: { department: 'support' } }, 'usr_1');
+      assert.deepEqual(await tried({ field: { department: ['sales'] } }), [['three'], ['two', 'desk'], ['one']]);
+      assert.deepEqual(await tried({ kind: ['note'] }, 2), [['three', 'desk'], ['two']]);
+      assert.deepEqual(routes.all().length, 1);
+    });
+
+    it('look as far back as they must', async () => {
+      await write('one');
+      const id = (await filing.store.read.tickets({}, { limit: 1 })).data[0]!.id;
+      for (let i = 0; i < 450; i++) await filing.desk.updateTicket(id, { subject: String(i) }, 'usr_1');
+      assert.deepEqual(await tried({}), [['one', 'desk']]);
+    });
+
+    it('lead to destinations that there are', async () => {
+      await assert.rejects(routes.dryRun([{ when: {}, to: ['chat'], stop: false }], 1), (error) => {
+        assert.ok(error instanceof BadPayloadError);
+        assert.equal(error.problems[0]!.pointer, '/routes/0/to/0');
+        return true;
+      });
+    });
+  });
+
   describe('let a change through', () => {
-    const facts = { channel: 'chat', kind: 'message', language: 'uk', priority: 'normal', tags: ['vip', 'order'] };
-    const ask = (defined: readonly Pick<Route, 'when' | 'to'>[], about: Parameters<typeof targetsOf>[0] = facts) =>
-      targetsOf(about, routingOf(defined, ALL, TYPES)).map(({ id, carries }) => `${id} ${carries}`);
+    const facts = {
+      channel: 'chat',
+      kind: 'message',
+      language: 'uk',
+      priority: 'normal',
+      tags: ['vip', 'order'],
+      customer: 'cus_1',
+      fields: { department: 'sales' },
+      // A Monday, 12:00 in Kyiv.
+      at: Date.parse('2026-11-23T10:00:00Z'),
+    };
+    const ask = (
+      defined: readonly (Pick<Route, 'when' | 'to'> & { stop?: boolean })[],
+      about: Parameters<typeof targetsOf>[0] = facts,
+    ) =>
+      targetsOf(
+        about,
+        routingOf(
+          defined.map((each) => ({ stop: false, ...each })),
+          ALL,
+          TYPES,
+        ),
+      ).map(({ id, carries }) => `${id} ${carries}`);
     const passes = (when: Route['when'], about?: Parameters<typeof targetsOf>[0]) =>
       ask([{ when, to: ['crm'] }], about).length === 1;
 
@@ -130,6 +194,12 @@ describe('routes', () => {
         { priority: ['normal'] },
         { tag: ['x', 'order'] },
         { channel: ['chat'], tag: ['vip'], language: ['uk'] },
+        { customer: ['cus_2', 'cus_1'] },
+        { field: { department: ['support', 'sales'] } },
+        { time: { zone: 'Europe/Kyiv' } },
+        { time: { zone: 'Europe/Kyiv', days: ['sun', 'mon'], from: '12:00', to: '12:01' } },
+        { time: { zone: 'Europe/Kyiv', from: '23:00', to: '12:01' } },
+        { time: { zone: 'Pacific/Auckland', from: '23:00', to: '06:00' } },
       ];
       for (const when of fitting) assert.equal(passes(when), true, JSON.stringify(when));
       const other: Route['when'][] = [
@@ -141,6 +211,15 @@ describe('routes', () => {
         { tag: ['x'] },
         { tag: [] },
         { channel: ['chat'], tag: ['x'] },
+        { customer: ['cus_2'] },
+        { field: { department: ['support'] } },
+        { field: { department: ['sales'], order: ['1'] } },
+        { field: { toString: ['sales'] } },
+        { time: { zone: 'Europe/Kyiv', days: ['tue'] } },
+        { time: { zone: 'Europe/Kyiv', from: '12:01' } },
+        { time: { zone: 'Europe/Kyiv', to: '12:00' } },
+        { time: { zone: 'Europe/Kyiv', from: '23:00', to: '12:00' } },
+        { time: { zone: 'Asia/Almaty', from: '12:00', to: '13:00' } },
       ];
       for (const when of other) assert.equal(passes(when), false, JSON.stringify(when));
     });
@@ -155,6 +234,35 @@ describe('routes', () => {
       ]) {
         assert.equal(passes(when, unknown), false, JSON.stringify(when));
       }
+    });
+
+    it('by what the message and its ticket say at that moment', async () => {
+      const seen: Parameters<typeof targetsOf>[0][] = [];
+      const other = await openFiling({ routed: (each) => seen.push(each) });
+      const [first] = await other.file(
+        message('telegram|1', { text: 'Привіт, де моє замовлення?', fields: { department: 'sales' } }),
+      );
+      await other.desk.updateTicket(first!.ticketId!, { fields: { order: '7' } }, 'usr_1');
+      const { customer } = (await other.store.read.ticket(first!.ticketId!))!;
+      await other.close();
+      const expected = { channel: 'chat', language: 'uk', priority: 'normal', tags: [], customer: customer.id };
+      const about = seen.filter((each) => each !== undefined);
+      assert.deepEqual(about[0], {
+        ...expected,
+        kind: 'message',
+        fields: { department: 'sales' },
+        at: other.clock.now(),
+      });
+      assert.deepEqual(about.at(-1), { ...expected, kind: undefined, fields: { order: '7' }, at: other.clock.now() });
+    });
+
+    it('up to the first one that stops it', () => {
+      const [crm, desk] = [
+        { when: {}, to: ['crm'] },
+        { when: {}, to: ['desk'] },
+      ];
+      assert.deepEqual(ask([{ ...crm, stop: true }, desk]), ['crm events']);
+      assert.deepEqual(ask([{ ...crm, stop: true, when: { tag: ['x'] } }, desk]), ['desk tickets']);
     });
 
     it('that is about no ticket only without conditions', () => {

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { BadPayloadError, NotFoundError } from '../core/errors.ts';
-import type { Gateway, Route } from '../core/gateway.ts';
-import { messageKinds, priorities } from '../core/ticket.ts';
+import type { Gateway, Route, Routed } from '../core/gateway.ts';
+import { RouteTime } from '../core/route-time.ts';
+import { changeTypes, messageKinds, priorities } from '../core/ticket.ts';
 import { operation } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { Id, IdParams, pageFrom, pageOf, PageQuery, present, toPageRequest } from './schemas.ts';
@@ -16,22 +17,56 @@ const When = z.strictObject({
   language: Words.optional(),
   priority: z.array(z.enum(priorities)).min(1).optional(),
   tag: Words.optional(),
+  customer: Words.optional().meta({ description: 'Ids' }),
+  field: z
+    .record(z.string().min(1).max(200), Words)
+    .optional()
+    .meta({ description: 'Of the message, a form’s for example, or of its ticket' }),
+  time: RouteTime.optional(),
 });
 
 const RouteInput = z.strictObject({
   when: When.default({}).meta({ description: 'All conditions must hold; one holds when any of its values does' }),
   to: z.array(Id).min(1).max(50).meta({ description: 'Destinations' }),
+  stop: z.boolean().default(false).meta({ description: 'Where it matches, those behind it don’t count' }),
 });
-const RoutePatch = z.strictObject({ when: When.optional(), to: RouteInput.shape.to.optional() });
+const RoutePatch = z.strictObject({
+  when: When.optional(),
+  to: RouteInput.shape.to.optional(),
+  stop: z.boolean().optional(),
+});
 
 const RouteView = z
   .object({
     id: z.string(),
     source: z.string().nullable(),
-    when: z.record(z.string(), z.array(z.string())),
+    when: When,
     to: z.array(z.string()),
+    stop: z.boolean(),
   })
   .meta({ id: 'Route' });
+
+const RoutedView = z
+  .object({
+    type: z.enum(changeTypes),
+    timestamp: z.iso.datetime(),
+    ticketId: z.string().optional(),
+    ticketNumber: z.number().int().optional(),
+    messageId: z.string().optional(),
+    to: z.array(z.string()).meta({ description: 'Destinations; none: it stays in the built-in queue' }),
+  })
+  .meta({ id: 'RoutedMessage' });
+
+function toView({ change, to }: Routed): z.input<typeof RoutedView> {
+  const { ticket, message } = change.data;
+  const { type, timestamp } = change;
+  return {
+    type,
+    timestamp,
+    ...present({ ticketId: ticket?.id, ticketNumber: ticket?.number, messageId: message?.id }),
+    to: [...to],
+  };
+}
 
 export function routeOperations({ routes, endpoints, store, clock }: Gateway): Operation[] {
   function routeOf(id: string): Route {
@@ -75,9 +110,26 @@ export function routeOperations({ routes, endpoints, store, clock }: Gateway): O
       answer: RouteView,
       async handle({ body, actor }) {
         checkDestinations(body.to);
-        const route = await routes.create({ when: present(body.when), to: body.to });
+        const route = await routes.create({ ...body, when: present(body.when) });
         await audit(actor.id, 'created', route.id);
         return { body: route };
+      },
+    }),
+    operation({
+      method: 'POST',
+      path: '/routes/dry-run',
+      scope: 'endpoints:read',
+      tag,
+      summary: 'Show where the last messages would go',
+      description: 'By the routes that are given, or else by those that there are. Nothing is sent.',
+      body: z.strictObject({
+        routes: z.array(RouteInput).max(1000).optional(),
+        count: z.number().int().min(1).max(500).default(100),
+      }),
+      answer: z.object({ data: z.array(RoutedView) }),
+      async handle({ body }) {
+        const given = body.routes?.map((route) => ({ ...route, when: present(route.when) }));
+        return { body: { data: (await routes.dryRun(given ?? routes.all(), body.count)).map(toView) } };
       },
     }),
     operation({
@@ -100,9 +152,13 @@ export function routeOperations({ routes, endpoints, store, clock }: Gateway): O
       body: RoutePatch,
       answer: RouteView,
       async handle({ params, body, actor }) {
-        const { id, when, to } = routeOf(params.id);
+        const { id, when, to, stop } = routeOf(params.id);
         if (body.to) checkDestinations(body.to);
-        const route = await routes.update(id, { when: body.when ? present(body.when) : when, to: body.to ?? to });
+        const route = await routes.update(id, {
+          when: body.when ? present(body.when) : when,
+          to: body.to ?? to,
+          stop: body.stop ?? stop,
+        });
         await audit(actor.id, 'changed', id);
         return { body: route };
       },

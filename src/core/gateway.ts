@@ -5,6 +5,7 @@ import type { AutoReply } from './auto-reply.ts';
 import type { Item } from './envelope.ts';
 import type { Payload, WebhookRequest } from './payload.ts';
 import type { ReplayFilter } from './replay-statements.ts';
+import type { RouteTime } from './route-time.ts';
 import type { Receipt, Webhook } from './connector.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
@@ -176,7 +177,7 @@ export interface EndpointInput {
   readonly settings: Readonly<Record<string, unknown>>;
 }
 
-/** Which destinations a change goes to. No condition means always; all routes that match count. */
+/** Which destinations a change goes to. No condition means always; all routes that match count, in their order. */
 export interface Route {
   readonly id: string;
   readonly source: string | null;
@@ -187,8 +188,15 @@ export interface Route {
     readonly language?: readonly string[];
     readonly priority?: readonly Priority[];
     readonly tag?: readonly string[];
+    /** Ids. */
+    readonly customer?: readonly string[];
+    /** Of the message or its ticket, by their names. */
+    readonly field?: Readonly<Record<string, readonly string[]>>;
+    readonly time?: RouteTime;
   };
   readonly to: readonly string[];
+  /** Where it matches, those behind it don't count. */
+  readonly stop: boolean;
 }
 
 /** What a route can ask about a change. */
@@ -198,6 +206,16 @@ export interface RouteFacts {
   readonly language: string | null;
   readonly priority: string;
   readonly tags: readonly string[];
+  readonly customer: string;
+  readonly fields: Readonly<Record<string, string>>;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** Where a change would go. */
+export interface Routed {
+  readonly change: Change;
+  readonly to: readonly string[];
 }
 
 /** A destination that the routes let a change through to. */
@@ -211,6 +229,8 @@ export interface Routes {
   create(route: Omit<Route, 'id' | 'source'>): Promise<Route>;
   update(id: string, route: Omit<Route, 'id' | 'source'>): Promise<Route>;
   remove(id: string): Promise<void>;
+  /** Where the last `count` messages would go by these routes, the newest first; nothing is sent. */
+  dryRun(routes: readonly Omit<Route, 'id' | 'source'>[], count: number): Promise<readonly Routed[]>;
 }
 
 export interface Outbox {

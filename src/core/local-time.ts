@@ -29,6 +29,15 @@ export function wordsOf(moment: number, timeZone: string): string {
   return new Date(moment + offsetAt(moment, timeZone)).toISOString().slice(0, 19).replace('T', ' ');
 }
 
+export const weekdays = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
+export type Weekday = (typeof weekdays)[number];
+
+/** The day of the week at a moment, by the clocks of `timeZone`. */
+export function weekdayOf(moment: number, timeZone: string): Weekday {
+  const day = new Date(moment + offsetAt(moment, timeZone)).getUTCDay();
+  return weekdays[(day + 6) % 7] ?? 'sun';
+}
+
 export function isTimeZone(name: string): boolean {
   const fixed = fixedOffset(name);
   if (fixed !== undefined) return Math.abs(fixed) <= FURTHEST_MS;

@@ -1,9 +1,12 @@
 import type { DestinationType } from '../core/destination.ts';
 import type { Endpoint, Route, RouteFacts, Target } from '../core/gateway.ts';
+import { weekdayOf, wordsOf } from '../core/local-time.ts';
+import type { RouteTime } from '../core/route-time.ts';
+import type { Change } from '../core/ticket.ts';
 
 /** What decides where changes go, as plain data. */
 export interface Routing {
-  readonly routes: readonly Pick<Route, 'when' | 'to'>[];
+  readonly routes: readonly Pick<Route, 'when' | 'to' | 'stop'>[];
   /** Types of endpoints, by their ids. */
   readonly types: ReadonlyMap<string, string>;
   /** What destinations carry, by their ids. */
@@ -11,7 +14,7 @@ export interface Routing {
 }
 
 export function routingOf(
-  routes: readonly Pick<Route, 'when' | 'to'>[],
+  routes: readonly Pick<Route, 'when' | 'to' | 'stop'>[],
   endpoints: readonly Pick<Endpoint, 'id' | 'type' | 'role'>[],
   destinationTypes: readonly Pick<DestinationType, 'type' | 'capabilities'>[],
 ): Routing {
@@ -21,7 +24,7 @@ export function routingOf(
     if (found) carries.set(id, found.capabilities.carries);
   }
   return {
-    routes: routes.map(({ when, to }) => ({ when, to })),
+    routes: routes.map(({ when, to, stop }) => ({ when, to, stop })),
     types: new Map(endpoints.map(({ id, type }) => [id, type])),
     carries,
   };
@@ -34,7 +37,9 @@ export function routingOf(
 export function targetsOf(facts: RouteFacts | undefined, { routes, types, carries }: Routing): Target[] {
   const ids = new Set<string>();
   for (const route of routes) {
-    if (matches(route, facts, types)) for (const id of route.to) ids.add(id);
+    if (!matches(route, facts, types)) continue;
+    for (const id of route.to) ids.add(id);
+    if (route.stop) break;
   }
   return [...ids].flatMap((id) => {
     const what = carries.get(id);
@@ -52,6 +57,25 @@ function matches({ when }: Pick<Route, 'when'>, facts: RouteFacts | undefined, t
     has(when.kind, facts.kind) &&
     has(when.language, facts.language) &&
     has(when.priority, facts.priority) &&
-    has(when.tag, ...facts.tags)
+    has(when.tag, ...facts.tags) &&
+    has(when.customer, facts.customer) &&
+    Object.entries(when.field ?? {}).every(([name, wanted]) =>
+      has(wanted, Object.hasOwn(facts.fields, name) ? facts.fields[name] : undefined),
+    ) &&
+    (when.time === undefined || isWithin(when.time, facts.at))
   );
+}
+
+function isWithin({ zone, days, from = '00:00', to = '24:00' }: RouteTime, at: number): boolean {
+  if (days && !days.includes(weekdayOf(at, zone))) return false;
+  const now = wordsOf(at, zone).slice(11, 16);
+  return from <= to ? from <= now && now < to : now >= from || now < to;
+}
+
+/** What routes can ask about a change that is told already; undefined for one that is about no ticket. */
+export function factsOf({ data: { ticket, message }, timestamp }: Change): RouteFacts | undefined {
+  if (!ticket) return undefined;
+  const { channel, language, priority, tags, customer, fields } = ticket;
+  const said = { kind: message?.kind, fields: { ...fields, ...message?.fields } };
+  return { channel: channel.id, language, priority, tags, customer: customer.id, ...said, at: Date.parse(timestamp) };
 }

@@ -196,7 +196,7 @@ async function file(
   await beginAlbum(tx, envelope, messageId, source, files);
   await askProfile(tx, announcer, envelope, { messageId, source, customerId: who?.customerId });
 
-  const about = { ticket, kind: envelope.kind, origin: source.origin };
+  const about = { ticket, kind: envelope.kind, fields: envelope.fields, origin: source.origin };
   const ticketId = ticket.id;
   if (created) await announcer.change({ type: 'ticket.created', version, ticketId }, about);
   const change = { type: changeTypeOf(envelope), version, ticketId, messageId };

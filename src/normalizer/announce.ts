@@ -12,21 +12,23 @@ export interface AnnounceDeps {
   readonly targetsOf: (facts: RouteFacts | undefined) => readonly Target[];
 }
 
+/** What a change is about, for those who decide where it goes. */
+interface About {
+  readonly ticket: TicketRow;
+  readonly kind?: string;
+  /** Of the message. */
+  readonly fields?: Readonly<Record<string, string>> | undefined;
+  readonly origin?: string;
+  /** Help desks don't hear of it. */
+  readonly inside?: true | undefined;
+  /** Not passed on before. */
+  readonly dueAt?: number;
+}
+
 /** Writes of one transaction that others must hear of after its commit. */
 export interface Announcer {
   /** Notes a change and adds the tasks that it causes. Resolves with its place in the feed. */
-  readonly change: (
-    row: Omit<ChangeRow, 'at'>,
-    about?: {
-      readonly ticket: TicketRow;
-      readonly kind?: string;
-      readonly origin?: string;
-      /** Help desks don't hear of it. */
-      readonly inside?: true | undefined;
-      /** Not passed on before. */
-      readonly dueAt?: number;
-    },
-  ) => Promise<number>;
+  readonly change: (row: Omit<ChangeRow, 'at'>, about?: About) => Promise<number>;
   task(row: {
     readonly kind: TaskKind;
     readonly type: string;
@@ -80,16 +82,9 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
     due,
     task,
     async change(row, about) {
-      const changeSeq = await tx.insertChange({ ...row, at: deps.clock.now() });
-      const ticket = about?.ticket;
-      const facts = ticket && {
-        channel: ticket.channelId,
-        kind: about.kind,
-        language: ticket.language,
-        priority: ticket.priority,
-        tags: ticket.tags,
-      };
-      for (const target of deps.targetsOf(facts)) {
+      const at = deps.clock.now();
+      const changeSeq = await tx.insertChange({ ...row, at });
+      for (const target of deps.targetsOf(about && factsOf(about, at))) {
         if (target.id === about?.origin || (about?.inside && target.carries === 'tickets')) continue;
         const kind = taskKindOf(target, row.type, about?.kind);
         if (!kind) continue;
@@ -106,6 +101,12 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
       return changeSeq;
     },
   };
+}
+
+function factsOf({ ticket, kind, fields }: About, at: number): RouteFacts {
+  const { channelId: channel, language, priority, tags, customerId: customer } = ticket;
+  const all = fields ? { ...ticket.fields, ...fields } : ticket.fields;
+  return { channel, kind, language, priority, tags, customer, fields: all, at };
 }
 
 function taskKindOf(target: Target, type: ChangeType, about: string | undefined): TaskKind | undefined {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AutoReply } from '../../src/core/auto-reply.ts';
 import type { Channel, Log } from '../../src/core/connector.ts';
 import type { EnvelopeInput, ItemInput } from '../../src/core/envelope.ts';
-import type { Endpoint, Intake } from '../../src/core/gateway.ts';
+import type { Endpoint, Intake, RouteFacts } from '../../src/core/gateway.ts';
 import { createIds } from '../../src/core/id.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Target } from '../../src/core/gateway.ts';
@@ -40,6 +40,8 @@ const silent = { debug: () => undefined, info: () => undefined, warn: () => unde
 export async function openFiling(
   options: {
     readonly targets?: readonly Target[];
+    /** Hears what routes are asked with. */
+    readonly routed?: (facts: RouteFacts | undefined) => void;
     readonly threads?: 'person' | 'topic';
     readonly autoReply?: AutoReply;
     /** Which calls open a ticket; `missed` when left out. */
@@ -85,7 +87,10 @@ export async function openFiling(
     store,
     endpointOf,
     announced: () => undefined,
-    targetsOf: () => options.targets ?? [],
+    targetsOf: (facts: RouteFacts | undefined) => {
+      options.routed?.(facts);
+      return options.targets ?? [];
+    },
   };
   const policy = { ...POLICY, ...(options.calls && { calls: options.calls }) };
   const filing = { ...announcing, policy, proofKey: PROOF_KEY };

@@ -398,6 +398,11 @@ function fakeRoutes(state: FakeState): Routes {
       return changed;
     },
     remove: async (id) => void state.routes.delete(id),
+    dryRun: async (routes) =>
+      routes.map(({ to }) => ({
+        change: { seq: 1, type: 'message.received', timestamp: toTime(0), data: { version: 1 } },
+        to,
+      })),
   };
 }
 
