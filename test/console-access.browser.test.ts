@@ -27,7 +27,7 @@ describe('the console for people who see, hear or point otherwise', function () 
   before(async function () {
     skipUnless(this, hasBrowser, 'Chromium is not installed (set CHROMIUM to its path)');
     receiver = await startReceiver();
-    receiver.behave({ status: 401, body: 'feed key revoked' });
+    receiver.behave(({ url }) => ({ status: url === '/feed' ? 401 : 422, body: 'refused' }));
     // The program that looks is no part of the page: its policy would stop it.
     const options = { bypassCSP: true };
     opened = await openConsole(
@@ -37,6 +37,10 @@ channels:
   - { id: intake, type: webhook, auth: { type: standard_webhooks, secret: "${secret}" } }
   - { id: closed, type: form, enabled: false }
   - { id: news, type: rss, url: "${receiver.origin}/feed" }
+destinations:
+  - { id: crm, type: webhook, url: "${receiver.origin}/hooks", secret: "${secret}" }
+routes:
+  - { to: [crm] }
 `,
       options,
     );
@@ -70,6 +74,8 @@ channels:
     ['a channel with events and refused requests', '/channels/intake', '[aria-labelledby=events] .log'],
     ['a channel whose credentials are refused', '/channels/news', '.notice[data-look=act]'],
     ['a form', '/channels/contact', '.address'],
+    ['the destinations', '/destinations', '.card'],
+    ['a destination', '/destinations/crm?state=dead', '[aria-labelledby=deliveries] .log'],
     ['what there is not', '/channels/nothing', '.sheet .empty'],
   ];
 
@@ -85,9 +91,20 @@ channels:
         for (const [screen, path, ready] of screens) {
           await opened.goto(path);
           await page.waitForSelector(ready);
-          for (const summary of await page.locator('.log summary').all()) await summary.click();
+          for (const summary of await page
+            .locator('[aria-labelledby=events] .log summary, #refused .log summary')
+            .all())
+            await summary.click();
           await check(screen);
         }
+        await opened.goto('/destinations/crm');
+        await page.click('.log summary');
+        await page.waitForSelector('.attempts li');
+        await check('a delivery with its tries');
+        await page.click('[aria-labelledby=deliveries] .actions button');
+        await page.waitForSelector('dialog[open]');
+        await check('what is to be sent again');
+        await page.keyboard.press('Escape');
         await opened.goto('/');
         await page.click('.row >> nth=0');
         await page.waitForSelector('.message');

@@ -370,6 +370,43 @@ channels:
     assert.match(await page.innerText('.row'), /Keyboard/);
   });
 
+  it('loses no letter of whoever types on at once, however slowly it draws and answers', async () => {
+    await write({ from: { id: 'quick', name: 'Quick' }, text: 'hello' });
+    const slow = await context.newPage();
+    await slow.addInitScript(
+      'const soon = requestAnimationFrame; window.requestAnimationFrame = (then) => setTimeout(() => soon(then), 700);',
+    );
+    await slow.goto(`${relay.origin}/channels`);
+    await slow.waitForSelector('.card');
+    await slow.keyboard.press('Slash');
+    await slow.keyboard.type('Quick');
+    assert.equal(await slow.inputValue('#search'), 'Quick');
+    await slow.keyboard.press('Escape');
+    const open = async () => {
+      await slow.locator('.row', { hasText: 'Quick' }).waitFor();
+      await slow.keyboard.press('KeyJ');
+      await slow.keyboard.press('Enter');
+    };
+    await open();
+    await slow.waitForSelector('.message');
+    await slow.keyboard.press('Escape');
+    await slow.keyboard.press('Slash');
+    await slow.keyboard.type('?!', { delay: 500 });
+    assert.equal(await slow.inputValue('#search'), 'Quick?!', 'the row took the focus');
+    await slow.fill('#search', 'Quick');
+    await slow.keyboard.press('Escape');
+    await slow.route('**/api/v1/tickets/*', async (route) => {
+      await wait(400);
+      await route.continue();
+    });
+    await open();
+    await slow.keyboard.press('Slash');
+    await slow.keyboard.type(' and on', { delay: 150 });
+    await slow.waitForSelector('.message');
+    assert.equal(await slow.inputValue('#search'), 'Quick and on', 'the ticket that came took the focus');
+    await slow.close();
+  });
+
   it('fits 320 px without scrolling sideways, list and ticket in turn', async () => {
     await write({ from: { id: 'narrow', name: 'A-very-long-name-'.repeat(8) }, text: 'word'.repeat(200) });
     await page.setViewportSize({ width: 320, height: 640 });

@@ -5,8 +5,10 @@ import { createChords } from '../console/src/chords.ts';
 import { densityOf } from '../console/src/density.ts';
 import { found } from '../console/src/found.ts';
 import { groupOf, lookOf, reasonOf } from '../console/src/health.ts';
-import { addressOf, placeOf } from '../console/src/place.ts';
+import { addressOf, placeOf, topOf } from '../console/src/place.ts';
 import type { Place } from '../console/src/place.ts';
+import { replayStates, sinceOf, spans } from '../console/src/replay.ts';
+import { deliveryName } from '../console/src/sections/delivery-types.ts';
 import { languageOf, languages, textsOf } from '../console/src/texts.ts';
 import type { Language } from '../console/src/texts.ts';
 import { healthStates } from '../console/src/views.ts';
@@ -48,7 +50,10 @@ function channel(health: Partial<Health> = {}, given: Partial<EndpointView> = {}
 
 describe('the console', () => {
   describe('an address', () => {
-    const nowhere: Place = { section: 'inbox', id: undefined, q: '', status: 'unsolved', outcome: undefined };
+    const nowhere: Place = {
+      ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved' },
+      ...{ outcome: undefined, state: undefined, delivery: undefined },
+    };
     const read = (address: string) => placeOf(new URL(address, 'https://desk.example.com'));
 
     it('says where one is, and is written as it was read', () => {
@@ -59,6 +64,10 @@ describe('the console', () => {
         ['/channels', { section: 'channels' }],
         ['/channels/my-bot_2', { section: 'channels', id: 'my-bot_2' }],
         ['/channels/bot?outcome=quarantined', { section: 'channels', id: 'bot', outcome: 'quarantined' }],
+        [
+          '/destinations/crm?state=needs_check&delivery=tsk_1',
+          { section: 'destinations', id: 'crm', state: 'needs_check', delivery: 'tsk_1' },
+        ],
       ];
       for (const [address, place] of cases) {
         assert.deepEqual(read(address), { ...nowhere, ...place }, address);
@@ -71,6 +80,8 @@ describe('the console', () => {
         assert.deepEqual(read(address), nowhere, address);
       }
       assert.equal(read('/channels/bot?outcome=lost').outcome, undefined);
+      const { state, delivery } = read('/destinations/crm?state=lost&delivery=..%2Fx');
+      assert.deepEqual([state, delivery], [undefined, undefined]);
       assert.equal(read(`/?q=${'x'.repeat(500)}`).q.length, 200);
     });
 
@@ -79,6 +90,10 @@ describe('the console', () => {
       assert.equal(addressOf(place), '/?q=words&status=all');
       assert.equal(addressOf({ ...place, section: 'channels' }), '/channels');
       assert.equal(addressOf({ ...place, section: 'channels', id: 'bot' }), '/channels/bot?outcome=ignored');
+      assert.equal(addressOf({ ...place, section: 'destinations', id: 'crm' }), '/destinations/crm');
+      const open = { ...place, section: 'destinations', id: 'crm', state: 'dead', delivery: 'tsk_1' } as const;
+      assert.equal(addressOf({ ...open, ...topOf('destinations') }), '/destinations');
+      assert.equal(addressOf({ ...open, ...topOf('inbox') }), '/?q=words&status=all');
     });
   });
 
@@ -190,6 +205,25 @@ describe('the console', () => {
       const webhookUrl = 'https://desk.example.com/webhooks/bot/••••9876';
       assert.deepEqual(of({ webhookUrl }), [['webhook', 'https://desk.example.com/webhooks/bot/', true]]);
     });
+  });
+
+  describe('what is sent again', () => {
+    it('began as long ago as was chosen', () => {
+      const now = Date.parse('2026-11-23T12:00:00.000Z');
+      assert.deepEqual(
+        spans.map((span) => sinceOf(span, now)),
+        [undefined, '2026-11-23T11:00:00.000Z', '2026-11-22T12:00:00.000Z', '2026-11-16T12:00:00.000Z'],
+      );
+      assert.equal(replayStates[0], 'dead', 'what was set aside is offered first');
+    });
+  });
+
+  it('names what goes out in words, and by its type what there are no words for', () => {
+    assert.deepEqual(
+      (['uk', 'ru', 'en'] as const).map((tag) => deliveryName('message.received', tag)),
+      ['Повідомлення клієнта', 'Сообщение клиента', 'Message of a customer'],
+    );
+    for (const type of ['of.tomorrow', 'constructor', '__proto__']) assert.equal(deliveryName(type, 'en'), type);
   });
 
   describe('texts', () => {

@@ -1,4 +1,4 @@
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import { newKey } from './api.ts';
 import { useCell } from './cell.ts';
 import { problemText } from './failure.ts';
@@ -168,18 +168,4 @@ function noteOn(channel: ReplyChannel, t: Texts, language: string): string {
     until !== null && t.until(longTime(until, language)),
   ];
   return notes.filter(Boolean).join(' · ');
-}
-
-/** Puts the cursor into the box, once it is the right one. */
-export function useAnswerFocus(): (box: Box) => void {
-  const { box } = useParts();
-  const [wish, setWish] = useState(0);
-  // Before the next key: it belongs into the box already.
-  useLayoutEffect(() => {
-    if (wish > 0) document.getElementById('answer')?.focus();
-  }, [wish]);
-  return (next) => {
-    box.set(next);
-    setWish((before) => before + 1);
-  };
 }

@@ -1,5 +1,8 @@
+import type { ReplayState } from './replay.ts';
 import type {
   Customer,
+  DeliveryLog,
+  DeliveryView,
   EndpointView,
   LedgerEvent,
   Message,
@@ -10,6 +13,7 @@ import type {
   Refusal,
   Role,
   Session,
+  TaskState,
   Ticket,
   TicketStatus,
   TicketView,
@@ -80,6 +84,7 @@ async function problemOf(response: Response): Promise<string> {
 }
 
 const at = (id: string) => `/tickets/${encodeURIComponent(id)}`;
+const delivery = (id: string) => `/deliveries/${encodeURIComponent(id)}`;
 const endpoint = (role: Role, id: string) => `/${role}s/${encodeURIComponent(id)}`;
 
 export const api = {
@@ -96,6 +101,26 @@ export const api = {
   }): Promise<Page<LedgerEvent>> => call('/events', { query: { ...query, limit: '50' } }),
   payload: async (eventId: string): Promise<PayloadView | null> =>
     (await call<{ readonly payload: PayloadView | null }>(`/events/${encodeURIComponent(eventId)}`)).payload,
+  deliveries: (query: {
+    readonly destination: string;
+    readonly state: TaskState | undefined;
+    readonly cursor: string | undefined;
+  }): Promise<Page<DeliveryView>> => call('/deliveries', { query: { ...query, limit: '50' } }),
+  delivery: (id: string) => call<DeliveryLog>(delivery(id)),
+  replay: (id: string) => call<DeliveryLog>(`${delivery(id)}/replay`, { method: 'POST', key: newKey() }),
+  /** Sends many again, or with `dryRun` only counts them. */
+  replayMany: (body: {
+    readonly destination: string;
+    readonly state: ReplayState;
+    readonly since: string | undefined;
+    readonly dryRun: boolean;
+  }) => call<{ readonly count: number }>('/deliveries/replay', { method: 'POST', body, key: newKey() }),
+  cancelReplays: (destination: string) =>
+    call<{ readonly count: number }>('/deliveries/replay/cancel', {
+      method: 'POST',
+      body: { destination },
+      key: newKey(),
+    }),
   /** The end of the change feed. */
   async position(): Promise<number> {
     return Number((await call<{ readonly nextCursor: string }>('/changes')).nextCursor);

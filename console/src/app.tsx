@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { useAnswerFocus } from './answer.tsx';
 import { useCell } from './cell.ts';
 import { commandsOf } from './commands.ts';
 import { endpointIn } from './endpoints.ts';
+import { useFocus } from './focus.ts';
 import { Help, useKeys } from './keys.tsx';
 import { List } from './list.tsx';
 import { Nav } from './nav.tsx';
@@ -22,7 +22,7 @@ export function App() {
   const [palette, setPalette] = useState<'open' | 'closed'>('closed');
   const tag = useCell(language);
   const room = useCell(density);
-  const acts = { answer: useAnswerFocus(), help: () => help.current?.showModal() };
+  const acts = { focus: useFocus(), help: () => help.current?.showModal() };
   const openPalette = () => setPalette('open');
   useKeys(acts, openPalette);
   useTitle();
@@ -64,7 +64,8 @@ function useTitle(): void {
   const marks = useCell(seen.marks);
   const ticket = useCell(conversation.state)?.ticket;
   const unread = tickets.filter((one) => isUnread(one, marks)).length;
-  const open = id === undefined ? undefined : endpointIn(known, 'channel', id)?.name;
+  const open =
+    id === undefined ? undefined : endpointIn(known, section === 'destinations' ? 'destination' : 'channel', id)?.name;
   const elsewhere = section === 'inbox' ? t.inbox : (open ?? t.sections[section]);
   const what = ticket ? `#${ticket.number} ${ticket.subject}` : elsewhere;
   useEffect(() => {

@@ -1,8 +1,9 @@
 import { densities } from './density.ts';
 import { problemText } from './failure.ts';
+import type { Find } from './focus.ts';
 import { keptForGood, keptInTab } from './kept.ts';
 import type { Box, Parts } from './parts.ts';
-import { priorities, sections, statuses } from './place.ts';
+import { priorities, sections, statuses, topOf } from './place.ts';
 import type { Section } from './place.ts';
 import { languages, textsOf } from './texts.ts';
 import type { Language } from './texts.ts';
@@ -18,46 +19,45 @@ export interface Command {
 
 /** What only the page itself can do. */
 export interface Acts {
-  readonly answer: (box: Box) => void;
+  readonly focus: (find: Find) => void;
   readonly help: () => void;
 }
 
 /** The letter behind G; by its place on the keyboard. */
-export const sectionKeys: Readonly<Record<Section, string>> = { inbox: 'KeyI', channels: 'KeyH' };
+export const sectionKeys: Readonly<Record<Section, string>> = { inbox: 'KeyI', channels: 'KeyH', destinations: 'KeyD' };
 
 /** Everything that can be done where we are. */
 export function commandsOf(parts: Parts, acts: Acts): readonly Command[] {
   return [
     ...pageCommands(parts, acts),
     ...parts.offered.get(),
-    ...sectionCommands(parts),
+    ...sectionCommands(parts, acts),
     ...endpointCommands(parts),
     ...settingCommands(parts, acts),
   ];
 }
 
-function sectionCommands(parts: Parts): Command[] {
+function sectionCommands(parts: Parts, { focus }: Acts): Command[] {
   const { route } = parts;
   const t = textsOf(parts.language.get());
   const toSearch = () => {
     if (route.place.get().section !== 'inbox') route.go({ section: 'inbox', id: undefined });
-    // It is drawn before the next frame.
-    requestAnimationFrame(() => document.getElementById('search')?.focus());
+    focus(() => document.getElementById('search'));
   };
   return [
     ...sections.map((section) => ({
       id: `to ${section}`,
       title: `${t.goTo}: ${t.sections[section]}`,
       keys: `KeyG ${sectionKeys[section]}`,
-      run: () => route.go({ section, id: undefined }),
+      run: () => route.go(topOf(section)),
     })),
     { id: 'search', title: t.search, keys: 'Slash', run: toSearch },
   ];
 }
 
 /** For the ticket that is open. */
-function pageCommands(parts: Parts, { answer }: Acts): Command[] {
-  const { conversation, route, spoken } = parts;
+function pageCommands(parts: Parts, { focus }: Acts): Command[] {
+  const { conversation, route, spoken, box } = parts;
   const { section, id } = route.place.get();
   const ticket = conversation.state.get()?.ticket;
   if (section !== 'inbox' || id === undefined || !ticket) return [];
@@ -67,6 +67,10 @@ function pageCommands(parts: Parts, { answer }: Acts): Command[] {
       spoken.set(problemText(error, t));
       conversation.refresh();
     });
+  };
+  const answer = (next: Box) => {
+    box.set(next);
+    focus(() => document.getElementById('answer'));
   };
   return [
     { id: 'reply', title: t.reply, keys: 'KeyR', run: () => answer('reply') },
@@ -86,10 +90,11 @@ function pageCommands(parts: Parts, { answer }: Acts): Command[] {
 
 function endpointCommands(parts: Parts): Command[] {
   const t = textsOf(parts.language.get());
-  return parts.endpoints.state.get().channel.map(({ id, name }) => ({
-    id: `channel ${id}`,
-    title: `${t.channel}: ${name}`,
-    run: () => parts.route.go({ section: 'channels', id }),
+  const { channel, destination } = parts.endpoints.state.get();
+  return [...channel, ...destination].map(({ id, name, role }) => ({
+    id: `${role} ${id}`,
+    title: `${t.roles[role]}: ${name}`,
+    run: () => parts.route.go({ ...topOf(`${role}s`), id }),
   }));
 }
 

@@ -6,6 +6,7 @@ import { commandsOf, sectionKeys } from './commands.ts';
 import type { Acts } from './commands.ts';
 import { densities } from './density.ts';
 import type { Density } from './density.ts';
+import { isTyping } from './focus.ts';
 import { keptForGood } from './kept.ts';
 import { useParts, useTexts } from './parts.ts';
 import type { Parts } from './parts.ts';
@@ -31,7 +32,7 @@ export function useKeys(acts: Acts, openPalette: () => void): void {
     const actOf = (event: KeyboardEvent): (() => void) | undefined => {
       if (asksForPalette(event)) return openPalette;
       if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
-      if (event.code === 'Escape') return () => escape(parts);
+      if (event.code === 'Escape') return () => escape(parts, acts);
       if (isTyping(document.activeElement) || parts.shortcuts.get() === 'off') return undefined;
       const name = chords.current.press(event);
       if (name === undefined) return undefined;
@@ -60,12 +61,8 @@ export function keyNames(keys: string): readonly string[] {
   });
 }
 
-function isTyping(element: Element | null): boolean {
-  return element !== null && element.matches('input:not([type=checkbox]), textarea, select');
-}
-
 /** Out of the box that is typed in, then out of what is open, back to its row. */
-function escape({ route }: Parts): void {
+function escape({ route }: Parts, { focus }: Acts): void {
   const { id } = route.place.get();
   const active = document.activeElement;
   if (isTyping(active) && active instanceof HTMLElement) {
@@ -75,11 +72,7 @@ function escape({ route }: Parts): void {
   }
   if (id === undefined) return;
   route.go({ id: undefined });
-  requestAnimationFrame(() =>
-    rows()
-      .find((row) => row.dataset['row'] === id)
-      ?.focus(),
-  );
+  focus(() => rows().find((row) => row.dataset['row'] === id));
 }
 
 function rows(): readonly HTMLElement[] {

@@ -3,19 +3,23 @@ import { lookOf } from './health.ts';
 import { Icon } from './icons.tsx';
 import type { IconName } from './icons.tsx';
 import { useParts, useTexts } from './parts.ts';
-import { sections } from './place.ts';
+import { sections, topOf } from './place.ts';
 import type { Section } from './place.ts';
 import type { EndpointView } from './views.ts';
 
-const icons: Readonly<Record<Section, IconName>> = { inbox: 'inbox', channels: 'channels' };
+const icons: Readonly<Record<Section, IconName>> = {
+  inbox: 'inbox',
+  channels: 'channels',
+  destinations: 'destinations',
+};
 
 /** The way to each section: beside the page, or below it where that is narrow. */
 export function Nav() {
   const { route, endpoints } = useParts();
   const { t } = useTexts();
   const place = useCell(route.place);
-  const { channel } = useCell(endpoints.state);
-  const alarms: Partial<Record<Section, number>> = { channels: alarming(channel) };
+  const { channel, destination } = useCell(endpoints.state);
+  const alarms: Partial<Record<Section, number>> = { channels: alarming(channel), destinations: alarming(destination) };
   return (
     <nav class="nav" aria-label={t.navigation}>
       {sections.map((section) => {
@@ -24,7 +28,7 @@ export function Nav() {
           <a
             key={section}
             aria-current={place.section === section ? 'page' : undefined}
-            {...route.link({ section, id: undefined })}
+            {...route.link(topOf(section))}
           >
             <Icon name={icons[section]} />
             <span>{t.sections[section]}</span>

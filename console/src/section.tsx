@@ -6,6 +6,7 @@ import type { Section } from './place.ts';
 /** Sections that are fetched when somebody goes there. */
 const pages: Readonly<Record<Exclude<Section, 'inbox'>, () => Promise<FunctionComponent>>> = {
   channels: () => import('./sections/channels.tsx').then(({ Channels }) => Channels),
+  destinations: () => import('./sections/destinations.tsx').then(({ Destinations }) => Destinations),
 };
 
 type Loaded = { readonly Page: FunctionComponent } | 'failed';

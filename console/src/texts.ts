@@ -5,7 +5,8 @@ import { ru } from './texts-ru.ts';
 import { uk } from './texts-uk.ts';
 import type { Group } from './health.ts';
 import type { Density } from './density.ts';
-import type { HealthState, Message, Outcome, Priority, Role, TicketStatus } from './views.ts';
+import type { Span } from './replay.ts';
+import type { HealthState, Message, Outcome, Priority, Role, TaskState, TicketStatus } from './views.ts';
 
 type DeliveryState = NonNullable<Message['delivery']>['state'];
 type Rule = Message['threadedBy']['rule'];
@@ -109,7 +110,7 @@ export interface Texts {
   /** The palette of everything that can be done. */
   readonly commands: string;
   readonly goTo: string;
-  readonly channel: string;
+  readonly roles: Readonly<Record<Role, string>>;
   readonly density: string;
   readonly densities: Readonly<Record<Density, string>>;
   readonly health: {
@@ -163,6 +164,35 @@ export interface Texts {
     readonly toTicket: string;
     readonly payload: string;
     readonly gone: string;
+  };
+  readonly delivery: {
+    readonly title: string;
+    readonly any: string;
+    readonly state: string;
+    readonly states: Readonly<Record<TaskState, string>>;
+    readonly none: string;
+    readonly missing: string;
+    readonly next: (time: string) => string;
+    readonly replayAsked: (time: string) => string;
+    readonly again: string;
+    readonly lookFirst: string;
+    readonly twice: string;
+    readonly attempts: string;
+    readonly attempt: (number: number) => string;
+    readonly noAttempts: string;
+    readonly request: string;
+    readonly response: string;
+    readonly many: string;
+    readonly manyTitle: string;
+    readonly since: string;
+    readonly spans: Readonly<Record<Span, string>>;
+    readonly counting: string;
+    readonly count: (count: number) => string;
+    readonly send: (count: number) => string;
+    readonly cancel: string;
+    readonly asked: (count: number) => string;
+    readonly noted: string;
+    readonly takeBack: string;
   };
   readonly language: string;
   readonly signOut: string;

@@ -1,10 +1,11 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Answer } from './answer.tsx';
 import { useCell } from './cell.ts';
 import type { Conversation } from './conversation.ts';
 import { NoTicket } from './empty.tsx';
 import { problemText } from './failure.ts';
+import { isTyping } from './focus.ts';
 import { Icon, iconOf } from './icons.tsx';
 import { MessageView } from './message.tsx';
 import { priorities, statuses } from './place.ts';
@@ -60,8 +61,9 @@ function Unopened({ open }: { readonly open: Conversation }) {
 function Opened({ open, ticket }: { readonly open: Conversation; readonly ticket: TicketView }) {
   const { t } = useTexts();
   const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
-    heading.current?.focus({ preventScroll: true });
+  // As it is drawn: later somebody may be in the box already. A slow answer takes the focus from nobody who types.
+  useLayoutEffect(() => {
+    if (!isTyping(document.activeElement)) heading.current?.focus({ preventScroll: true });
   }, [ticket.id]);
   return (
     <>

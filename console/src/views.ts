@@ -1,6 +1,7 @@
 import type {
   Attempt,
   Change,
+  ChangeType,
   Customer,
   DeliveryView,
   LedgerEvent,
@@ -131,9 +132,15 @@ export const outcomes: readonly Outcome[] = [
   'quarantined',
 ];
 
+export const taskStates: readonly TaskState[] = ['waiting', 'delivering', 'delivered', 'dead', 'needs_check'];
+
+/** A delivery with every try. */
+export type DeliveryLog = DeliveryView & { readonly log: readonly Attempt[] };
+
 export type {
   Attempt,
   Change,
+  ChangeType,
   Customer,
   DeliveryView,
   LedgerEvent,

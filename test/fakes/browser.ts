@@ -40,7 +40,7 @@ export interface StartedGateway {
   /** Makes the first admin. */
   readonly setupLink: string;
   /** Calls the API with every scope; throws unless it answers 2xx. */
-  api(path: string, method?: 'GET' | 'POST'): Promise<unknown>;
+  api(path: string, method?: 'GET' | 'POST', body?: object): Promise<unknown>;
   /** Stops it and takes its folder away. Resolves with its exit code. */
   stop(): Promise<number | null>;
 }
@@ -79,9 +79,10 @@ export async function startProcess(config?: string): Promise<StartedGateway> {
       url,
       port: Number(new URL(url).port),
       setupLink,
-      async api(path, method = 'GET') {
-        const headers = { authorization: `Bearer ${adminKey}` };
-        const response = await fetch(`${url}/api/v1${path}`, { method, headers });
+      async api(path, method = 'GET', body) {
+        const headers = { authorization: `Bearer ${adminKey}`, ...(body && { 'content-type': 'application/json' }) };
+        const init = { method, headers, ...(body && { body: JSON.stringify(body) }) };
+        const response = await fetch(`${url}/api/v1${path}`, init);
         if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
         return response.json();
       },

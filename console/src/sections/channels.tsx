@@ -1,5 +1,6 @@
 import { useCell } from '../cell.ts';
 import { useParts } from '../parts.ts';
+import { Deliveries } from './deliveries.tsx';
 import { EndpointList } from './endpoint-list.tsx';
 import { EndpointPage } from './endpoint-page.tsx';
 import { Events } from './events.tsx';
@@ -16,6 +17,7 @@ export function Channels() {
         <>
           <Refused endpoint={endpoint} />
           <Events endpoint={endpoint} />
+          <Deliveries endpoint={endpoint} />
         </>
       )}
     </EndpointPage>

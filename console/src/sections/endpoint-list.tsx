@@ -2,6 +2,7 @@ import { useCell } from '../cell.ts';
 import { groupOf, groups, reasonOf } from '../health.ts';
 import { Icon, iconOf } from '../icons.tsx';
 import { useParts, useTexts } from '../parts.ts';
+import { topOf } from '../place.ts';
 import { longTime, shortTime } from '../time.ts';
 import type { EndpointView, Role } from '../views.ts';
 import { Ago, Missing, Sheet } from './sheet.tsx';
@@ -50,7 +51,7 @@ function Card({ endpoint }: { readonly endpoint: EndpointView }) {
   const { id, name, type, role, health } = endpoint;
   const reason = reasonOf(endpoint, t.health, (iso) => longTime(iso, language));
   return (
-    <a class="card" data-row={id} {...route.link({ id })}>
+    <a class="card" data-row={id} {...route.link({ ...topOf(`${role}s`), id })}>
       <span class="name">
         <Icon name={role === 'channel' ? iconOf(type) : 'destinations'} />
         <b dir="auto">{name}</b>

@@ -7,7 +7,9 @@ import { endpointIn } from '../endpoints.ts';
 import { problemText } from '../failure.ts';
 import { lookOf, reasonOf } from '../health.ts';
 import { Icon, iconOf } from '../icons.tsx';
+import { may } from '../may.ts';
 import { useParts, useTexts } from '../parts.ts';
+import { topOf } from '../place.ts';
 import { longTime, shortTime } from '../time.ts';
 import type { EndpointView, Role } from '../views.ts';
 import { Ago, Block, Missing, Sheet } from './sheet.tsx';
@@ -40,7 +42,7 @@ export function EndpointPage(given: {
       }
     >
       <p class="under">
-        <a {...route.link({ id: undefined })}>
+        <a {...route.link(topOf(section))}>
           <Icon name="back" /> {t.sections[section]}
         </a>
         <State endpoint={endpoint} />
@@ -77,7 +79,7 @@ function Actions({ endpoint }: { readonly endpoint: EndpointView }) {
   const [phase, setPhase] = useState<'idle' | 'busy'>('idle');
   const [said, setSaid] = useState<{ readonly text: string; readonly look: 'ok' | 'act' } | undefined>();
   const { id, role, name, enabled, testable, health } = endpoint;
-  const mayAct = session.scopes.includes('*') || session.scopes.includes('endpoints:write');
+  const mayAct = may(session, 'endpoints:write');
 
   const act = async (work: () => Promise<typeof said>) => {
     setPhase('busy');
