@@ -9,6 +9,7 @@ import type { Store, Transaction } from '../src/core/store.ts';
 import { batonOf, newBaton } from '../src/store/baton.ts';
 import { openStore } from '../src/store/open.ts';
 import { openSecondWriter } from '../src/store/second-writer.ts';
+import { openDatabase } from '../src/store/sqlite.ts';
 import { startWhole, type Whole } from './fakes/whole.ts';
 
 const silent = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -64,6 +65,18 @@ describe('two writers of one file', () => {
     assert.equal(await owner(second), 'y');
     await second.write([], (tx) => link(tx, 'y'));
     assert.equal(await owner(store), 'y');
+  });
+
+  it('go on knowing what the other one has left as it is', async () => {
+    await store.write([], (tx) => link(tx, 'x'));
+    assert.equal(await owner(second), 'x');
+    // Nobody can tell the second one of this: if it says something else, it has looked.
+    const behind = openDatabase(join(folder, 'tributary.db'));
+    behind.exec("UPDATE identifiers SET customer_id = 'y'");
+    behind.close();
+    await store.write([], (tx) => tx.insertChange({ type: 'customer.created', at: 1, version: 1 }));
+    assert.deepEqual((await store.read.tickets({ q: 'indexed' }, { limit: 1 })).data, []);
+    assert.equal(await owner(second), 'x');
   });
 
   it('take turns: nobody is refused, and no number of a change is given twice', async () => {

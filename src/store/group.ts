@@ -1,7 +1,7 @@
 import { RetryableError, textOf } from '../core/errors.ts';
 import type { Baton } from './baton.ts';
+import type { Recent } from './recent.ts';
 import { isStorageError, type Database } from './sqlite.ts';
-import type { Row } from './sql.ts';
 
 /** A piece of work that wants to be in the next commit. */
 interface Job {
@@ -17,12 +17,12 @@ const GROUP = 128;
  * Group commit. Jobs run one after the other inside one transaction, and all are answered after the one
  * commit that makes them durable. When one of them throws, the group is taken back and its jobs run
  * again, each under a savepoint, so that one is rolled back alone: that is rare, and the savepoints cost
- * every other group. An error of the storage itself (full disk, I/O) fails the whole group. `forget`
- * is called whenever something that ran is undone, and when another writer has been at the file.
+ * every other group. An error of the storage itself (full disk, I/O) fails the whole group. What is
+ * remembered of rows is forgotten whenever something that ran is undone, and when another writer has changed such rows.
  */
 export function createGroupCommit(
   database: Database,
-  { forget, baton }: { readonly forget: () => void; readonly baton: Baton },
+  { recent, baton }: { readonly recent: Pick<Recent, 'forget' | 'version'>; readonly baton: Baton },
 ): {
   submit<T>(run: () => Promise<T>): Promise<T>;
   /** Resolves when nothing is waiting any more; later jobs are refused. */
@@ -31,17 +31,22 @@ export function createGroupCommit(
   let waiting: Job[] = [];
   let running: Promise<void> | undefined;
   let closed = false;
-  const noteOthers = watchOthers(database, forget);
+  const { forget } = recent;
+  let known = baton.changes();
 
   async function drain(): Promise<void> {
     // Gives requests that arrive in the same turn of the event loop the chance to share the commit.
     await new Promise(setImmediate);
     while (waiting.length > 0) {
       await baton.take();
+      if (baton.changes() !== known) forget();
+      known = baton.changes();
+      const version = recent.version();
       const group = waiting.slice(0, GROUP);
       waiting = waiting.slice(GROUP);
       // Whoever is told goes on after it was handed over.
       const answer = await commit(group).finally(() => {
+        if (recent.version() !== version) known = baton.addChange();
         baton.give();
       });
       answer();
@@ -53,7 +58,7 @@ export function createGroupCommit(
   /** How its jobs are to be answered. */
   async function commit(group: readonly Job[]): Promise<() => void> {
     try {
-      const answers = (await runTogether(database, group, noteOthers)) ?? (await retryApart(group));
+      const answers = (await runTogether(database, group)) ?? (await retryApart(group));
       return () => {
         for (const answer of answers) answer();
       };
@@ -91,13 +96,8 @@ export function createGroupCommit(
 }
 
 /** All jobs in one transaction; undefined, and nothing done, when one of them throws. */
-async function runTogether(
-  database: Database,
-  group: readonly Job[],
-  begun: () => void,
-): Promise<(() => void)[] | undefined> {
+async function runTogether(database: Database, group: readonly Job[]): Promise<(() => void)[] | undefined> {
   database.exec('BEGIN IMMEDIATE');
-  begun();
   const answers: (() => void)[] = [];
   for (const job of group) {
     try {
@@ -138,17 +138,6 @@ async function runApart(database: Database, group: readonly Job[], forget: () =>
   }
   database.exec('COMMIT');
   return answers;
-}
-
-/** Forgets what is known of the rows when another connection has written since the last time. */
-function watchOthers(database: Database, forget: () => void): () => void {
-  const statement = database.prepare('PRAGMA data_version');
-  let known: unknown;
-  return () => {
-    const { data_version: version } = statement.get() as Row;
-    if (version !== known) forget();
-    known = version;
-  };
 }
 
 function rollBack(database: Database): void {

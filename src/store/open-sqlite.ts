@@ -45,7 +45,7 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
   const sql = sqlOf(writer);
   const recent = createRecent();
   const baton = newBaton();
-  const group = createGroupCommit(writer, { forget: recent.forget, baton: batonOf(baton) });
+  const group = createGroupCommit(writer, { recent, baton: batonOf(baton) });
   const tx = transactionOf(sql, recent);
 
   await ensureSearch(sql);

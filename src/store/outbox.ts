@@ -1,6 +1,6 @@
 import type { Task, TaskRefRow, TaskResult } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { given, toJson, type Row, type Sql } from './sql.ts';
+import { toJson, type Row, type Sql } from './sql.ts';
 
 /** The change feed and the outbox. */
 export function outboxOf(
@@ -8,10 +8,9 @@ export function outboxOf(
 ): Pick<Transaction, 'insertChange' | 'insertTask' | 'lease' | 'finish' | 'moveTasks' | 'task'> {
   return {
     async insertChange(row) {
-      const inserted = await sql.get<{ seq: number }>(
-        // SQLite gives an integer primary key the next number by itself.
-        `INSERT INTO changes (type, at, version, ticket_id, message_id, customer_id, extra) VALUES (?, ?, ?, ?, ?, ?, ?)
-         RETURNING seq`,
+      return sql.insert(
+        'INSERT INTO changes (type, at, version, ticket_id, message_id, customer_id, extra) VALUES (?, ?, ?, ?, ?, ?, ?)',
+        'seq',
         row.type,
         row.at,
         row.version,
@@ -20,7 +19,6 @@ export function outboxOf(
         row.customerId ?? null,
         toJson(row.extra),
       );
-      return given(inserted).seq;
     },
 
     async insertTask(row, dueAt) {

@@ -170,7 +170,6 @@ export function peopleOf(
     },
     identifiersOf,
     async saveIdentifier(row, at) {
-      recent.identifiers.delete(`${row.kind} ${row.value}`);
       await sql.run(
         `INSERT INTO identifiers (kind, value, trust, customer_id, first_seen_at) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (kind, value) DO UPDATE SET trust = excluded.trust, customer_id = excluded.customer_id`,
@@ -180,6 +179,8 @@ export function peopleOf(
         row.customerId,
         at,
       );
+      const { kind, value, trust, customerId } = row;
+      recent.identifiers.set(`${kind} ${value}`, { kind, value, trust, customerId });
     },
     async saveClaim(customerId, kind, value, at) {
       await sql.run(

@@ -14,6 +14,8 @@ export interface Recent {
   /** Customers whose name and language were filled in, with what was known then. */
   readonly completed: Memory<string>;
   readonly forget: () => void;
+  /** Grows with everything that is noted or taken back: what a transaction leaves as it is, it has not written. */
+  readonly version: () => number;
 }
 
 export interface Memory<V> {
@@ -27,16 +29,21 @@ const MOST = 10_000;
 
 export function createRecent(): Recent {
   const maps: Map<string, unknown>[] = [];
+  let version = 0;
   function memory<V>(): Memory<V> {
     const map = new Map<string, V>();
     maps.push(map);
     return {
       get: (key) => map.get(key),
       set(key, value) {
+        version++;
         if (map.size >= MOST) map.clear();
         map.set(key, value);
       },
-      delete: (key) => map.delete(key),
+      delete(key) {
+        version++;
+        map.delete(key);
+      },
     };
   }
   return {
@@ -45,8 +52,10 @@ export function createRecent(): Recent {
     threads: memory(),
     completed: memory(),
     forget() {
+      version++;
       for (const map of maps) map.clear();
     },
+    version: () => version,
   };
 }
 
@@ -57,4 +66,5 @@ export const nothingRecent: Recent = {
   threads: { get: () => undefined, set: () => undefined, delete: () => undefined },
   completed: { get: () => undefined, set: () => undefined, delete: () => undefined },
   forget: () => undefined,
+  version: () => 0,
 };

@@ -10,7 +10,7 @@ export function openSecondWriter({ file, baton }: SharedFile): Pick<Store, 'writ
   const database = openDatabase(file);
   configure(database);
   const recent = createRecent();
-  const group = createGroupCommit(database, { forget: recent.forget, baton: batonOf(baton) });
+  const group = createGroupCommit(database, { recent, baton: batonOf(baton) });
   const tx = transactionOf(sqlOf(database), recent);
   return {
     write: (_locks, work) => group.submit(() => work(tx)),

@@ -12,6 +12,8 @@ export interface Sql {
   run(text: string, ...values: readonly Value[]): Promise<number>;
   get<T extends object = Row>(text: string, ...values: readonly Value[]): Promise<T | undefined>;
   all<T extends object = Row>(text: string, ...values: readonly Value[]): Promise<T[]>;
+  /** Inserts one row into a table that numbers its rows by itself in `column`; its number. */
+  insert(text: string, column: string, ...values: readonly Value[]): Promise<number>;
   /** The next number of a counter. One that a transaction took and didn't keep is not given again. */
   next(counter: 'ticket'): Promise<number>;
   /**

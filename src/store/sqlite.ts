@@ -10,7 +10,7 @@ export interface Database {
 }
 
 export interface Statement {
-  run(...values: Value[]): { changes: number | bigint };
+  run(...values: Value[]): { changes: number | bigint; lastInsertRowid: number | bigint };
   get(...values: Value[]): unknown;
   all(...values: Value[]): unknown[];
   columns(): { name: string | null }[];
@@ -85,6 +85,8 @@ export function sqlOf(database: Database): Sql {
     get: async <T extends object>(text: string, ...values: readonly Value[]) =>
       statement(text).get(...values) as T | undefined,
     all: async <T extends object>(text: string, ...values: readonly Value[]) => statement(text).all(...values) as T[],
+    // Not RETURNING, for which SQLite gathers the rows in a table of its own first.
+    insert: async (text, _column, ...values) => Number(statement(text).run(...values).lastInsertRowid),
     next: async (counter) => {
       const row = statement('UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value').get(counter);
       return given(row as { value: number } | undefined).value;

@@ -81,6 +81,8 @@ export function ticketsOf(
         row.createdAt,
         row.createdAt,
       );
+      const begun = { lastSeq: 0, version: 0, lastInboundAt: null, closedAt: null, mergedInto: null };
+      recent.tickets.set(row.id, { ...row, ...begun, number, updatedAt: row.createdAt });
       return number;
     },
     nextSeq,
@@ -129,7 +131,6 @@ export function ticketsOf(
       return ticket(id);
     },
     async saveThread(endpointId, externalId, ticketId, shared) {
-      recent.threads.delete(`${endpointId} ${externalId}`);
       await sql.run(
         `INSERT INTO threads (endpoint_id, external_id, ticket_id, shared) VALUES (?, ?, ?, ?)
          ON CONFLICT (endpoint_id, external_id) DO UPDATE SET ticket_id = excluded.ticket_id, shared = excluded.shared`,
@@ -138,6 +139,7 @@ export function ticketsOf(
         ticketId,
         shared ? 1 : 0,
       );
+      recent.threads.set(`${endpointId} ${externalId}`, ticketId);
     },
     lastInbound: (ticketId, endpointId, where = {}) =>
       sql.get(

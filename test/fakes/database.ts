@@ -83,7 +83,7 @@ export async function openTestDatabase(): Promise<TestDatabase> {
   const sql = sqlOf(writer);
   await ensureSearch(sql);
   const recent = createRecent();
-  const group = createGroupCommit(writer, { forget: recent.forget, baton: batonOf(newBaton()) });
+  const group = createGroupCommit(writer, { recent, baton: batonOf(newBaton()) });
   const db = kyselyOf(recorded);
   let failure: Error | undefined;
   const search = createSearch({

@@ -49,6 +49,21 @@ export function describeRecent(open: OpenStore): void {
       assert.equal((await store.read.customer('a'))?.name, 'Олена');
     });
 
+    it('is a new ticket, thread and identifier as the tables have them', async () => {
+      await person('a');
+      const [remembered, owner] = await write(async (tx) => [
+        await tx.ticketOfThread('contact', 'thread a'),
+        await tx.identifier('chat', 'a'),
+      ]);
+      assert.ok(remembered);
+      assert.deepEqual(await write((tx) => tx.ticketByNumber(remembered.number)), remembered);
+      assert.deepEqual(owner, { kind: 'chat', value: 'a', trust: 'observed', customerId: 'a' });
+      assert.deepEqual(
+        (await store.read.customer('a'))?.identifiers.map(({ value, trust }) => [value, trust]),
+        [['a', 'observed']],
+      );
+    });
+
     it('follows a join of customers and its undoing', async () => {
       const ticketId = await person('a');
       await person('b');

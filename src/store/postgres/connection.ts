@@ -2,7 +2,7 @@ import type { Client, Pool, PoolClient, PoolConfig } from 'pg';
 import type { Log } from '../../core/connector.ts';
 import { textOf } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
-import type { Sql, Value } from '../sql.ts';
+import { given, type Sql, type Value } from '../sql.ts';
 import { RunAlone, toStoreError } from './errors.ts';
 
 /** BIGINT, and what `sum` makes of it: as numbers, since ours are all safe integers. */
@@ -99,6 +99,10 @@ export function sqlOf(client: PoolClient, run: Run, toStatement: ToStatement): S
     get: async <T extends object>(text: string, ...values: readonly Value[]) =>
       (await query(text, values)).rows[0] as T | undefined,
     all: async <T extends object>(text: string, ...values: readonly Value[]) => (await query(text, values)).rows as T[],
+    async insert(text, column, ...values) {
+      const { rows } = await query(`${text} RETURNING ${column}`, values);
+      return given((rows[0] as Record<string, number>)[column]);
+    },
     async next(counter) {
       // A sequence: a row that counts would be locked by each transaction until it ends.
       const { rows } = await query(`SELECT nextval('${counter}_counter') AS value`, []);
