@@ -60,6 +60,8 @@ describe('The API over the real gateway', () => {
       '/customers/{id}': ticket.customer.id,
       '/customers/{id}/timeline': ticket.customer.id,
       '/customers/{id}/merges': ticket.customer.id,
+      '/customers/{id}/traces': ticket.customer.id,
+      '/customers/{id}/suggestions': ticket.customer.id,
       '/events/{id}': event.id,
       '/attachments/{id}': message.attachments[0].id,
       '/channels/{id}': 'intake',
@@ -92,6 +94,8 @@ describe('The API over the real gateway', () => {
         '/customers/{id}/call': { channel: 'intake', agent: '101' },
         '/destinations/{id}/dry-run': { ticketId: 'tkt_9' },
         '/customers/{id}/merge': { from: 'cus_9' },
+        '/customers/{id}/merge/dry-run': { from: 'cus_9' },
+        '/customers/{id}/split/dry-run': { identifiers: [{ kind: 'email', value: 'a@example.com' }] },
         '/customers/{id}/split': { identifiers: [{ kind: 'email', value: 'a@example.com' }] },
       };
       const body = method === 'GET' || method === 'DELETE' ? undefined : (bodies[path] ?? {});

@@ -145,6 +145,8 @@ describe('The API', () => {
       const identifiers = [{ kind: 'email', value: 'o@example.com' }];
       const split = await api.call('POST', '/customers/cus_1/split', { body: { identifiers } });
       assert.notEqual(split.json.id, 'cus_1');
+      const shown = await api.call('POST', '/customers/cus_1/split/dry-run', { body: { identifiers } });
+      assert.deepEqual(shown.json, { identifiers: 0, tickets: 0, messages: 0, newest: [] });
     });
   });
 

@@ -389,6 +389,21 @@ describe('the desk', () => {
       await refuses(() => filing.desk.undoMerge(mergeId, AGENT), NotFoundError);
     });
 
+    it('with the reason that was given, and says beforehand what moves', async () => {
+      const [one, two] = [await write(), await write({}, 'telegram|2')];
+      const [a, b] = [await customerOf(one), await customerOf(two)];
+      const would = await filing.desk.previewMerge(a, b);
+      assert.deepEqual(would.tickets, [one]);
+      await refuses(() => filing.desk.previewMerge(a, a), PermanentError, /himself/);
+      const { mergeId } = await filing.desk.mergeCustomers(a, b, AGENT, { reason: 'same voice' });
+      const [merge] = await filing.store.read.merges(a);
+      assert.deepEqual([merge!.kind, merge!.evidence], ['merge', 'same voice']);
+      await refuses(() => filing.desk.previewMerge(a, b), ConflictError, /already/);
+      assert.deepEqual(await filing.desk.previewUndo(mergeId), would);
+      assert.equal(await customerOf(one), b, 'a preview changed something');
+      await refuses(() => filing.desk.previewUndo('mrg_none'), NotFoundError);
+    });
+
     it('that are two, there, and not joined already', async () => {
       const ids = [];
       for (const from of ['telegram|1', 'telegram|2', 'telegram|3']) ids.push(await customerOf(await write({}, from)));
@@ -416,6 +431,30 @@ describe('the desk', () => {
       await filing.desk.undoMerge(merge!.id, AGENT);
       assert.equal(await owner(), customer);
       assert.deepEqual((await filing.store.read.timeline(customerId, { limit: 9 })).data, []);
+    });
+
+    it('into one who is found at once, and says beforehand what leaves', async () => {
+      await write({ text: 'proves both' }, ['telegram|1', 'whatsapp|2']);
+      const ticket = await write({ text: 'from there' }, 'whatsapp|2');
+      const customer = await customerOf(ticket);
+      const identifiers = [{ kind: 'whatsapp', value: '2' }];
+      const would = await filing.desk.previewSplit(customer, identifiers);
+      assert.deepEqual(would.identifiers, identifiers);
+      assert.ok(would.messages.length > 0);
+      const made = await changes(() => filing.desk.splitCustomer(customer, identifiers, AGENT, { reason: 'his wife' }));
+      assert.deepEqual(
+        made.map(({ type, data }) => [type, data.customer?.identifiers.map(({ value }) => value)]),
+        [
+          ['customer.created', ['2']],
+          ['customer.split', ['1']],
+        ],
+      );
+      const { data } = await filing.store.read.timeline(made[0]!.data.customer!.id, { limit: 200 });
+      assert.deepEqual(data.map(({ id }) => id).toSorted(), would.messages.toSorted());
+      const [split] = await filing.store.read.merges(customer);
+      assert.deepEqual([split!.kind, split!.evidence], ['split', 'his wife']);
+      await refuses(() => filing.desk.previewSplit(customer, identifiers), PermanentError, /no identifier/);
+      await refuses(() => filing.desk.previewSplit('cus_none', identifiers), NotFoundError);
     });
 
     it('by identifiers that he has, at least one', async () => {

@@ -33,9 +33,9 @@ describe('what an agent does under a key', () => {
       create: () => desk.createTicket({ text: 'x', customer: { id: a } }, AGENT, { ...once, key: 'create' }),
       split: () => desk.splitTicket(one, [first!.id], AGENT, { ...once, key: 'split' }),
       merge: () => desk.mergeTickets(two, one, AGENT, { ...once, key: 'merge' }),
-      join: () => desk.mergeCustomers(b, a, AGENT, { ...once, key: 'join' }),
+      join: () => desk.mergeCustomers(b, a, AGENT, { once: { ...once, key: 'join' } }),
       splitPerson: () =>
-        desk.splitCustomer(a, [{ kind: 'telegram', value: '1' }], AGENT, { ...once, key: 'splitPerson' }),
+        desk.splitCustomer(a, [{ kind: 'telegram', value: '1' }], AGENT, { once: { ...once, key: 'splitPerson' } }),
     };
     for (const [name, act] of Object.entries(acts)) {
       const result = await act();

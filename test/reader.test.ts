@@ -273,6 +273,7 @@ describeOnBoth('reading from the store', (openTestDatabase) => {
         assert.deepEqual(await base.read.merges(id), [
           {
             id: 'mrg_1',
+            kind: 'merge',
             winner: customer,
             loser: other,
             evidence: 'same phone',

@@ -2,26 +2,30 @@ import { z } from 'zod';
 import { Identifier } from '../core/envelope.ts';
 import { NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
+import { Merge, Suggestion, Trace } from '../core/people.ts';
 import type { Page, PageRequest } from '../core/reader.ts';
+import type { Moved } from '../core/rows.ts';
 import { Customer, Message } from '../core/ticket.ts';
 import { operation } from './operation.ts';
 import type { Operation } from './operation.ts';
 import { ApiError } from './problem.ts';
-import { Id, IdParams, pageOf, pageQuery, PageQuery, present, TimeText, toPageRequest } from './schemas.ts';
+import { Id, IdParams, pageOf, pageQuery, PageQuery, present, toPageRequest } from './schemas.ts';
 
 const tag = 'Customers';
 const IdentifierRef = z.strictObject({ kind: Identifier.shape.kind, value: Identifier.shape.value });
 
-const Merge = z
+/** What would move, or did: how much, and the last of the messages. */
+const Moves = z
   .object({
-    id: Id,
-    winner: Id,
-    loser: Id,
-    evidence: z.string(),
-    at: TimeText,
-    undoneAt: TimeText.nullable(),
+    identifiers: z.number().int(),
+    tickets: z.number().int(),
+    messages: z.number().int(),
+    newest: z.array(Message).meta({ description: 'At most 20, the newest first' }),
   })
-  .meta({ id: 'Merge' });
+  .meta({ id: 'Moves' });
+const SHOWN = 20;
+/** Kept with a merge or split: what says that they are one person, or two. */
+const Reason = z.string().trim().min(1).max(500);
 
 export function customerOperations({ store, desk }: Gateway): Operation[] {
   const { read } = store;
@@ -30,6 +34,16 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
     const customer = await read.customer(id);
     if (!customer) throw new NotFoundError('There is no such customer');
     return customer;
+  }
+
+  async function toMoves({ identifiers, claims, tickets, messages }: Moved): Promise<z.output<typeof Moves>> {
+    const newest = await Promise.all(messages.slice(-SHOWN).map((id) => read.message(id)));
+    return {
+      identifiers: identifiers.length + claims.length,
+      tickets: tickets.length,
+      messages: messages.length,
+      newest: newest.filter((message) => message !== undefined).reverse(),
+    };
   }
 
   /** Kinds may have a colon themselves (`webhook:intake:u-7`), so the longer reading is tried first. */
@@ -108,6 +122,69 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       },
     }),
     operation({
+      method: 'GET',
+      path: '/customers/{id}/traces',
+      scope: 'customers:read',
+      tag,
+      summary: 'Show where each identifier of a customer was seen',
+      description: 'Among his last 1,000 messages; the identifier that came last first.',
+      params: IdParams,
+      answer: z.object({ data: z.array(Trace) }),
+      async handle({ params }) {
+        await customerOf(params.id);
+        return { body: { data: await read.traces(params.id) } };
+      },
+    }),
+    operation({
+      method: 'GET',
+      path: '/customers/{id}/suggestions',
+      scope: 'customers:read',
+      tag,
+      summary: 'List who could be the same person, and what says so',
+      description:
+        'Customers with an identifier or claim that this one has too, the surest first, at most 10; without those that somebody has told apart from him.',
+      params: IdParams,
+      answer: z.object({ data: z.array(Suggestion) }),
+      async handle({ params }) {
+        await customerOf(params.id);
+        return { body: { data: await read.suggestions(params.id) } };
+      },
+    }),
+    operation({
+      method: 'POST',
+      path: '/customers/{id}/merge/dry-run',
+      scope: 'customers:read',
+      tag,
+      summary: 'Show what a merge would move; nothing is changed',
+      params: IdParams,
+      body: z.strictObject({ from: Id }),
+      answer: Moves,
+      handle: async ({ params, body }) => ({ body: await toMoves(await desk.previewMerge(body.from, params.id)) }),
+    }),
+    operation({
+      method: 'POST',
+      path: '/customers/{id}/split/dry-run',
+      scope: 'customers:read',
+      tag,
+      summary: 'Show what a split would move; nothing is changed',
+      params: IdParams,
+      body: z.strictObject({ identifiers: z.array(IdentifierRef).min(1).max(100) }),
+      answer: Moves,
+      handle: async ({ params, body }) => ({
+        body: await toMoves(await desk.previewSplit(params.id, body.identifiers)),
+      }),
+    }),
+    operation({
+      method: 'POST',
+      path: '/merges/{id}/undo/dry-run',
+      scope: 'customers:read',
+      tag,
+      summary: 'Show what undoing a merge or split would move back; nothing is changed',
+      params: IdParams,
+      answer: Moves,
+      handle: async ({ params }) => ({ body: await toMoves(await desk.previewUndo(params.id)) }),
+    }),
+    operation({
       method: 'POST',
       path: '/customers/{id}/merge',
       scope: 'customers:write',
@@ -115,10 +192,10 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       summary: 'Merge another customer into this one',
       description: 'Can be undone by `mergeId`.',
       params: IdParams,
-      body: z.strictObject({ from: Id }),
+      body: z.strictObject({ from: Id, reason: Reason.optional() }),
       answer: z.object({ mergeId: Id, customer: Customer }),
-      async handle({ params, body, actor, once }) {
-        const { mergeId } = await desk.mergeCustomers(body.from, params.id, actor.id, once);
+      async handle({ params, body: { from, reason }, actor, once }) {
+        const { mergeId } = await desk.mergeCustomers(from, params.id, actor.id, present({ reason, once }));
         return { body: { mergeId, customer: await customerOf(params.id) } };
       },
     }),
@@ -128,12 +205,13 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       scope: 'customers:write',
       tag,
       summary: 'Give identifiers, and the messages that came by them, to a new customer',
+      description: 'A ticket in which nobody else wrote goes along, with what was answered in it.',
       params: IdParams,
-      body: z.strictObject({ identifiers: z.array(IdentifierRef).min(1).max(100) }),
+      body: z.strictObject({ identifiers: z.array(IdentifierRef).min(1).max(100), reason: Reason.optional() }),
       status: 201,
       answer: Customer,
-      async handle({ params, body, actor, once }) {
-        const { customerId } = await desk.splitCustomer(params.id, body.identifiers, actor.id, once);
+      async handle({ params, body: { identifiers, reason }, actor, once }) {
+        const { customerId } = await desk.splitCustomer(params.id, identifiers, actor.id, present({ reason, once }));
         return { body: await customerOf(customerId) };
       },
     }),

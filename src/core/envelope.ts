@@ -32,6 +32,9 @@ export const Identifier = z.strictObject({
 });
 export type Identifier = z.output<typeof Identifier>;
 
+/** How the kind of something ends that was given for a phone or an address, and isn't one: `phone_unclear`. */
+export const UNCLEAR = '_unclear';
+
 /** A person as the channel shows him. `locale`: BCP 47, as far as the platform says it. */
 export const Party = z.strictObject({
   name: line.optional(),

@@ -7,6 +7,7 @@ import type { Payload, WebhookRequest } from './payload.ts';
 import type { ReplayFilter } from './replay-statements.ts';
 import type { RouteTime } from './route-time.ts';
 import type { Receipt, Webhook } from './connector.ts';
+import type { Moved } from './rows.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './connector.ts';
@@ -70,6 +71,12 @@ export interface Once {
   readonly since: number;
 }
 
+/** `reason`: what says that they are one person, or two; kept with what was done. */
+export interface Why {
+  readonly reason?: string;
+  readonly once?: Once | undefined;
+}
+
 export interface Desk {
   /**
    * `actor`: who does it, for the audit log (`user:usr_…`, `key:key_…`). Every call returns the id of what it made or
@@ -111,14 +118,21 @@ export interface Desk {
     actor: string,
     once?: Once,
   ): Promise<{ readonly ticketId: string }>;
-  mergeCustomers(from: string, into: string, actor: string, once?: Once): Promise<{ readonly mergeId: string }>;
+  mergeCustomers(from: string, into: string, actor: string, why?: Why): Promise<{ readonly mergeId: string }>;
   undoMerge(mergeId: string, actor: string, once?: Once): Promise<void>;
   splitCustomer(
     customerId: string,
     identifiers: readonly { readonly kind: string; readonly value: string }[],
     actor: string,
-    once?: Once,
+    why?: Why,
   ): Promise<{ readonly customerId: string }>;
+  /** What each of these would move now, with the same refusals; nothing is changed. */
+  previewMerge(from: string, into: string): Promise<Moved>;
+  previewUndo(mergeId: string): Promise<Moved>;
+  previewSplit(
+    customerId: string,
+    identifiers: readonly { readonly kind: string; readonly value: string }[],
+  ): Promise<Moved>;
   /** Which channels an answer may take, the first one the default. */
   replyChannels(ticketId: string): Promise<readonly ({ readonly channel: string; readonly type: string } & CanReply)[]>;
 }

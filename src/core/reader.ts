@@ -2,6 +2,7 @@ import type { TaskRef } from './queue.ts';
 import type { ReplayFilter } from './replay-statements.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type { AttachmentRow, EndpointRow, EndpointState, PayloadRow, RouteRow } from './rows.ts';
+import type { Merge, Suggestion, Trace } from './people.ts';
 import type {
   Attempt,
   Change,
@@ -76,11 +77,15 @@ export interface Reader {
   customer(id: string): Promise<Customer | undefined>;
   /** Messages of all his tickets, newest first. */
   timeline(customerId: string, page: PageRequest): Promise<Page<Message>>;
-  merges(
-    customerId: string,
-  ): Promise<
-    readonly { id: string; winner: string; loser: string; evidence: string; at: string; undoneAt: string | null }[]
-  >;
+  /** Joins and splits that he was part of, the newest first. */
+  merges(customerId: string): Promise<readonly Merge[]>;
+  /** By what he wrote last: each identifier that came with his messages, the one that came last first. */
+  traces(customerId: string): Promise<readonly Trace[]>;
+  /**
+   * Who could be the same person: customers with an identifier or claim that he has too, the surest first, at most 10.
+   * Without those that somebody has told apart from him, and without values that many have.
+   */
+  suggestions(customerId: string): Promise<readonly Suggestion[]>;
   events(
     filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string },
     page: PageRequest,

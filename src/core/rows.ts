@@ -173,6 +173,15 @@ export interface IdentifierRow {
   readonly customerId: string;
 }
 
+/** What a join, a split, or the undoing of one gives to another customer. */
+export interface Moved {
+  readonly identifiers: readonly { readonly kind: string; readonly value: string }[];
+  readonly claims: readonly { readonly kind: string; readonly value: string }[];
+  /** Ids, the oldest first. */
+  readonly tickets: readonly string[];
+  readonly messages: readonly string[];
+}
+
 export type TaskKind = 'deliver' | 'update' | 'notify' | 'reply' | 'download' | 'profile' | 'hang_up' | 'transcribe';
 
 /** An entry of the outbox. Its line is (endpoint, ticket): one at a time, in order. */

@@ -17,6 +17,7 @@ import type {
   Lease,
   MessageContent,
   MessageRow,
+  Moved,
   PayloadRow,
   RouteRow,
   Task,
@@ -158,14 +159,22 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
   moveCustomer(from: string, to: string, evidence: string, mergeId: string, at: number): Promise<void>;
   /** Takes a merge back: everything that moved, and only that. Returns the two customers. */
   undoMerge(mergeId: string, at: number): Promise<{ winner: string; loser: string } | undefined>;
-  /** Gives identifiers and the messages that came by them to another customer; listed for undo. */
+  /**
+   * Gives identifiers and the messages that came by them to another customer; listed for undo. A ticket in which nobody
+   * else wrote goes along, with what was answered in it.
+   */
   splitCustomer(
     from: string,
     to: string,
     identifiers: readonly { kind: string; value: string }[],
+    evidence: string,
     mergeId: string,
     at: number,
   ): Promise<void>;
+  /** What these three would move now; nothing is changed. */
+  wouldMove(from: string, to: string): Promise<Moved>;
+  wouldSplit(from: string, identifiers: readonly { kind: string; value: string }[]): Promise<Moved>;
+  wouldUndo(mergeId: string): Promise<Moved | undefined>;
 
   // Tickets
   ticket(id: string): Promise<TicketRow | undefined>;

@@ -1,7 +1,7 @@
 import { parsePhoneNumberFromString, type CountryCode } from 'libphonenumber-js';
 import type { Action } from '../core/action.ts';
 import type { Attachment, Envelope, Identifier, Item, Party } from '../core/envelope.ts';
-import { isEnvelope } from '../core/envelope.ts';
+import { isEnvelope, UNCLEAR } from '../core/envelope.ts';
 
 /**
  * One form for what people write in many: text without what can't be seen, e-mail addresses and phones
@@ -138,9 +138,6 @@ function canonicalIdentifier(identifier: Identifier, country: string | undefined
   }
   return { ...identifier, value: cleanId(identifier.value) };
 }
-
-/** How the kind of what isn't one ends. */
-export const UNCLEAR = '_unclear';
 
 function unclear({ kind, trust }: Identifier, value: string): Identifier {
   return { kind: `${kind}${UNCLEAR}`, value, trust: trust === 'verified' ? 'observed' : trust };

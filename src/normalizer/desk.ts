@@ -7,6 +7,7 @@ import { carryOut } from './act.ts';
 import { createAnswers, openTicket, type AnswerDeps } from './answer.ts';
 import type { Announcer } from './announce.ts';
 import { cleanLine, cleanText, languageOf, toEmail, toPhone } from './canonical.ts';
+import { createPeople } from './people.ts';
 import { closedAt } from './status.ts';
 
 /** The one way in for what agents do. Every act is in the audit log, in the same transaction. */
@@ -63,6 +64,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
 
   return {
     ...createAnswers(deps),
+    ...createPeople(deps),
 
     async createTicket(ticket, actor, once) {
       const text = cleanText(ticket.text);
@@ -175,49 +177,6 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           { ticket },
         );
         return { ticketId: row.id };
-      });
-    },
-
-    async mergeCustomers(from, into, actor, once) {
-      if (from === into) throw new PermanentError('a customer cannot be merged into himself');
-      return carryOut(deps, { actor, action: 'customer.merge', target: from, once }, async (tx, announcer) => {
-        for (const id of [from, into]) {
-          const row = await tx.customer(id);
-          if (!row) throw new NotFoundError(`there is no customer ${id}`);
-          if (row.mergedInto !== null) throw new ConflictError(`${id} was already merged into ${row.mergedInto}`);
-        }
-        const mergeId = newId('mrg');
-        await tx.moveCustomer(from, into, `merged by ${actor}`, mergeId, clock.now());
-        const version = (await tx.customer(into))?.version ?? 0;
-        await announcer.change({ type: 'customer.merged', version, customerId: into, extra: { from, mergeId } });
-        return { mergeId };
-      });
-    },
-
-    async undoMerge(mergeId, actor, once) {
-      await carryOut(deps, { actor, action: 'customer.undo_merge', target: mergeId, once }, async (tx, announcer) => {
-        const undone = await tx.undoMerge(mergeId, clock.now());
-        if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
-        const version = (await tx.customer(undone.winner))?.version ?? 0;
-        await announcer.change({
-          type: 'customer.split',
-          version,
-          customerId: undone.winner,
-          extra: { into: undone.loser },
-        });
-      });
-    },
-
-    async splitCustomer(customerId, identifiers, actor, once) {
-      if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
-      return carryOut(deps, { actor, action: 'customer.split', target: customerId, once }, async (tx, announcer) => {
-        if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
-        const id = newId('cus');
-        await tx.insertCustomer({ id, name: null, locale: null, at: clock.now() });
-        await tx.splitCustomer(customerId, id, identifiers, newId('mrg'), clock.now());
-        const version = (await tx.customer(customerId))?.version ?? 0;
-        await announcer.change({ type: 'customer.split', version, customerId, extra: { into: id } });
-        return { customerId: id };
       });
     },
   };

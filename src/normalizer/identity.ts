@@ -1,9 +1,9 @@
+import { UNCLEAR } from '../core/envelope.ts';
 import type { Identifier, Party } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
 import type { IdentifierRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Announcer } from './announce.ts';
-import { UNCLEAR } from './canonical.ts';
 
 export interface Recognised {
   readonly customerId: string;

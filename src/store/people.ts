@@ -1,15 +1,18 @@
-import { ConflictError, PermanentError } from '../core/errors.ts';
-import type { CustomerRow, IdentifierRow } from '../core/rows.ts';
+import { ConflictError } from '../core/errors.ts';
+import type { CustomerRow, IdentifierRow, Moved } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
+import { belongingsIn } from './belongings.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 
-/** What a join or a split moved, so that exactly that can be moved back. */
-interface Moved {
-  identifiers: { kind: string; value: string }[];
-  claims: { kind: string; value: string }[];
-  tickets: string[];
-  messages: string[];
+/** A join (`loser` went into `winner`) or a split (`winner` was split from `loser`). `moved`: `Moved` as JSON. */
+interface MergeRow {
+  readonly id: string;
+  readonly kind: 'merge' | 'split';
+  readonly winner: string;
+  readonly loser: string;
+  readonly evidence: string;
+  readonly moved: string;
 }
 
 /** Customers, their identifiers and claims, joins and their undoing. */
@@ -30,7 +33,12 @@ export function peopleOf(
   | 'moveCustomer'
   | 'undoMerge'
   | 'splitCustomer'
+  | 'wouldMove'
+  | 'wouldSplit'
+  | 'wouldUndo'
 > {
+  const belongings = belongingsIn(sql, recent);
+
   /** Whoever asks what is known of a customer decides by it: nobody else adds to it meanwhile. */
   async function identifiersOf(customerId: string): Promise<readonly IdentifierRow[]> {
     await sql.get('SELECT 1 AS x FROM customers WHERE id = ? FOR UPDATE', customerId);
@@ -40,77 +48,45 @@ export function peopleOf(
     );
   }
 
-  const ids = async (text: string, ...values: string[]) =>
-    (await sql.all<{ id: string }>(text, ...values)).map((row) => row.id);
-
-  /** Claims that the other one doesn't make himself: what both claim stays with both, so that it can be undone. */
-  const claimsOnlyOf = (customerId: string, other: string) =>
-    sql.all<{ kind: string; value: string }>(
-      `SELECT kind, value FROM claims c WHERE customer_id = ? AND NOT EXISTS
-         (SELECT 1 FROM claims o WHERE o.kind = c.kind AND o.value = c.value AND o.customer_id = ?)`,
-      customerId,
-      other,
-    );
-
-  /** Messages of a customer whose author carries an identifier. */
-  async function messagesBy(customerId: string, kind: string, value: string): Promise<string[]> {
-    const pair = JSON.stringify({ kind, value }).slice(1, -1);
-    const rows = await sql.all<{ id: string; author: string }>(
-      `SELECT id, author FROM messages WHERE customer_id = ? AND author LIKE ? ESCAPE '\\'`,
-      customerId,
-      `%${pair.replace(/[\\%_]/g, '\\$&')}%`,
-    );
-    // LIKE takes upper and lower case for the same in one database and not in the other; ids differ by case.
-    return rows.filter((row) => row.author.includes(pair)).map((row) => row.id);
-  }
-
-  /** Gives everything listed to another customer. */
-  async function move(moved: Moved, from: string, to: string): Promise<void> {
-    recent.forget();
-    for (const { kind, value } of moved.identifiers) {
-      await sql.run(
-        'UPDATE identifiers SET customer_id = ? WHERE kind = ? AND value = ? AND customer_id = ?',
-        to,
-        kind,
-        value,
-        from,
-      );
-    }
-    for (const { kind, value } of moved.claims) {
-      await sql.run(
-        `INSERT INTO claims (kind, value, customer_id, first_seen_at)
-         SELECT kind, value, ?, first_seen_at FROM claims WHERE kind = ? AND value = ? AND customer_id = ?
-         ON CONFLICT (kind, value, customer_id) DO NOTHING`,
-        to,
-        kind,
-        value,
-        from,
-      );
-      await sql.run('DELETE FROM claims WHERE kind = ? AND value = ? AND customer_id = ?', kind, value, from);
-    }
-    for (const id of moved.tickets) {
-      await sql.run(
-        'UPDATE tickets SET customer_id = ?, version = version + 1 WHERE id = ? AND customer_id = ?',
-        to,
-        id,
-        from,
-      );
-    }
-    for (const id of moved.messages) {
-      await sql.run('UPDATE messages SET customer_id = ? WHERE id = ? AND customer_id = ?', to, id, from);
-    }
-  }
-
-  const saveMerge = (id: string, winner: string, loser: string, evidence: string, moved: Moved, at: number) =>
+  const saveMerge = (row: Omit<MergeRow, 'moved'>, moved: Moved, at: number) =>
     sql.run(
-      'INSERT INTO merges (id, winner, loser, evidence, moved, at) VALUES (?, ?, ?, ?, ?, ?)',
-      id,
-      winner,
-      loser,
-      evidence,
+      'INSERT INTO merges (id, kind, winner, loser, evidence, moved, at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      row.id,
+      row.kind,
+      row.winner,
+      row.loser,
+      row.evidence,
       JSON.stringify(moved),
       at,
     );
+
+  /** A join or split that can be undone, with what it moved. */
+  async function undoable(id: string) {
+    const merge = await sql.get<Omit<MergeRow, 'evidence'> & { undone_at: number | null }>(
+      'SELECT id, kind, winner, loser, moved, undone_at FROM merges WHERE id = ?',
+      id,
+    );
+    if (!merge || merge.undone_at !== null) return undefined;
+    const winner = await sql.get<{ merged_into: string | null }>(
+      'SELECT merged_into FROM customers WHERE id = ?',
+      merge.winner,
+    );
+    // What moved has moved on with the winner: undoing this alone would bring nothing back.
+    if (winner?.merged_into != null) {
+      throw new ConflictError(`${merge.winner} was merged into ${winner.merged_into} since`, {
+        hint: 'Undo that merge first.',
+      });
+    }
+    return { ...merge, moved: JSON.parse(merge.moved) as Moved };
+  }
+
+  /** Whoever was only made by a split, and is left with nothing when it is undone, leads back to whom he was split from. */
+  async function withdraw(id: string, into: string): Promise<void> {
+    for (const table of ['identifiers', 'claims', 'tickets', 'messages']) {
+      if (await sql.get(`SELECT 1 AS x FROM ${table} WHERE customer_id = ? LIMIT 1`, id)) return;
+    }
+    await sql.run('UPDATE customers SET merged_into = ? WHERE id = ?', into, id);
+  }
 
   const touch = (id: string, at: number) =>
     sql.run('UPDATE customers SET version = version + 1, updated_at = ? WHERE id = ?', at, id);
@@ -203,76 +179,39 @@ export function peopleOf(
       );
       return row?.id;
     },
+    wouldMove: (from, to) => belongings.all(from, to),
+    wouldSplit: (from, identifiers) => belongings.by(from, identifiers),
+    async wouldUndo(mergeId) {
+      const merge = await undoable(mergeId);
+      return merge && belongings.left(merge.moved, merge.winner);
+    },
     async moveCustomer(from, to, evidence, mergeId, at) {
       await sql.alone();
-      const moved: Moved = {
-        identifiers: (await identifiersOf(from)).map(({ kind, value }) => ({ kind, value })),
-        claims: await claimsOnlyOf(from, to),
-        tickets: await ids('SELECT id FROM tickets WHERE customer_id = ?', from),
-        messages: await ids('SELECT id FROM messages WHERE customer_id = ?', from),
-      };
-      await move(moved, from, to);
-      await saveMerge(mergeId, to, from, evidence, moved, at);
+      const moved = await belongings.all(from, to);
+      await belongings.give(moved, from, to);
+      await saveMerge({ id: mergeId, kind: 'merge', winner: to, loser: from, evidence }, moved, at);
       await sql.run('UPDATE customers SET merged_into = ? WHERE id = ?', to, from);
       await touch(from, at);
       await touch(to, at);
     },
     async undoMerge(mergeId, at) {
       await sql.alone();
-      const merge = await sql.get<{ winner: string; loser: string; moved: string; undone_at: number | null }>(
-        'SELECT winner, loser, moved, undone_at FROM merges WHERE id = ?',
-        mergeId,
-      );
-      if (!merge || merge.undone_at !== null) return undefined;
-      const winner = await sql.get<{ merged_into: string | null }>(
-        'SELECT merged_into FROM customers WHERE id = ?',
-        merge.winner,
-      );
-      // What moved has moved on with the winner: undoing this alone would bring nothing back.
-      if (winner?.merged_into != null) {
-        throw new ConflictError(`${merge.winner} was merged into ${winner.merged_into} since`, {
-          hint: 'Undo that merge first.',
-        });
-      }
-      await move(JSON.parse(merge.moved) as Moved, merge.winner, merge.loser);
+      const merge = await undoable(mergeId);
+      if (!merge) return undefined;
+      const { kind, winner, loser, moved } = merge;
+      await belongings.give(moved, winner, loser);
       await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
-      await sql.run(
-        'UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?',
-        merge.loser,
-        merge.winner,
-      );
-      await touch(merge.loser, at);
-      await touch(merge.winner, at);
-      return { winner: merge.winner, loser: merge.loser };
+      await sql.run('UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?', loser, winner);
+      if (kind === 'split') await withdraw(winner, loser);
+      await touch(loser, at);
+      await touch(winner, at);
+      return { winner, loser };
     },
-    async splitCustomer(from, to, identifiers, mergeId, at) {
+    async splitCustomer(from, to, identifiers, evidence, mergeId, at) {
       await sql.alone();
-      const moved: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
-      for (const { kind, value } of identifiers) {
-        const owned = await sql.get(
-          'SELECT 1 AS x FROM identifiers WHERE kind = ? AND value = ? AND customer_id = ?',
-          kind,
-          value,
-          from,
-        );
-        const claimed = await sql.get(
-          'SELECT 1 AS x FROM claims WHERE kind = ? AND value = ? AND customer_id = ?',
-          kind,
-          value,
-          from,
-        );
-        if (owned) moved.identifiers.push({ kind, value });
-        if (claimed) moved.claims.push({ kind, value });
-        if (!owned && !claimed) throw new PermanentError(`the customer has no identifier ${kind}:${value}`);
-        moved.messages.push(...(await messagesBy(from, kind, value)));
-      }
-      // A ticket goes along when all of the customer's messages in it do.
-      for (const id of await ids('SELECT id FROM tickets WHERE customer_id = ?', from)) {
-        const authors = await ids(`SELECT id FROM messages WHERE ticket_id = ? AND direction = 'inbound'`, id);
-        if (authors.length > 0 && authors.every((message) => moved.messages.includes(message))) moved.tickets.push(id);
-      }
-      await move(moved, from, to);
-      await saveMerge(mergeId, to, from, 'split by an agent', moved, at);
+      const moved = await belongings.by(from, identifiers);
+      await belongings.give(moved, from, to);
+      await saveMerge({ id: mergeId, kind: 'split', winner: to, loser: from, evidence }, moved, at);
       await touch(from, at);
       await touch(to, at);
     },

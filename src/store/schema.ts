@@ -80,8 +80,8 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (kind, value, customer_id))`,
       `CREATE INDEX claims_by_customer ON claims (customer_id)`,
       `CREATE TABLE merges (
-        id TEXT PRIMARY KEY, winner TEXT NOT NULL, loser TEXT NOT NULL, evidence TEXT NOT NULL, moved TEXT NOT NULL,
-        at BIGINT NOT NULL, undone_at BIGINT)`,
+        id TEXT PRIMARY KEY, kind TEXT NOT NULL, winner TEXT NOT NULL, loser TEXT NOT NULL, evidence TEXT NOT NULL,
+        moved TEXT NOT NULL, at BIGINT NOT NULL, undone_at BIGINT)`,
       `CREATE INDEX merges_by_winner ON merges (winner)`,
       `CREATE INDEX merges_by_loser ON merges (loser)`,
 

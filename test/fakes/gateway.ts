@@ -10,6 +10,7 @@ import { isMask, Secret, secret } from '../../src/core/secret.ts';
 import type { Blobs, Store, Transaction } from '../../src/core/store.ts';
 import { outcomes, toTime } from '../../src/core/ticket.ts';
 import type { Change, ChangeType, Customer, LedgerEvent, Message, Ticket } from '../../src/core/ticket.ts';
+import { fakePeople } from './people.ts';
 import { fakeClock } from './clock.ts';
 import type { FakeClock } from './clock.ts';
 import { fakeLog } from './context.ts';
@@ -189,6 +190,8 @@ function fakeStore({ state, clock }: Parts): Store {
     customer: async (id) => state.customers.get(id),
     timeline: async (_id, request) => page([...state.messages.values()], request),
     merges: async () => [],
+    traces: async () => [],
+    suggestions: async () => [],
     events: async (_filter, request) => page([...state.events.values()], request),
     event: async (id) => state.events.get(id),
     payload: async (id) => state.payloads.get(id),
@@ -300,18 +303,7 @@ function fakeDesk({ state, clock, change }: Parts): Desk {
     async splitTicket(ticketId) {
       return { ticketId: open({ subject: ticketOf(ticketId).subject }).id };
     },
-    async mergeCustomers(from, into) {
-      state.customers.set(from, { ...customerOf(from), mergedInto: customerOf(into).id });
-      return { mergeId: 'mrg_1' };
-    },
-    async undoMerge(mergeId) {
-      if (mergeId !== 'mrg_1') throw new NotFoundError('There is no such merge');
-    },
-    async splitCustomer(customerId) {
-      const id = `cus_${state.customers.size + 1}`;
-      state.customers.set(id, { ...customerOf(customerId), id });
-      return { customerId: id };
-    },
+    ...fakePeople(state.customers),
     replyChannels: async () => [{ channel: 'contact', type: 'form', allowed: true, until: clock.now() + 1000 }],
   };
 }

@@ -118,15 +118,95 @@ export function describePeople(open: OpenStore): void {
         const rows = fill({ tx, clock, newId });
         const author = { identifiers: [{ kind: 'chat', value: 'A1', trust: 'verified' as const }] };
         await rows.message(await rows.ticket('b', { subject: 'A1' }), { customerId: 'b', author });
-        await tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'a1' }], 'mrg_2', 1);
+        await tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'a1' }], 'test', 'mrg_2', 1);
       });
       const [n, b] = await owners(['n', 'b']);
       assert.deepEqual([n!.identifiers, n!.tickets, n!.messages.length], [['chat a1 verified'], ['a1'], 1]);
       assert.deepEqual(b!.tickets, ['A1', 'a2', 'b1', 'b2']);
       await assert.rejects(
-        store.write([], (tx) => tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'nobody' }], 'mrg_3', 1)),
+        store.write([], (tx) => tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'nobody' }], 'test', 'mrg_3', 1)),
         PermanentError,
       );
+    });
+
+    it('take along what was answered in a ticket that leaves whole, and leave what others take part in', async () => {
+      await people();
+      const [answer, own, other, others] = await store.write([], async (tx) => {
+        const rows = fill({ tx, clock, newId });
+        const by = (value: string) => ({ identifiers: [{ kind: 'chat', value, trust: 'verified' as const }] });
+        const agent = { direction: 'outbound' as const, author: { name: 'user:usr_1', identifiers: [] } };
+        const whole = await rows.ticket('a', { subject: 'whole' });
+        const first = await rows.message(whole, { customerId: 'a', author: by('a1') });
+        const said = await rows.message(whole, { customerId: 'a', ...agent });
+        const mixed = await rows.ticket('a', { subject: 'mixed' });
+        await rows.message(mixed, { customerId: 'a', author: by('a2') });
+        const second = await rows.message(mixed, { customerId: 'a', author: by('a1') });
+        const stays = await rows.message(mixed, { customerId: 'a', ...agent });
+        await tx.insertCustomer({ id: 'n', name: null, locale: null, at: 1 });
+        return [said, first, second, stays] as const;
+      });
+      const wanted = [{ kind: 'chat', value: 'a1' }];
+      const would = await store.write([], (tx) => tx.wouldSplit('a', wanted));
+      const before = await owners(['a', 'n']);
+      await store.write([], (tx) => tx.splitCustomer('a', 'n', wanted, 'test', 'mrg_1', 1));
+      const [n] = await owners(['n']);
+      assert.deepEqual(n!.tickets, ['a1', 'whole']);
+      for (const id of [answer, own, other]) assert.ok(n!.messages.includes(id), id);
+      assert.ok(!n!.messages.includes(others));
+      assert.deepEqual(would.messages.toSorted(), n!.messages);
+      assert.equal(would.tickets.length, 2);
+      assert.deepEqual(would.identifiers, wanted);
+      const back = await store.write([], (tx) => tx.wouldUndo('mrg_1'));
+      assert.deepEqual(back, would);
+      await undo('mrg_1');
+      const [a, empty] = await owners(['a', 'n']);
+      assert.deepEqual(a, before[0]);
+      assert.equal(empty!.mergedInto, 'a', 'nobody is left');
+    });
+
+    it('stay two where somebody has written since, though the split is undone', async () => {
+      await people();
+      await store.write([], async (tx) => {
+        await tx.insertCustomer({ id: 'n', name: null, locale: null, at: 1 });
+        await tx.splitCustomer('a', 'n', [{ kind: 'chat', value: 'a1' }], 'test', 'mrg_1', 1);
+        await fill({ tx, clock, newId }).ticket('n', { subject: 'later' });
+      });
+      await undo('mrg_1');
+      const [n] = await owners(['n']);
+      assert.deepEqual([n!.mergedInto, n!.tickets], [null, ['later']]);
+    });
+
+    it('are said to move exactly as they then do', async () => {
+      await people();
+      const would = await store.write([], (tx) => tx.wouldMove('a', 'b'));
+      const [a, b] = await owners(['a', 'b']);
+      assert.deepEqual(would.messages.toSorted(), a!.messages);
+      assert.equal(would.tickets.length, 2);
+      assert.deepEqual(
+        [...would.identifiers, ...would.claims].map(({ value }) => value),
+        ['a1', 'a2', 'a@example.com'],
+      );
+      assert.deepEqual(await owners(['a', 'b']), [a, b], 'something moved');
+      await join('a', 'b', 'mrg_1');
+      await make((rows) => rows.ticket('b', { subject: 'later' }));
+      assert.deepEqual(await store.write([], (tx) => tx.wouldUndo('mrg_1')), would);
+      await store.write([], async (tx) => {
+        await tx.insertCustomer({ id: 'n', name: null, locale: null, at: 1 });
+        await tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'a1' }], 'test', 'mrg_2', 1);
+      });
+      const left = await store.write([], (tx) => tx.wouldUndo('mrg_1'));
+      assert.deepEqual(
+        left!.identifiers.map(({ value }) => value),
+        ['a2'],
+        'what has gone on to somebody else comes back too',
+      );
+      assert.deepEqual([left!.tickets.length, left!.messages.length], [1, 1]);
+      await join('b', 'c', 'mrg_3');
+      await assert.rejects(
+        store.write([], (tx) => tx.wouldUndo('mrg_1')),
+        ConflictError,
+      );
+      assert.equal(await store.write([], (tx) => tx.wouldUndo('mrg_none')), undefined);
     });
 
     it('are as they were after any joins and splits are undone in turn', async () => {
@@ -152,7 +232,7 @@ export function describePeople(open: OpenStore): void {
               const made = `n${index}`;
               await store.write([], async (tx) => {
                 await tx.insertCustomer({ id: made, name: null, locale: null, at: 1 });
-                await tx.splitCustomer(one.id, made, [{ kind: 'chat', value }], id, 1);
+                await tx.splitCustomer(one.id, made, [{ kind: 'chat', value }], 'test', id, 1);
               });
               all.push(made);
             } else {

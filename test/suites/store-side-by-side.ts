@@ -218,7 +218,7 @@ export function describeSideBySide(open: OpenStore): void {
     const structural: Record<string, (tx: Transaction) => Promise<unknown>> = {
       'customers are joined': (tx) => tx.moveCustomer('a', 'b', 'test', 'mrg_2', 1),
       'a join is undone': (tx) => tx.undoMerge('mrg_none', 1),
-      'a customer is split': (tx) => tx.splitCustomer('a', 'b', [], 'mrg_2', 1),
+      'a customer is split': (tx) => tx.splitCustomer('a', 'b', [], 'test', 'mrg_2', 1),
       'messages move to another ticket': (tx) => tx.moveMessages([], 'tkt_2', 1),
       'tasks move to another ticket': (tx) => tx.moveTasks('tkt_1', 'tkt_2', 1),
       'threads move to another ticket': (tx) => tx.repointThreads('tkt_1', 'tkt_2'),

@@ -1,6 +1,7 @@
 import type { Reader } from '../../core/reader.ts';
 import { toTime, type Customer } from '../../core/ticket.ts';
 import type { Db } from './kysely.ts';
+import { alikeOf, tracesOf } from './alike.ts';
 import { byId, cut, groupBy, keysOf, render, toCursor } from './page.ts';
 import type { CustomerColumns } from './tables.ts';
 
@@ -12,8 +13,13 @@ export interface CustomerSources {
 
 /** Most customers that a search looks at: the newest. */
 const FOUND = 1000;
+/** Most who could be the same person. */
+const SUGGESTED = 10;
 
-export function customersIn({ db, find }: CustomerSources): Pick<Reader, 'customers' | 'customer' | 'merges'> & {
+export function customersIn({ db, find }: CustomerSources): Pick<
+  Reader,
+  'customers' | 'customer' | 'merges' | 'traces' | 'suggestions'
+> & {
   readonly viewsOf: (ids: readonly string[]) => Promise<Map<string, Customer>>;
 } {
   return {
@@ -40,7 +46,7 @@ export function customersIn({ db, find }: CustomerSources): Pick<Reader, 'custom
     async merges(customerId) {
       const rows = await db
         .selectFrom('merges')
-        .select(['id', 'winner', 'loser', 'evidence', 'at', 'undone_at'])
+        .select(['id', 'kind', 'winner', 'loser', 'evidence', 'at', 'undone_at'])
         .where((e) => e.or([e('winner', '=', customerId), e('loser', '=', customerId)]))
         .orderBy('id', 'desc')
         .execute();
@@ -49,6 +55,19 @@ export function customersIn({ db, find }: CustomerSources): Pick<Reader, 'custom
         at: toTime(at),
         undoneAt: undone_at === null ? null : toTime(undone_at),
       }));
+    },
+    traces: (customerId) => tracesOf(db, customerId),
+    async suggestions(customerId) {
+      const found = await alikeOf(db, customerId);
+      if (found.length === 0) return [];
+      const ids = found.map((each) => each.id);
+      const rows = db.selectFrom('customers').selectAll().where('id', 'in', ids).where('merged_into', 'is', null);
+      const views = new Map((await toViews(db, await rows.execute())).map((view) => [view.id, view]));
+      const all = found.flatMap(({ id, shared }) => {
+        const customer = views.get(id);
+        return customer ? [{ customer, shared: [...shared] }] : [];
+      });
+      return all.slice(0, SUGGESTED);
     },
     async viewsOf(ids) {
       if (ids.length === 0) return new Map();

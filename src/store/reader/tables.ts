@@ -168,7 +168,15 @@ export interface Tables {
     first_seen_at: number;
   };
   claims: { kind: string; value: string; customer_id: string; first_seen_at: number };
-  merges: { id: string; winner: string; loser: string; evidence: string; at: number; undone_at: Time };
+  merges: {
+    id: string;
+    kind: 'merge' | 'split';
+    winner: string;
+    loser: string;
+    evidence: string;
+    at: number;
+    undone_at: Time;
+  };
   tickets: TicketColumns;
   threads: { endpoint_id: string; external_id: string; ticket_id: string; shared: number };
   changes: ChangeColumns;

@@ -1,0 +1,92 @@
+import { ConflictError, NotFoundError, PermanentError } from '../core/errors.ts';
+import type { Desk } from '../core/gateway.ts';
+import type { Transaction } from '../core/store.ts';
+import { carryOut } from './act.ts';
+import type { AnswerDeps } from './answer.ts';
+
+/** What agents say about who is who: joins, splits, and their undoing, each shown beforehand to whoever asks. */
+export function createPeople(
+  deps: AnswerDeps,
+): Pick<Desk, 'mergeCustomers' | 'undoMerge' | 'splitCustomer' | 'previewMerge' | 'previewUndo' | 'previewSplit'> {
+  const { clock, newId, store } = deps;
+
+  return {
+    async mergeCustomers(from, into, actor, { reason, once } = {}) {
+      return carryOut(deps, { actor, action: 'customer.merge', target: from, once }, async (tx, announcer) => {
+        await checkMerge(tx, from, into);
+        const mergeId = newId('mrg');
+        await tx.moveCustomer(from, into, reason ?? `merged by ${actor}`, mergeId, clock.now());
+        const version = (await tx.customer(into))?.version ?? 0;
+        await announcer.change({ type: 'customer.merged', version, customerId: into, extra: { from, mergeId } });
+        return { mergeId };
+      });
+    },
+
+    async undoMerge(mergeId, actor, once) {
+      await carryOut(deps, { actor, action: 'customer.undo_merge', target: mergeId, once }, async (tx, announcer) => {
+        const undone = await tx.undoMerge(mergeId, clock.now());
+        if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
+        const version = (await tx.customer(undone.winner))?.version ?? 0;
+        await announcer.change({
+          type: 'customer.split',
+          version,
+          customerId: undone.winner,
+          extra: { into: undone.loser },
+        });
+      });
+    },
+
+    async splitCustomer(customerId, identifiers, actor, { reason, once } = {}) {
+      return carryOut(deps, { actor, action: 'customer.split', target: customerId, once }, async (tx, announcer) => {
+        await checkSplit(tx, customerId, identifiers);
+        const id = newId('cus');
+        const at = clock.now();
+        await tx.insertCustomer({ id, name: null, locale: null, at });
+        await tx.splitCustomer(customerId, id, identifiers, reason ?? `split by ${actor}`, newId('mrg'), at);
+        const made = (await tx.customer(id))?.version ?? 0;
+        await announcer.change({
+          type: 'customer.created',
+          version: made,
+          customerId: id,
+          extra: { from: customerId },
+        });
+        const version = (await tx.customer(customerId))?.version ?? 0;
+        await announcer.change({ type: 'customer.split', version, customerId, extra: { into: id } });
+        return { customerId: id };
+      });
+    },
+
+    previewMerge: (from, into) =>
+      store.write([], async (tx) => {
+        await checkMerge(tx, from, into);
+        return tx.wouldMove(from, into);
+      }),
+
+    previewSplit: (customerId, identifiers) =>
+      store.write([], async (tx) => {
+        await checkSplit(tx, customerId, identifiers);
+        return tx.wouldSplit(customerId, identifiers);
+      }),
+
+    previewUndo: (mergeId) =>
+      store.write([], async (tx) => {
+        const moved = await tx.wouldUndo(mergeId);
+        if (!moved) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
+        return moved;
+      }),
+  };
+}
+
+async function checkMerge(tx: Transaction, from: string, into: string): Promise<void> {
+  if (from === into) throw new PermanentError('a customer cannot be merged into himself');
+  for (const id of [from, into]) {
+    const row = await tx.customer(id);
+    if (!row) throw new NotFoundError(`there is no customer ${id}`);
+    if (row.mergedInto !== null) throw new ConflictError(`${id} was already merged into ${row.mergedInto}`);
+  }
+}
+
+async function checkSplit(tx: Transaction, customerId: string, identifiers: readonly object[]): Promise<void> {
+  if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
+  if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
+}
