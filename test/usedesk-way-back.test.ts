@@ -190,6 +190,17 @@ describe('What agents do in Usedesk', () => {
     assert.deepEqual([...new Set(idsOf((await poll(cursor)).actions))], [9]);
   });
 
+  it('is named where it may not be looked into, and is told once it may', async () => {
+    far.act(ticket, { message: 'x' });
+    far.end('/ticket', { http: 200, body: { error: 'Access denied' } });
+    const one = await poll(cursor);
+    const refusal = { kind: 'ignored', name: `ticket ${ticket}`, reason: 'Usedesk refused /ticket: Access denied' };
+    assert.deepEqual(one.actions, [refusal]);
+    await desk.out.pass(SECOND);
+    far.act(ticket, { message: 'y' });
+    assert.deepEqual(reasons(await poll(one.cursor)), [CUSTOMER, 'reply', 'reply']);
+  });
+
   /** So many more tickets, in each of which an agent says something, one every `ms`. */
   function move(count: number, ms: number): void {
     const begin = desk.out.clock.now();

@@ -144,6 +144,11 @@ describe('Usedesk as a destination', () => {
       assert.equal(called('/ticket') - before, 1);
     });
 
+    it('leaves it to a person where one of the tickets can not be looked into', async () => {
+      far.end('/ticket', { http: 200, body: { error: 'Access denied', code: 403 } });
+      await assert.rejects(find(id), UncertainError);
+    });
+
     it('bears a clock that is behind, and believes no refusal that is none', async () => {
       others(1, -1800 * SECOND);
       assert.ok(await find(id));
@@ -191,6 +196,13 @@ describe('Usedesk as a destination', () => {
       assert.ok((await error({ error: 'Unauthorized', code: '401' })) instanceof AuthExpiredError);
       const failed = await error({ error: 'Server error', code: 500 });
       assert.ok(failed instanceof RetryableError && failed.outcomeUnknown);
+    });
+
+    it('says nothing about our token where it may quote a customer who speaks of his', async () => {
+      id = await desk.write('my token is lost', 'telegram|2');
+      await desk.settled(2);
+      assert.ok((await error({ error: 'Bad subject: my token is lost' })) instanceof PermanentError);
+      assert.ok((await error({ error: 'Wrong token', code: 401 })) instanceof AuthExpiredError);
     });
 
     it('is not believed when it does not say which ticket it made', async () => {
@@ -260,13 +272,11 @@ describe('Usedesk as a destination', () => {
       }
     });
 
-    it('takes what is taken along with it out of sight too', async () => {
+    it('goes along with his words all the same, where it was said before them', async () => {
       const { message } = await deliveryOf(id);
       const opening = { ...message, direction: 'outbound' as const };
-      await desk.destination.createTicket!(await deliveryOf(id, { transcript: [note(message)] }));
-      assert.match(last(), /^Gateway \(private\): .*a regular/);
       await desk.destination.createTicket!(await deliveryOf(id, { transcript: [opening] }));
-      assert.match(last(), /\(public\): .*one.*one/);
+      assert.match(last(), /^Customer without a name \(public\): .*one.*one/);
     });
 
     it('calls for no agent in the words of a stranger', async () => {

@@ -85,6 +85,8 @@ const Refusal = z.object({
   code: z.union([z.number(), z.string()]).nullish(),
 });
 
+const ABOUT_TOKEN = /token|токен/i;
+
 export type Api = ReturnType<typeof createApi>;
 
 export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
@@ -101,10 +103,12 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
       hidden: token,
       ...toRequest({ api_token: token, ...body }, files),
     };
+    // An error may quote what it refuses: what a customer says of tokens is nothing about ours.
+    const about = { path, token, isQuoted: ABOUT_TOKEN.test(JSON.stringify(body)) };
     const sent = http.send({ maxBytes: LIST_BYTES, method: 'POST', ...request, ...asked });
-    const { json } = await sent.catch((error: unknown) => refused(error, path, token));
+    const { json } = await sent.catch((error: unknown) => refused(error, about));
     const refusal = Refusal.safeParse(json).data;
-    if (refusal) throw errorOf(refusal, path, token);
+    if (refusal) throw errorOf(refusal, about);
     const read = schema.safeParse(json);
     if (read.success) return read.data;
     throw new RetryableError(`Usedesk answered ${path} with something else than it documents`, {
@@ -175,22 +179,29 @@ function toRequest(body: object, files: readonly UploadFile[]): Pick<HttpRequest
   return { body: form.body, headers: { ...accept, 'content-type': form.type } };
 }
 
+/** The call that was refused, and whether it speaks of tokens itself. */
+interface About {
+  readonly path: string;
+  readonly token: string;
+  readonly isQuoted: boolean;
+}
+
 /** What a refusal says may be worth more than its status. */
-function refused(error: unknown, path: string, token: string): never {
+function refused(error: unknown, about: About): never {
   if (!(error instanceof PermanentError) || !error.response) throw error;
   const refusal = Refusal.safeParse(jsonOf(Buffer.from(error.response.text))).data;
-  const meant = refusal && errorOf(refusal, path, token);
+  const meant = refusal && errorOf(refusal, about);
   throw meant && !(meant instanceof PermanentError) ? meant : error;
 }
 
 /** `{"error": …, "code": …}`, mostly with 200. Which codes there are isn't documented: those of HTTP are believed. */
-function errorOf({ error, code }: z.output<typeof Refusal>, path: string, token: string): TributaryError {
+function errorOf({ error, code }: z.output<typeof Refusal>, { path, token, isQuoted }: About): TributaryError {
   const said = (typeof error === 'string' ? error : JSON.stringify(error)).replaceAll(token, '[secret]').slice(0, 500);
   const text = `Usedesk refused ${path}: ${said}`;
   const status = Number(code ?? 0);
   if (status === 429) return new RateLimitedError(text);
   if (status >= 500 && status < 600) return new RetryableError(text, { outcomeUnknown: true });
-  if (status === 401 || /token|токен/i.test(said)) {
+  if (status === 401 || (!isQuoted && ABOUT_TOKEN.test(said))) {
     return new AuthExpiredError(text, { hint: 'Compare `apiToken` with the app secret key of the API channel.' });
   }
   const response = { status: status >= 400 && status < 500 ? status : 400, text: said };

@@ -5,7 +5,7 @@ import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markIn, markOf, withMark } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import type { Files } from '../../core/sendable.ts';
-import type { Customer, Message, Ticket } from '../../core/ticket.ts';
+import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import type { UploadFile } from '../../core/upload-form.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import { timeOf } from './api.ts';
@@ -59,7 +59,7 @@ export function createTickets(config: Config, context: Context, api: Api) {
             hint: 'Look there; replay the delivery if the ticket is missing.',
           });
         }
-        const there = await api.ticket(each).catch(unlessRefused);
+        const there = await api.ticket(each).catch(unlessGone);
         if (there?.ticket.additional_id === id) found = each;
         if (there && timeOf(there.ticket.published_at) < Date.parse(createdAt) - SKEW_MS) break;
       }
@@ -73,7 +73,7 @@ export function createTickets(config: Config, context: Context, api: Api) {
       return refOf(config, id);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
-      const whose = isOpen(delivery)
+      const whose = isCustomers(delivery)
         ? { type: 'public', from: 'client' }
         : { type: 'private', from: 'user', user_id: config.user };
       await sendWithFiles(delivery, LIMIT, ({ unsent, sent }) => {
@@ -88,10 +88,14 @@ export function createTickets(config: Config, context: Context, api: Api) {
   };
 }
 
-/** It was deleted there, or may not be seen. */
-export function unlessRefused(error: unknown): undefined {
-  if (error instanceof PermanentError && !error.gone) return undefined;
-  throw error;
+/** It was deleted there. Of one that is refused otherwise nobody can say whether it is ours. */
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof PermanentError) || error.gone) throw error;
+  if (error.response?.status === 404) return undefined;
+  throw new UncertainError(`a ticket of the customer can not be looked into: ${error.message}`, {
+    cause: error,
+    hint: 'Look in Usedesk; replay the delivery if the ticket is missing.',
+  });
 }
 
 /** What a ticket is made of, without its client, who must be asked for. */
@@ -103,7 +107,9 @@ export function toTicket(
 ): Record<string, unknown> {
   const { ticket } = delivery;
   const tags = tagsOf([...config.tags, ...ticket.tags]);
-  const whose = isOpen(delivery) ? { from: 'client' } : { from: 'user', user_id: config.user, private_comment: true };
+  const whose = isCustomers(delivery)
+    ? { from: 'client' }
+    : { from: 'user', user_id: config.user, private_comment: true };
   return {
     ...fieldsOf(config, delivery),
     subject: subjectOf(ticket),
@@ -123,13 +129,9 @@ function refOf({ apiRoot }: Config, id: string): TicketRef {
   return { externalId: id, url: `${web}/tickets/${encodeURIComponent(id)}` };
 }
 
-/**
- * What the customer wrote himself, with nothing internal taken along. Whatever else is public is sent to him by Usedesk, so
- * it is private.
- */
-function isOpen({ message, transcript }: Delivery): boolean {
-  const isInside = ({ kind, delivery }: Message) => kind === 'note' || delivery?.state === 'failed';
-  return message.direction === 'inbound' && ![message, ...transcript].some(isInside);
+/** What the customer wrote himself. Whatever else is public is sent to him by Usedesk, so it is private. */
+function isCustomers({ message }: Delivery): boolean {
+  return message.direction === 'inbound' && !isInternal(message);
 }
 
 function toWords({ publicUrl }: Pick<Context, 'publicUrl'>, delivery: Delivery, unsent: Unsent): string {

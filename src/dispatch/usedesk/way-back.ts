@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { ActionInput } from '../../core/action.ts';
 import type { Attachment } from '../../core/envelope.ts';
-import type { Context, Fetching } from '../../core/connector.ts';
+import type { Context, Fetching, Raw } from '../../core/connector.ts';
 import { ignored } from '../../core/envelope.ts';
-import { NotFoundError, RetryableError } from '../../core/errors.ts';
+import { NotFoundError, PermanentError, RetryableError, textOf } from '../../core/errors.ts';
 import { toOurs } from '../../core/field-mapping.ts';
 import { htmlToText } from '../../core/html-text.ts';
 import { markIn } from '../../core/mark.ts';
@@ -11,7 +11,6 @@ import { pollMoved } from '../../core/moved-tickets.ts';
 import { Change, Comment, PAGE, timeOf } from './api.ts';
 import type { Api, Listed, Whole } from './api.ts';
 import type { Config } from './config.ts';
-import { unlessRefused } from './tickets.ts';
 
 const MOST_PAGES = 100;
 /** More than one poll looks into, so that it knows that there are more. */
@@ -34,6 +33,8 @@ const Told = z.object({
   names: z.record(z.string(), z.string()),
 });
 type Told = z.output<typeof Told>;
+/** Of one that may not be looked into: so that nobody waits for what was said there. */
+const Refused = z.object({ ticket: z.string(), refused: z.string() });
 
 /** What changed in our tickets since it was last asked. */
 export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNullable<Fetching['poll']> {
@@ -43,8 +44,8 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
     const known = names.get(id);
     if (known !== undefined) return known;
     // Whoever may not see agents still hears what they say.
-    const agent = await api.agent(id, signal).catch(unlessRefused);
-    const name = agent?.name?.trim() || `agent ${id}`;
+    const agent = await api.agent(id, signal).catch(refused);
+    const name = (agent instanceof PermanentError ? undefined : agent?.name?.trim()) || `agent ${id}`;
     if (names.size >= MOST_NAMES) names.clear();
     names.set(id, name);
     return name;
@@ -69,8 +70,10 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
       })),
     async look({ id }, { known, unread }, signal) {
       const before = known === undefined ? undefined : Known.parse(JSON.parse(known));
-      const whole = await api.ticket(id, signal).catch(unlessRefused);
-      if (!whole || !isOurs(whole)) return { items: [], known: known ?? JSON.stringify(NOTHING) };
+      const nothing = { items: [], known: known ?? JSON.stringify(NOTHING) };
+      const whole = await api.ticket(id, signal).catch((error: unknown) => refusalOf(error, id));
+      if ('refused' in whole) return { ...nothing, items: whole.refused === '' ? [] : [toRaw(whole)] };
+      if (!isOurs(whole)) return nothing;
       const all = { comments: sorted(whole.comments), changes: sorted(whole.changes ?? []).filter(movesStatus) };
       const comments = all.comments.filter((each) =>
         before ? Number(each.id) > before.comment : timeOf(each.published_at) >= unread,
@@ -82,9 +85,25 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
       const read: Known = { comment: last(all.comments), change: last(all.changes) };
       if (comments.length + changes.length === 0) return { items: [], known: JSON.stringify(read) };
       const told: Told = { ticket: id, comments, changes, names: await namesIn({ comments, changes }, signal) };
-      return { items: [{ body: Buffer.from(JSON.stringify(told)) }], known: JSON.stringify(read) };
+      return { items: [toRaw(told)], known: JSON.stringify(read) };
     },
   });
+}
+
+/** No words where it was deleted, which is no news. */
+function refusalOf(error: unknown, ticket: string): z.output<typeof Refused> {
+  const { response } = refused(error);
+  return { ticket, refused: response?.status === 404 ? '' : textOf(error).slice(0, 1000) };
+}
+
+/** What Usedesk refuses for this one; anything else ends the poll. */
+function refused(error: unknown): PermanentError {
+  if (error instanceof PermanentError && !error.gone) return error;
+  throw error;
+}
+
+function toRaw(told: Told | z.output<typeof Refused>): Raw {
+  return { body: Buffer.from(JSON.stringify(told)) };
 }
 
 function isOurs({ ticket }: Whole): boolean {
@@ -128,6 +147,8 @@ async function movedSince(api: Api, since: number, signal: AbortSignal): Promise
 }
 
 export function toActions(config: Config, given: unknown): ActionInput[] {
+  const refusal = Refused.safeParse(given).data;
+  if (refusal) return [other(`ticket ${refusal.ticket}`, refusal.refused)];
   const told = Told.parse(given);
   return [
     ...told.comments.map((each) => saidOf(config, each, told)),
