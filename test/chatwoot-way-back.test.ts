@@ -189,6 +189,18 @@ describe('Chatwoot, and what its agents do there', () => {
       assert.deepEqual(shown(await poll(four.cursor)), ['an event, and no status of ours']);
     });
 
+    it('tells the status that the last line speaks of, also where it changed while it was asked', async () => {
+      act({ status: 'snoozed' });
+      far.meanwhile = (call) => {
+        if (call !== 'GET /conversations/{id}/messages') return;
+        far.meanwhile = () => undefined;
+        act({ status: 'resolved' });
+      };
+      const one = await poll(cursor);
+      assert.deepEqual(shown(one).slice(1), ['an event', 'solved']);
+      assert.deepEqual(shown(await poll(one.cursor)), []);
+    });
+
     it('fetches a file from where Chatwoot keeps it, or from elsewhere by TLS, and from nowhere else', async () => {
       act({ body: 'x', files: ['a.txt'] });
       const message = there().messages.at(-1)!;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { Delivery } from '../src/core/destination.ts';
-import { AuthExpiredError, PermanentError } from '../src/core/errors.ts';
+import { AuthExpiredError, PermanentError, RateLimitedError } from '../src/core/errors.ts';
 import { chatwoot } from '../src/dispatch/chatwoot/chatwoot.ts';
 import { ACCOUNT, callOf, INBOX, readChatwoot, startChatwoot, TOKEN } from './fakes/chatwoot.ts';
 import type { FakeChatwoot } from './fakes/chatwoot.ts';
@@ -68,6 +68,28 @@ describe('Chatwoot as a destination', () => {
       await desk.settled(1);
       assert.deepEqual([counts(), calls(BEGIN)], [[1], 1]);
       assert.equal((await desk.destination.findTicket!(await ticketOf(id)))?.externalId, String(there().id));
+    });
+
+    it('gets nothing twice that stands in its conversation already when that is gone on with', async () => {
+      const id = await desk.write('one');
+      await desk.settled(1);
+      const about = await deliveryOf(id);
+      const two = { ...about.message, id: 'msg_2', text: 'two' };
+      const given = { ...about, message: two, transcript: [about.message] };
+      await desk.destination.createTicket!(given);
+      await desk.destination.createTicket!(given);
+      assert.deepEqual([counts(), said()[1]!.includes('one')], [[2], false]);
+    });
+
+    it('gets the status that it could not be given at first', async () => {
+      const id = await desk.write('one');
+      await desk.settled(1);
+      const about = await deliveryOf(id);
+      const given = { ...about, ticket: { ...about.ticket, id: 'tkt_another', status: 'solved' as const } };
+      far.end('POST /conversations/{id}/toggle_status', { http: 429 });
+      await assert.rejects(desk.destination.createTicket!(given), RateLimitedError);
+      await desk.destination.createTicket!(given);
+      assert.deepEqual([counts(), far.conversations[1]!.status], [[1, 1], 'resolved']);
     });
 
     it('is asked for a message too, however much was said since', async () => {

@@ -116,6 +116,8 @@ export interface FakeChatwoot {
   readonly violations: string[];
   readonly files: Map<string, Buffer>;
   now: () => number;
+  /** What happens while a call so (`GET /conversations`) is on its way. */
+  meanwhile: (call: string) => void;
   /** Whether there is a custom attribute for our id; where not, an old one filters nothing. */
   attribute: 'known' | 'refused' | 'passed over';
   inboxType: string;
@@ -164,6 +166,7 @@ export async function startChatwoot(description: Description | undefined = readC
     violations: [],
     files: new Map(),
     now: Date.now,
+    meanwhile: () => undefined,
     attribute: 'known',
     inboxType: 'Channel::Api',
     storage: `${SITE}/rails/active_storage/blobs/redirect`,
@@ -376,6 +379,7 @@ export async function startChatwoot(description: Description | undefined = readC
     const asked: Asked = { method: request.method ?? '', path, headers, body };
     fake.calls.push(asked);
     const name = `${asked.method} ${callOf(path)}`;
+    fake.meanwhile(name);
     const ending = endings.get(name)?.shift();
     if (ending === 'cut') return void request.socket.destroy();
     const names = files.map((each) => each.name);

@@ -111,7 +111,8 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
       (await post(Answers.contacts, '/contacts/filter', equal(by, value))).payload,
     makeContact: async (contact: object) => (await post(Answers.contact, '/contacts', contact)).payload.contact.id,
     begin: async (conversation: object) => (await post(Answers.made, '/conversations', conversation)).id,
-    conversation: (id: string) => call(Answers.conversation, of(id)),
+    conversation: (id: string, signal?: AbortSignal) =>
+      call(Answers.conversation, of(id), { ...(signal && { signal }) }),
     /** A page of the inbox, those in which something happened last first. */
     async list(page: number, signal: AbortSignal) {
       const query = `inbox_id=${config.inboxId}&status=all&assignee_type=all&page=${page}`;

@@ -46,6 +46,12 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
   const hasMessage = (id: string, message: Message) =>
     has(id, ({ source_id: name }) => name === nameOf(message), Date.parse(message.receivedAt) - SKEW_MS);
 
+  async function namesIn(id: string): Promise<ReadonlySet<string>> {
+    const names = new Set<string>();
+    for await (const page of pagesOf(api, id)) for (const { source_id: name } of page) if (name) names.add(name);
+    return names;
+  }
+
   async function begin(delivery: Delivery): Promise<string> {
     const contact = Number(await contactIn(config, api, delivery.customer));
     return api.begin({ ...toConversation(config, context, delivery), contact_id: contact });
@@ -71,13 +77,16 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
     async createTicket(delivery: Delivery): Promise<TicketRef> {
       const { ticket, message } = delivery;
       const there = await find(ticket);
-      if (there && (await hasMessage(there.id, message))) return refOf(config, there.id);
       const id = there?.id ?? (await begin(delivery));
-      const { labels, priority } = besides(config, ticket);
-      if (labels.length > 0) await api.setLabels(id, labels);
-      if (priority !== undefined) await api.setPriority(id, priority);
-      // It has no subject there, so that of a mail stands with the words.
-      await say(id, { ...delivery, ticket: { ...ticket, subject: '' } });
+      const said = there ? await namesIn(id) : new Set<string>();
+      if (!said.has(nameOf(message))) {
+        const { labels, priority } = besides(config, ticket);
+        if (labels.length > 0) await api.setLabels(id, labels);
+        if (priority !== undefined) await api.setPriority(id, priority);
+        const transcript = delivery.transcript.filter((each) => !said.has(nameOf(each)));
+        // It has no subject there, so that of a mail stands with the words.
+        await say(id, { ...delivery, transcript, ticket: { ...ticket, subject: '' } });
+      }
       const status = toTheirs(config.statuses, written(ticket.status));
       if (status !== 'open') await api.setStatus(id, String(status));
       return refOf(config, id);

@@ -58,13 +58,17 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
           all.unshift(...page);
           if (page.some((message) => !isNew(message))) break;
         }
+        const messages = all.filter(isNew);
+        // What was listed may be older than a line that says that the status was changed.
+        const isMoved = messages.some(({ message_type: type }) => type === ACTIVITY);
+        const told: Told = { conversation: isMoved ? await api.conversation(id, signal) : conversation, messages };
+        const items = messages.length > 0 ? [{ body: Buffer.from(JSON.stringify(told)) }] : [];
+        return { items, known: all.at(-1)?.id ?? known ?? '0' };
       } catch (error) {
         // It was deleted meanwhile.
         if (!isStatus(error, 404)) throw error;
+        return { items: [], known: known ?? '0' };
       }
-      const told: Told = { conversation, messages: all.filter(isNew) };
-      const items = told.messages.length > 0 ? [{ body: Buffer.from(JSON.stringify(told)) }] : [];
-      return { items, known: all.at(-1)?.id ?? known ?? '0' };
     },
   });
 }
