@@ -11,13 +11,13 @@ import { Id, isSame, soqlText, soqlTime } from './api.ts';
 import type { Api, Step } from './api.ts';
 import type { Config } from './config.ts';
 import { isStatus } from './errors.ts';
-import { cut, markIn, partsOf, subjectOf, toComment, toDescription } from './words.ts';
+import { cut, markIn, subjectOf, toComment, toDescription } from './words.ts';
 
 const NAME_LENGTH = 80;
 const PHONE_LENGTH = 40;
 /** All files of a message together; they go in base64 within JSON. */
 const LIMIT = { max: 25 * 1024 * 1024, taker: 'Salesforce' };
-/** A call takes 25 records: the case, two comments, and three for each file. */
+/** A call takes 25 records: the case, a comment, and three for each file. */
 const MOST_FILES = 7;
 const PAGE = 200;
 /** The one that the same call makes. */
@@ -64,10 +64,8 @@ export function createTickets(config: Config, context: Context, api: Api) {
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
       await sendWithFiles(delivery, LIMIT, async (given) => {
         const files = bounded(delivery, given);
-        const { open, inside } = partsOf(delivery);
         await api.write([
-          ...(inside ? [toNote(publicUrl, externalId, inside, delivery, files)] : []),
-          ...(open ? [commentOf('comment', externalId, toComment(publicUrl, open, delivery, files))] : []),
+          toCaseComment(publicUrl, externalId, delivery, files),
           ...fileSteps(delivery, files, externalId),
         ]);
       });
@@ -125,21 +123,20 @@ export function toSteps(
   files: Files,
   contact: string | undefined,
 ): Step[] {
-  const { inside } = partsOf(delivery);
+  // What was said before it stands in the description.
+  const note = { ...delivery, transcript: [] };
   return [
     toCase(config, publicUrl, delivery, files, contact),
-    ...(inside ? [toNote(publicUrl, NEW_CASE, inside, delivery, files)] : []),
+    ...(isInternal(delivery.message) ? [toCaseComment(publicUrl, NEW_CASE, note, files)] : []),
     ...fileSteps(delivery, files, NEW_CASE),
   ];
 }
 
-function toNote(publicUrl: string, caseId: string, inside: Delivery, delivery: Delivery, files: Files): Step {
-  return commentOf('note', caseId, toComment(publicUrl, inside, delivery, files));
-}
-
 /** https://developer.salesforce.com/docs/platform/object-reference/references/standard-objects/object-casecomment.html */
-function commentOf(name: 'comment' | 'note', caseId: string, words: string): Step {
-  const body = { CommentBody: words, IsPublished: name === 'comment' };
+function toCaseComment(publicUrl: string, caseId: string, delivery: Delivery, files: Files): Step {
+  const isOpen = !isInternal(delivery.message);
+  const body = { CommentBody: toComment(publicUrl, delivery, files), IsPublished: isOpen };
+  const name = isOpen ? 'comment' : 'note';
   return { name, method: 'POST', path: '/sobjects/CaseComment', body, refs: { ParentId: caseId } };
 }
 
