@@ -118,6 +118,28 @@ describe('Pipedrive where there is much, or something else than usual', () => {
     assert.deepEqual([far.files.length, far.said(deal().id)[1]!.includes('a.txt')], [1, false]);
   });
 
+  it('sends no file again whose note could not be written, and any other one that is called the same', async () => {
+    out.addChannel('chat', { download: async ({ id }) => Readable.from([id]) });
+    const file = (id: string) => ({ attachments: [{ id, name: 'a.txt', mediaType: 'text/plain' }] });
+    await desk.write('zero');
+    await desk.settled(1);
+    far.end('POST /v1/notes', { http: 429, headers: { 'retry-after': '1' } }, { http: 503 });
+    await desk.write('one', undefined, file('one'));
+    await out.until(() => far.files.length > 0);
+    await out.pass(60 * SECOND);
+    await out.until(() => far.notes.length === 2);
+    await desk.write('other', undefined, file('other'));
+    await out.until(() => far.notes.length === 3);
+    await out.pass(600 * SECOND, 60 * SECOND);
+    await desk.write('again', undefined, file('one'));
+    await out.until(() => far.notes.length === 4);
+    assert.deepEqual(
+      far.files.map(({ text }) => text),
+      ['one', 'other', 'one'],
+    );
+    assert.ok(far.said(deal().id).every((note) => !note.includes('a.txt')));
+  });
+
   it('knows a number by its digits', async () => {
     const item = { id: 5, type: 'person', emails: [], phones: ['+380 (67) 123-45-67'], custom_fields: [] };
     far.persons.push({ id: 5, made: 0, changed: 0, custom_fields: {}, name: 'Ihor' });

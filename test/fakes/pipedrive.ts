@@ -120,6 +120,7 @@ export interface FakePipedrive {
 /** Reading the descriptions takes a moment: tests that start many share them. */
 export async function startPipedrive(descriptions: Descriptions = readPipedrive()): Promise<FakePipedrive> {
   const endings = new Map<string, Ending[]>();
+  const kept: { readonly deal: number; readonly shown: Json }[] = [];
   let next = 100;
 
   const fake: FakePipedrive = {
@@ -287,7 +288,15 @@ export async function startPipedrive(descriptions: Descriptions = readPipedrive(
     const [, text = ''] = /filename="[^"]*"\r\n[^\r]*\r\n\r\n([^]*)\r\n--/.exec(form) ?? [];
     const deal = Number(fieldsOf(form)['deal_id']);
     fake.files.push({ deal, name, text });
-    return done({ id: next++, deal_id: deal, name, add_time: clockTime(fake.now()) });
+    const shown = {
+      id: next++,
+      deal_id: deal,
+      name,
+      file_size: Buffer.byteLength(text),
+      add_time: clockTime(fake.now()),
+    };
+    kept.unshift({ deal, shown });
+    return done(shown);
   }
 
   function carryOut(asked: Asked, form: string): Answer {
@@ -297,6 +306,9 @@ export async function startPipedrive(descriptions: Descriptions = readPipedrive(
     if (kind === 'persons') return personCall(asked, id, query);
     if (pathname === '/v1/notes') return noteCall(asked, query);
     if (pathname === '/v1/files') return fileCall(form);
+    const [, holder] = /^\/v1\/deals\/(\d+)\/files$/.exec(pathname) ?? [];
+    const held = kept.filter(({ deal }) => deal === Number(holder)).map(({ shown: file }) => file);
+    if (holder !== undefined) return done(held.length > 0 ? held : null);
     const [, changed] = /^\/v1\/deals\/(\d+)\/changelog$/.exec(pathname) ?? [];
     const deal = fake.deals.find((each) => each.id === Number(changed));
     if (deal) return done(fake.hasChangelog ? deal.changelog : [], { additional_data: { next_cursor: null } });

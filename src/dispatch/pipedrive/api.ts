@@ -10,7 +10,7 @@ import {
 import { toUploadForm } from '../../core/upload-form.ts';
 import { createAccess } from './access.ts';
 import type { Config } from './config.ts';
-import { answer, Change, Deal, Field, Items, Notes, One, page, Person, Stage, User } from './shapes.ts';
+import { answer, Change, Deal, Field, Files, Items, Notes, One, page, Person, Stage, User } from './shapes.ts';
 
 /** Pipedrive's API, version 2 as far as that goes, else version 1: https://developers.pipedrive.com/docs/api/v1 */
 
@@ -134,6 +134,11 @@ export function createApi(config: Config, context: Pick<Context, 'http' | 'clock
       notes({ updated_since: toTime(since), sort: 'update_time ASC' }, start, signal),
     async createNote(dealId: string, content: string): Promise<void> {
       await one(One, '/v1/notes', { method: 'POST', body: { content, deal_id: Number(dealId) } });
+    },
+    /** The newest files of a deal; Pipedrive gives at most 100. */
+    async filesOf(dealId: string) {
+      const path = `/v1/deals/${encodeURIComponent(dealId)}/files?${queryOf({ sort: 'id DESC', limit: '100' })}`;
+      return (await call(Files, path)).data ?? [];
     },
     async upload(dealId: string, file: File): Promise<void> {
       const { body, type } = toUploadForm({ deal_id: dealId }, { field: 'file', ...file });

@@ -52,6 +52,8 @@ export const Note = z
   .transform((note) => ({ ...note, content: note.content ?? '', update_time: note.update_time ?? note.add_time }));
 export type Note = z.output<typeof Note>;
 
+export const File = z.object({ name: z.string().nullish(), file_size: z.number().nullish(), add_time: ClockTime });
+
 /** A change of one field of a deal. */
 export const Change = z.object({
   field_key: z.string(),
@@ -89,4 +91,5 @@ export const Notes = z.object({
     .object({ pagination: z.object({ more_items_in_collection: z.boolean().nullish() }).nullish() })
     .nullish(),
 });
+export const Files = z.object({ success: z.literal(true), data: z.array(File).nullish() });
 export const Items = z.object({ items: z.array(z.object({ item: Found })) });

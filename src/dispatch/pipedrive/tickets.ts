@@ -21,6 +21,8 @@ const TITLE_LENGTH = 255;
 const MOST_FILE_BYTES = 50 * 1024 * 1024;
 /** How far its clock may be behind ours. */
 const SKEW_MS = 60 * 60_000;
+/** The same for files, which are known by less than a mark. */
+const FILE_SKEW_MS = 2 * 60_000;
 /** What is younger a search may not show yet: it is looked for in the list. */
 const INDEXED_MS = 15 * 60_000;
 
@@ -50,16 +52,28 @@ export function createTickets(config: Config, { clock, publicUrl }: Pick<Context
   }
 
   /** Files go first, since the note names those that don't. */
-  async function say(dealId: string, delivery: Delivery): Promise<void> {
-    const unsent = await upload(api, dealId, delivery);
+  async function say(dealId: string, delivery: Delivery, there: ReadonlySet<string>): Promise<void> {
+    const unsent = await upload(api, dealId, delivery, there);
     await api.createNote(dealId, toNote(publicUrl, delivery, unsent));
+  }
+
+  /** Files that a try before this one brought there: nothing of ours marks one, so they are known by name and size. */
+  async function filesIn(dealId: string, { attachments, receivedAt }: Message): Promise<ReadonlySet<string>> {
+    if (!attachments.some(({ state }) => state === 'stored')) return new Set();
+    const since = Date.parse(receivedAt) - FILE_SKEW_MS;
+    const files = (await api.filesOf(dealId)).filter(({ add_time: at }) => at >= since);
+    const there = attachments.filter(({ name, size }) =>
+      files.some((file) => file.name === name && file.file_size === size),
+    );
+    return new Set(there.map(({ id }) => id));
   }
 
   async function complete(dealId: string, delivery: Delivery): Promise<void> {
     const { ticket, message, transcript } = delivery;
     const marks = await marksIn(api, dealId, Date.parse(ticket.createdAt) - SKEW_MS);
     if (marks.has(markOf(message))) return;
-    await say(dealId, { ...delivery, transcript: transcript.filter((each) => !marks.has(markOf(each))) });
+    const rest = transcript.filter((each) => !marks.has(markOf(each)));
+    await say(dealId, { ...delivery, transcript: rest }, await filesIn(dealId, message));
   }
 
   async function create(delivery: Delivery): Promise<string> {
@@ -86,11 +100,11 @@ export function createTickets(config: Config, { clock, publicUrl }: Pick<Context
         return refOf(there);
       }
       const id = await create(delivery);
-      await say(id, delivery);
+      await say(id, delivery, new Set());
       return refOf(id);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
-      await say(externalId, delivery);
+      await say(externalId, delivery, await filesIn(externalId, delivery.message));
     },
   };
 }
@@ -124,9 +138,9 @@ function titleOf({ subject, number }: Ticket): string {
 }
 
 /** Uploads what is stored; what Pipedrive doesn't take is named in the note, with a link, rather than losing it. */
-async function upload(api: Api, dealId: string, delivery: Delivery): Promise<Unsent> {
+async function upload(api: Api, dealId: string, delivery: Delivery, there: ReadonlySet<string>): Promise<Unsent> {
   const { sending, unsent } = sendable(delivery.message, { max: MOST_FILE_BYTES, taker: 'Pipedrive' });
-  for (const { id, name, mediaType } of sending) {
+  for (const { id, name, mediaType } of sending.filter((each) => !there.has(each.id))) {
     try {
       await api.upload(dealId, { name, mediaType, bytes: await buffer(await delivery.open(id)) });
     } catch (error) {
