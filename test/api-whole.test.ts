@@ -63,6 +63,8 @@ describe('The API over the real gateway', () => {
       '/customers/{id}/traces': ticket.customer.id,
       '/customers/{id}/suggestions': ticket.customer.id,
       '/events/{id}': event.id,
+      '/events/{id}/items': event.id,
+      '/messages/{id}': message.id,
       '/attachments/{id}': message.attachments[0].id,
       '/channels/{id}': 'intake',
       '/channels/{id}/health': 'intake',

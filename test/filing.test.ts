@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { NotFoundError, PermanentError } from '../src/core/errors.ts';
 import { message, openFiling, type Filing } from './fakes/filing.ts';
 
 const at = Date.parse('2026-11-22T10:00:00Z');
@@ -156,6 +157,8 @@ describe('filing what arrives', () => {
         batch: 100,
       }),
     );
+    const [event] = (await filing.store.read.events({}, { limit: 1 })).data;
+    await assert.rejects(filing.intake.reread(event!.id), PermanentError);
     assert.deepEqual(outcomes(await filing.file(item)), ['duplicate']);
     assert.equal((await balance()).balanced, true);
   });
@@ -165,6 +168,12 @@ describe('filing what arrives', () => {
     const [blocked] = await filing.file({ kind: 'rejected', reason: 'too many links', envelope });
     assert.equal(blocked!.outcome, 'rejected');
     const { data } = await filing.store.read.events({ outcome: 'rejected' }, { limit: 1 });
+    const read = await filing.intake.reread(data[0]!.id);
+    assert.deepEqual(
+      read.map(({ kind }) => kind),
+      ['rejected'],
+    );
+    assert.deepEqual((await filing.store.read.tickets({}, { limit: 1 })).data, [], 'reading again files nothing');
     const replayed = await filing.intake.replay(data[0]!.id, 'user:usr_1');
     assert.equal(replayed.items[0]!.outcome, 'ticket_created');
     const again = await filing.intake.replay(data[0]!.id, 'user:usr_1');
@@ -173,6 +182,14 @@ describe('filing what arrives', () => {
       received: 1,
       balanced: true,
     });
+  });
+
+  it('reads again what an event is about, and of several only its own', async () => {
+    const typing = { kind: 'ignored', name: 'typing', reason: 'no message' } as const;
+    await filing.file([message('telegram|1', { externalId: 'first' }), typing]);
+    const { data } = await filing.store.read.events({ outcome: 'ignored' }, { limit: 1 });
+    assert.deepEqual(await filing.intake.reread(data[0]!.id), [typing]);
+    await assert.rejects(filing.intake.reread('evt_none'), NotFoundError);
   });
 
   it('fetches the files that an edit brings along', async () => {

@@ -67,6 +67,26 @@ describeOnBoth('reading the outbox', (openTestDatabase) => {
     assert.deepEqual(await list({ state: 'needs_check' }), []);
   });
 
+  it('finds what goes out about a message, also where its ticket was merged since', async () => {
+    const customer = await add.customer();
+    const [from, into] = [await add.ticket(customer), await add.ticket(customer)];
+    const payload = await add.payload();
+    const message = await add.message(from, { payloadId: payload });
+    await add.event(payload, { ticketId: from, messageId: message });
+    const about = { kind: 'notify', messageId: message } as const;
+    const done = await add.task({ ...about, ticketId: from });
+    await finish(done, 'delivered');
+    await add.task({ ticketId: from });
+    await base.tx.moveMessages([message], into, base.clock.now());
+    const later = await add.task({ ...about, ticketId: into });
+    await add.task({ ticketId: into });
+    const list = async (filter: Parameters<typeof base.read.deliveries>[0]) =>
+      ids((await base.read.deliveries(filter, { limit: 10 })).data);
+    assert.deepEqual(await list({ message }), [later, done]);
+    assert.deepEqual(await list({ message, ticket: into }), [later]);
+    assert.deepEqual(await list({ message: 'msg_none' }), []);
+  });
+
   it('says how much waits for each endpoint, and since when', async () => {
     const first = await add.task();
     const since = base.clock.now();

@@ -351,6 +351,21 @@ describeOnBoth('reading from the store', (openTestDatabase) => {
       assert.deepEqual(ids((await base.read.events({ outcome: 'duplicate' }, { limit: 10 })).data), [first]);
       assert.deepEqual((await base.read.events({ q: '%' }, { limit: 10 })).data.length, 1);
     });
+
+    it('is found by the message that came of it, and by the number of its ticket', async () => {
+      const [ticket, payload] = [await add.ticket(await add.customer()), await add.payload()];
+      const message = await add.message(ticket, { payloadId: payload });
+      const about = { ticketId: ticket, messageId: message };
+      const filed = await add.event(payload, about);
+      await add.event(payload, { item: 1 });
+      const again = await add.event(await add.payload(), { ...about, outcome: 'duplicate' });
+      const list = async (filter: { message?: string; q?: string }) =>
+        ids((await base.read.events(filter, { limit: 10 })).data);
+      assert.deepEqual(await list({ message }), [filed]);
+      const { number } = (await base.read.ticket(ticket))!;
+      for (const q of [`#${number}`, `${number}`, ticket, message]) assert.deepEqual(await list({ q }), [again, filed]);
+      assert.deepEqual(await list({ q: `#${number + 1}` }), []);
+    });
   });
 
   it('finds keys, people who signed in, endpoints, routes and answers given before', async () => {

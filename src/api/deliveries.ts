@@ -29,6 +29,7 @@ export function deliveryOperations({ store, outbox }: Gateway): Operation[] {
         destination: Id.optional(),
         state: z.enum(taskStates).optional(),
         ticket: Id.optional(),
+        message: Id.optional(),
         since: Time.optional(),
         ...pageQuery,
       }),

@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
+import { Action } from '../core/action.ts';
+import { Item } from '../core/envelope.ts';
 import { NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
 import type { PayloadRow } from '../core/rows.ts';
@@ -53,8 +55,12 @@ export function ledgerOperations({ store, intake, clock }: Gateway): Operation[]
         endpoint: Id.optional(),
         outcome: z.enum(outcomes).optional(),
         since: Time.optional(),
-        q: z.string().min(1).max(200).optional(),
+        q: z.string().min(1).max(200).optional().meta({
+          description:
+            'Id of an event, payload, ticket or message; number of a ticket; part of an external id or of a reason',
+        }),
         payload: Id.optional(),
+        message: Id.optional().meta({ description: 'What the payload became that this message was filed from' }),
         ...pageQuery,
       }),
       answer: pageOf(LedgerEvent),
@@ -94,6 +100,16 @@ export function ledgerOperations({ store, intake, clock }: Gateway): Operation[]
         const row = await read.payload(event.payloadId);
         return { body: { ...event, payload: row ? await toPayloadView(row, store) : null } };
       },
+    }),
+    operation({
+      method: 'GET',
+      path: '/events/{id}/items',
+      scope: 'events:read',
+      tag,
+      summary: 'Show what the endpoint of an event makes of its bytes now; nothing is stored',
+      params: IdParams,
+      answer: z.object({ items: z.array(z.union([Item, Action])) }),
+      handle: async ({ params }) => ({ body: { items: await intake.reread(params.id) } }),
     }),
     operation({
       method: 'POST',

@@ -186,6 +186,16 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       },
     }),
     operation({
+      method: 'GET',
+      path: '/messages/{id}',
+      scope: 'tickets:read',
+      tag,
+      summary: 'Show a message',
+      params: IdParams,
+      answer: Message,
+      handle: ({ params }) => messageOf(params.id),
+    }),
+    operation({
       method: 'POST',
       path: '/tickets/{id}/replies',
       scope: 'tickets:write',

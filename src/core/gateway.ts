@@ -39,6 +39,8 @@ export interface Intake {
   receive(payload: Payload, fetched?: Fetched): Promise<Receipt>;
   /** Files the item of an event again, after a fix or an operator's decision. Throws `PermanentError` when its bytes are gone. */
   replay(eventId: string, actor: string): Promise<Receipt>;
+  /** What the endpoint of an event makes of its bytes now; stores nothing. Throws `PermanentError` when they are gone. */
+  reread(eventId: string): Promise<readonly (Item | Action)[]>;
   /** What a channel would make of a payload; stores nothing. */
   dryRun(endpointId: string, payload: Payload): Promise<readonly (Item | Action)[]>;
 }

@@ -87,7 +87,7 @@ export interface Reader {
    */
   suggestions(customerId: string): Promise<readonly Suggestion[]>;
   events(
-    filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string },
+    filter: { endpoint?: string; outcome?: Outcome; since?: number; q?: string; payload?: string; message?: string },
     page: PageRequest,
   ): Promise<Page<LedgerEvent>>;
   event(id: string): Promise<LedgerEvent | undefined>;
@@ -98,7 +98,7 @@ export interface Reader {
     to: number,
   ): Promise<{ received: number; outcomes: Readonly<Record<Outcome, number>>; balanced: boolean }>;
   deliveries(
-    filter: { destination?: string; state?: TaskState; ticket?: string; since?: number },
+    filter: { destination?: string; state?: TaskState; ticket?: string; message?: string; since?: number },
     page: PageRequest,
   ): Promise<Page<DeliveryView>>;
   delivery(id: string): Promise<(DeliveryView & { readonly log: readonly Attempt[] }) | undefined>;

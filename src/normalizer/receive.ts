@@ -45,15 +45,15 @@ export function createIntake(given: ReceiveDeps): Intake {
     return endpoint;
   }
 
-  async function unitsOf(endpoint: Endpoint, payload: Payload): Promise<Unit[]> {
+  async function toUnits(items: readonly Unit[], receivedAt: number): Promise<Unit[]> {
     const units: Unit[] = [];
-    for (const each of await itemsOf(deps, endpoint, payload)) units.push(await toAwaited(each, payload.receivedAt));
+    for (const each of items) units.push(await toAwaited(each, receivedAt));
     return units;
   }
 
   async function receive(payload: Payload, fetched?: Fetched): Promise<Receipt> {
     const endpoint = endpointOf(payload.endpointId);
-    const items = await unitsOf(endpoint, payload);
+    const items = await toUnits(await itemsOf(deps, endpoint, payload), payload.receivedAt);
     const large = payload.body.length > INLINE_BYTES;
     // Written and synced before the commit that points to it.
     const blob = large ? (await store.blobs.save(payload.body, payload.body.length)).sha256 : undefined;
@@ -96,24 +96,33 @@ export function createIntake(given: ReceiveDeps): Intake {
     return ways;
   }
 
+  /** What the bytes of an event say now. */
+  async function reread(eventId: string) {
+    const event = await store.read.event(eventId);
+    if (!event) throw new NotFoundError(`there is no event ${eventId}`);
+    const row = await store.read.payload(event.payloadId);
+    if (!row?.body) {
+      throw new PermanentError('the bytes of this event are gone: the retention has passed', {
+        hint: 'Raise retention.payloads to keep them longer.',
+      });
+    }
+    const endpoint = endpointOf(event.endpoint);
+    const items = await itemsOf(deps, endpoint, { ...row, body: row.body });
+    // A payload that could not be read at all has one event for everything that it says now.
+    const unread = row.units !== items.length;
+    const chosen = unread ? items : items.slice(event.item, event.item + 1);
+    if (chosen.length === 0) throw new PermanentError(`the payload has no item ${event.item} any more`);
+    return { event, row, endpoint, unread, chosen };
+  }
+
   return {
     receive,
 
+    reread: async (eventId) => (await reread(eventId)).chosen,
+
     async replay(eventId, actor) {
-      const event = await store.read.event(eventId);
-      if (!event) throw new NotFoundError(`there is no event ${eventId}`);
-      const row = await store.read.payload(event.payloadId);
-      if (!row?.body) {
-        throw new PermanentError('the bytes of this event are gone: the retention has passed', {
-          hint: 'Raise retention.payloads to keep them longer.',
-        });
-      }
-      const endpoint = endpointOf(event.endpoint);
-      const items = await unitsOf(endpoint, { ...row, body: row.body, receivedAt: row.receivedAt });
-      // A payload that could not be read at all has one event for everything that it says now.
-      const unread = row.units !== items.length;
-      const chosen = unread ? items : items.slice(event.item, event.item + 1);
-      if (chosen.length === 0) throw new PermanentError(`the payload has no item ${event.item} any more`);
+      const { event, row, endpoint, unread, ...read } = await reread(eventId);
+      const chosen = await toUnits(read.chosen, row.receivedAt);
       const now = deps.clock.now();
       const source = sourceOf(deps, endpoint, row.id, now);
       const ways = await waysOf(endpoint.id, chosen);

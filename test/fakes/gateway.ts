@@ -87,9 +87,8 @@ export function fakeGateway(given: { readonly publicUrl?: string } = {}): FakeGa
         if (!state.events.has(eventId)) throw new NotFoundError('There is no such event');
         return { items: [{ outcome: 'appended', ticketId: 'tkt_1', ticketNumber: 1 }] };
       },
-      dryRun: async (_endpointId, payload) => [
-        { kind: 'ignored', name: payload.body.toString(), reason: JSON.stringify(payload.headers) },
-      ],
+      reread: async (eventId) => [{ kind: 'ignored', name: 'read again', reason: eventId }],
+      dryRun: async (_id, { body, headers }) => [{ kind: 'ignored', name: `${body}`, reason: JSON.stringify(headers) }],
     },
     refusals: {
       note() {},

@@ -78,10 +78,13 @@ export function ledgerIn({ db, blobs }: LedgerSources): Pick<Reader, 'events' | 
 
 type Query = SelectQueryBuilder<Tables, 'events', EventColumns>;
 
-function narrow(all: Query, { endpoint, payload, outcome, since }: Parameters<Reader['events']>[0]): Query {
+function narrow(all: Query, { endpoint, payload, message, outcome, since }: Parameters<Reader['events']>[0]): Query {
   let query = all;
   if (endpoint !== undefined) query = query.where('endpoint_id', '=', endpoint);
   if (payload !== undefined) query = query.where('payload_id', '=', payload);
+  if (message !== undefined) {
+    query = query.where('message_id', '=', message).where('payload_id', '=', payloadOf(message));
+  }
   if (outcome !== undefined) query = query.where('outcome', '=', outcome);
   if (outcome === 'rejected' || outcome === 'quarantined') query = query.where(UNFILED);
   if (since !== undefined) {
@@ -91,10 +94,18 @@ function narrow(all: Query, { endpoint, payload, outcome, since }: Parameters<Re
   return query;
 }
 
+/** Where a message came from; no index leads to an event by its message. */
+function payloadOf(messageId: string) {
+  return sql<string>`(SELECT m.payload_id FROM messages m WHERE m.id = ${messageId})`;
+}
+
 /** Events that are, or are about, what `q` names, or whose reason contains it. LIKE alone tells A from a on one database only. */
 function saying(q: string) {
   const pattern = `%${escapeLike(q)}%`;
-  return sql<boolean>`(${q} IN (id, payload_id, ticket_id, message_id)
+  const number = /^#?(\d{1,15})$/.exec(q)?.[1];
+  const numbered =
+    number === undefined ? sql`` : sql`OR ticket_id = (SELECT t.id FROM tickets t WHERE t.number = ${Number(number)})`;
+  return sql<boolean>`(${q} IN (id, payload_id, ticket_id, message_id) ${numbered}
     OR lower(external_id) LIKE lower(${pattern}) ESCAPE '\\' OR lower(reason) LIKE lower(${pattern}) ESCAPE '\\')`;
 }
 
