@@ -79,7 +79,8 @@ export async function createRoutes(
       const start = Math.max(0, end - PAGE);
       const changes = (await store.read.changes(start, PAGE)).filter(({ seq, type }) => seq <= end && FILED.has(type));
       for (const change of changes.reverse()) {
-        routed.push({ change, to: targetsOf(factsOf(change), routing).map(({ id }) => id) });
+        const targets = targetsOf(factsOf(change), routing).filter(({ follows }) => !follows);
+        routed.push({ change, to: targets.map(({ id }) => id) });
       }
       end = start;
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { BadPayloadError, ConflictError, NotFoundError } from '../src/core/errors.ts';
 import type { Endpoint, Route, Routes } from '../src/core/gateway.ts';
 import { createIds } from '../src/core/id.ts';
+import { createAnnouncer } from '../src/normalizer/announce.ts';
 import { routingOf, targetsOf } from '../src/dispatch/routes.ts';
 import { createRoutes } from '../src/routes.ts';
 import { message, openFiling, type Filing } from './fakes/filing.ts';
@@ -180,7 +181,7 @@ describe('routes', () => {
           ALL,
           TYPES,
         ),
-      ).map(({ id, carries }) => `${id} ${carries}`);
+      ).map(({ id, carries, follows }) => `${id} ${follows ? 'follows' : carries}`);
     const passes = (when: Route['when'], about?: Parameters<typeof targetsOf>[0]) =>
       ask([{ when, to: ['crm'] }], about).length === 1;
 
@@ -261,8 +262,31 @@ describe('routes', () => {
         { when: {}, to: ['crm'] },
         { when: {}, to: ['desk'] },
       ];
-      assert.deepEqual(ask([{ ...crm, stop: true }, desk]), ['crm events']);
+      assert.deepEqual(ask([{ ...crm, stop: true }, desk]), ['crm events', 'desk follows']);
       assert.deepEqual(ask([{ ...crm, stop: true, when: { tag: ['x'] } }, desk]), ['desk tickets']);
+    });
+
+    it('to a help desk also when it is only about what that has', async () => {
+      const elsewhere = { when: { tag: ['x'] }, to: ['desk', 'crm'] };
+      assert.deepEqual(ask([elsewhere]), ['desk follows']);
+      const target = { id: 'desk', carries: 'tickets', follows: true } as const;
+      const other = await openFiling({ targets: [target] });
+      const say = async (person: string) => (await other.file(message(person)))[0]!.ticketId!;
+      const told = async () =>
+        (await other.store.read.deliveries({}, { limit: 9 })).data.map(({ ticketId }) => ticketId);
+      const there = await say('telegram|1');
+      const here = await say('telegram|2');
+      assert.deepEqual(await told(), []);
+      await other.store.write([], (tx) => tx.saveLink('desk', there, { externalId: '7' }, 1));
+      await Promise.all([say('telegram|1'), say('telegram|2')]);
+      assert.deepEqual(await told(), [there]);
+      const task = { kind: 'deliver', type: 'message.received', endpointId: 'desk', ticketId: here } as const;
+      await other.store.write([], (tx) =>
+        createAnnouncer(tx, { clock: other.clock, newId: createIds(other.clock), targetsOf: () => [] }).task(task),
+      );
+      await say('telegram|2');
+      assert.deepEqual((await told()).sort(), [here, here, there].sort());
+      await other.close();
     });
 
     it('that is about no ticket only without conditions', () => {

@@ -234,10 +234,12 @@ export interface Routed {
   readonly to: readonly string[];
 }
 
-/** A destination that the routes let a change through to. */
+/** A destination that a change goes to. */
 export interface Target {
   readonly id: string;
   readonly carries: 'tickets' | 'events';
+  /** No route names this change, but some route names the help desk: it hears of tickets that it has. */
+  readonly follows?: true;
 }
 
 export interface Routes {

@@ -246,6 +246,8 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
     at: number,
   ): Promise<void>;
   ticketOfLink(destinationId: string, externalId: string): Promise<string | undefined>;
+  /** Whether a ticket is in a destination, or on its way there. */
+  isIn(destinationId: string, ticketId: string): Promise<boolean>;
   /** Notes what an agent did in a destination, and the message it became; false when that was noted before. */
   saveAction(destinationId: string, externalId: string, messageId: string | null, at: number): Promise<boolean>;
   /** The destination where an agent wrote a message; undefined for what was written elsewhere. */

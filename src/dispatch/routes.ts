@@ -32,7 +32,8 @@ export function routingOf(
 
 /**
  * Destinations for a change, each once. Without facts (a change about a customer or the installation)
- * only routes without conditions count.
+ * only routes without conditions count. A help desk that some route names follows the tickets that it has, whatever
+ * the routes say of what comes later: a conversation must not break off there.
  */
 export function targetsOf(facts: RouteFacts | undefined, { routes, types, carries }: Routing): Target[] {
   const ids = new Set<string>();
@@ -41,10 +42,13 @@ export function targetsOf(facts: RouteFacts | undefined, { routes, types, carrie
     for (const id of route.to) ids.add(id);
     if (route.stop) break;
   }
-  return [...ids].flatMap((id) => {
+  const matched = [...ids].flatMap((id): Target[] => {
     const what = carries.get(id);
     return what ? [{ id, carries: what }] : [];
   });
+  const desks = new Set(facts ? routes.flatMap((route) => route.to) : []);
+  const following = [...desks].filter((id) => carries.get(id) === 'tickets' && !ids.has(id));
+  return [...matched, ...following.map((id): Target => ({ id, carries: 'tickets', follows: true }))];
 }
 
 function matches({ when }: Pick<Route, 'when'>, facts: RouteFacts | undefined, types: Routing['types']): boolean {

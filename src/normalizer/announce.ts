@@ -85,9 +85,8 @@ export function createAnnouncer(tx: Transaction, deps: AnnounceDeps): Announcer 
       const at = deps.clock.now();
       const changeSeq = await tx.insertChange({ ...row, at });
       for (const target of deps.targetsOf(about && factsOf(about, at))) {
-        if (target.id === about?.origin || (about?.inside && target.carries === 'tickets')) continue;
-        const kind = taskKindOf(target, row.type, about?.kind);
-        if (!kind) continue;
+        const kind = taskKindOf(target, row.type, about);
+        if (!kind || (target.follows && !(await tx.isIn(target.id, row.ticketId ?? '')))) continue;
         await task({
           kind,
           type: row.type,
@@ -109,10 +108,12 @@ function factsOf({ ticket, kind, fields }: About, at: number): RouteFacts {
   return { channel, kind, language, priority, tags, customer, fields: all, at };
 }
 
-function taskKindOf(target: Target, type: ChangeType, about: string | undefined): TaskKind | undefined {
+function taskKindOf(target: Target, type: ChangeType, about: About | undefined): TaskKind | undefined {
+  if (target.id === about?.origin) return undefined;
   if (target.carries === 'events') return 'notify';
+  if (about?.inside) return undefined;
   // A help desk hears of a call once, when it is over.
-  if (about === 'call' && (type === 'message.received' || type === 'message.sent')) return undefined;
+  if (about?.kind === 'call' && (type === 'message.received' || type === 'message.sent')) return undefined;
   if (DELIVERED.has(type)) return 'deliver';
   return UPDATED.has(type) ? 'update' : undefined;
 }
