@@ -216,6 +216,7 @@ describe('Chatwoot, and what its agents do there', () => {
       };
       for (const url of ['http://files.example.com/a.txt', 'ftp://files.example.com/a.txt'])
         await assert.rejects(fetched(url), /without TLS/);
+      await assert.rejects(fetched('https://127.0.0.1:1/a.txt'), (error: Error) => !/without TLS/.test(error.message));
       await assert.rejects(fetched('a.txt'), NotFoundError);
       far.leadsTo = 'http://files.example.com/a.txt';
       await assert.rejects(fetched(`${far.root}/rails/active_storage/blobs/redirect/1/a.txt`), /redirect/);

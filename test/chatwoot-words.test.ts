@@ -18,5 +18,6 @@ describe('Words on their way to Chatwoot and back', () => {
     assert.equal(fromMarkdown('[a [b] c](https://d.example.com) ]( x'), '[a b] c (https://d.example.com) ]( x');
     const none = 'see [1](not an address) and ](x) [y\nz](https://a.example.com) **kept**';
     assert.equal(fromMarkdown(none), none);
+    assert.equal(fromMarkdown('x](https://d.example.com)'), 'x](https://d.example.com)');
   });
 });

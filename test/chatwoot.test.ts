@@ -259,6 +259,9 @@ describe('Chatwoot as a destination', () => {
     there().status = 'pending';
     await desk.destination.update!(ref, { id: 'tsk_9', ticket, status: 'pending' });
     assert.equal(there().status, 'pending');
+    await desk.destination.update!(ref, { id: 'tsk_9', ticket, priority: 'low' });
+    assert.deepEqual([there().status, there().priority], ['pending', 'low']);
+    assert.equal(there().custom_attributes['tributary_status'], 'pending');
   });
 
   it('stays resolved when something follows a ticket that is', async () => {
@@ -276,12 +279,33 @@ describe('Chatwoot as a destination', () => {
   it('says what it knows, and what is wrong with the token or the inbox', async () => {
     assert.match(await desk.destination.test!(), /^127\.0\.0\.1:\d+ knows the inbox Tributary, and the attribute/);
     await assert.rejects(desk.open({ accessToken: 'another' }).test!(), AuthExpiredError);
+    far.end('GET /inboxes/{id}/', { http: 200, body: { hello: 'there' } });
+    await assert.rejects(desk.destination.test!(), /something else than it documents/);
     far.inboxType = 'Channel::Email';
     await assert.rejects(desk.destination.test!(), (error) => {
       assert.ok(error instanceof PermanentError);
       assert.match(error.message, /the inbox Tributary is of Channel::Email/);
       return true;
     });
+  });
+
+  it('shows beforehand what it would send, and sends nothing', async () => {
+    out.addChannel('chat', { download: async () => Readable.from(['bytes']) });
+    const attachments = [{ id: 'a', name: 'a.txt', mediaType: 'text/plain' }];
+    const id = await desk.write('one', 'email|olena@example.com', { attachments });
+    await out.until(() => far.conversations.length > 0 && said().length > 0);
+    const about = await deliveryOf(id);
+    const calls = far.calls.length;
+    for (const [contacts, who] of [
+      ['by_id', about.customer.id],
+      ['by_email', 'olena@example.com'],
+    ] as const) {
+      const { method, url, body } = await desk.open({ contacts }).preview!(about);
+      assert.deepEqual([method, url], ['POST', `${far.root}/api/v1/accounts/${ACCOUNT}/conversations`]);
+      const { contact_id: contact, message } = body as { contact_id: string; message: { attachments: string[] } };
+      assert.deepEqual([contact, message.attachments], [`(${who})`, ['a.txt']]);
+    }
+    assert.equal(far.calls.length, calls);
   });
 
   it('takes only settings that can be', () => {

@@ -164,6 +164,8 @@ describe('What agents do in Usedesk', () => {
     const before = far.calls.length;
     const four = await poll(three.cursor);
     assert.deepEqual([kinds(three), kinds(four), far.calls.length - before], [[], [], 1]);
+    await assert.rejects(desk.destination.poll!(cursor, AbortSignal.abort()));
+    assert.equal(far.calls.length - before, 1);
   });
 
   it('is nothing from before its time when an old ticket moves for the first time', async () => {

@@ -131,6 +131,12 @@ describe('Usedesk as a destination', () => {
       others(1, 60 * SECOND);
       far.tickets.pop();
       assert.equal((await find(id))?.externalId, String(far.tickets[0]!.id));
+      far.end(
+        '/ticket',
+        { http: 200, body: { error: 'No ticket', code: 404 } },
+        { http: 404, body: { error: 'None' } },
+      );
+      assert.equal(await find(id), undefined);
     });
 
     it('looks at none from long before ours, and at nobody else’s', async () => {
@@ -152,10 +158,17 @@ describe('Usedesk as a destination', () => {
     it('bears a clock that is behind, and believes no refusal that is none', async () => {
       others(1, -1800 * SECOND);
       assert.ok(await find(id));
-      for (const http of [410, 500, 401]) {
+      for (const [http, type] of [
+        [410, PermanentError],
+        [500, RetryableError],
+        [401, AuthExpiredError],
+      ] as const) {
         far.end('/ticket', { http });
-        await assert.rejects(find(id));
+        await assert.rejects(find(id), type);
       }
+      const ticket = { id: '1', status_id: '1', published_at: 'yesterday' };
+      far.end('/ticket', { http: 200, body: { ticket, comments: [] } });
+      await assert.rejects(find(id), RetryableError);
     });
 
     it('knows the customer among several addresses', async () => {
@@ -194,6 +207,10 @@ describe('Usedesk as a destination', () => {
       assert.ok((await error({ error: 'Too many requests', code: 429 })) instanceof RateLimitedError);
       assert.ok((await error({ error: 'Invalid api_token', code: 112 })) instanceof AuthExpiredError);
       assert.ok((await error({ error: 'Unauthorized', code: '401' })) instanceof AuthExpiredError);
+      for (const code of [112, 600, 1000]) {
+        const other = await error({ error: 'Something', code });
+        assert.equal((other as PermanentError).response?.status, 400, String(code));
+      }
       const failed = await error({ error: 'Server error', code: 500 });
       assert.ok(failed instanceof RetryableError && failed.outcomeUnknown);
     });
@@ -229,6 +246,8 @@ describe('Usedesk as a destination', () => {
       await assert.rejects(desk.destination.test!(), AuthExpiredError);
       await assert.rejects(desk.destination.test!(), PermanentError);
       await assert.rejects(desk.open({ apiToken: 'wrong-token' }).test!(), AuthExpiredError);
+      far.end('/users', { http: 500, body: { error: 'Invalid api_token' } });
+      await assert.rejects(desk.destination.test!(), RetryableError);
     });
   });
 

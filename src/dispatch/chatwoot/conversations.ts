@@ -95,8 +95,8 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
       await say(externalId, delivery);
       const status = toTheirs(config.statuses, written(delivery.ticket.status));
       // Whatever comes from a customer opens the conversation, also a file that follows, or an edit.
-      const reopens = delivery.message.direction === 'inbound' && !isInternal(delivery.message);
-      if (reopens && status !== 'open') await api.setStatus(externalId, String(status));
+      if (delivery.message.direction === 'inbound' && status !== 'open')
+        await api.setStatus(externalId, String(status));
     },
     hasMessage: ({ externalId }: TicketRef, message: Message) => hasMessage(externalId, message),
   };
@@ -165,10 +165,9 @@ export function besides(config: Config, ticket: Ticket) {
 export function toMessage({ publicUrl }: Pick<Context, 'publicUrl'>, delivery: Delivery, unsent: Unsent): Said {
   const { message } = delivery;
   const said = toPlainText(delivery, { publicUrl, max: TEXT_BYTES, unsent });
-  const isCustomers = message.direction === 'inbound' && !isInternal(message);
   return {
     content: toMarkdown(said),
-    message_type: isCustomers ? 'incoming' : 'outgoing',
+    message_type: message.direction === 'inbound' ? 'incoming' : 'outgoing',
     ...(isInternal(message) && { private: true }),
     source_id: nameOf(message),
   };

@@ -5,7 +5,7 @@ import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markIn, markOf, withMark } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import type { Files } from '../../core/sendable.ts';
-import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
+import type { Customer, Message, Ticket } from '../../core/ticket.ts';
 import type { UploadFile } from '../../core/upload-form.ts';
 import { toSafeHtml } from '../../core/words.ts';
 import { timeOf } from './api.ts';
@@ -129,9 +129,9 @@ function refOf({ apiRoot }: Config, id: string): TicketRef {
   return { externalId: id, url: `${web}/tickets/${encodeURIComponent(id)}` };
 }
 
-/** What the customer wrote himself. Whatever else is public is sent to him by Usedesk, so it is private. */
+/** What the customer wrote himself: whatever else is public is sent to him by Usedesk, so it is private. */
 function isCustomers({ message }: Delivery): boolean {
-  return message.direction === 'inbound' && !isInternal(message);
+  return message.direction === 'inbound';
 }
 
 function toWords({ publicUrl }: Pick<Context, 'publicUrl'>, delivery: Delivery, unsent: Unsent): string {
