@@ -10,6 +10,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'GET /tickets': 'tickets:read',
   'POST /tickets': 'tickets:write',
   'GET /tickets/by-number/{number}': 'tickets:read',
+  'GET /labels': 'tickets:read',
   'GET /tickets/{id}': 'tickets:read',
   'PATCH /tickets/{id}': 'tickets:write',
   'GET /tickets/{id}/messages': 'tickets:read',
@@ -68,6 +69,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'DELETE /keys/{id}': 'keys:write',
   'GET /session': 'any',
   'DELETE /session': 'any',
+  'GET /users': 'tickets:read',
   'GET /users/me': 'any',
   'POST /admin/link': '*',
 };

@@ -134,7 +134,7 @@ function operationsOf(
     ...routeOperations(gateway),
     ...changeOperations(gateway),
     ...keyOperations(gateway, access, newId),
-    ...sessionOperations(access, setUp),
+    ...sessionOperations(gateway, access, setUp),
   ];
 }
 

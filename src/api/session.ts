@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { NotFoundError } from '../core/errors.ts';
+import type { Gateway } from '../core/gateway.ts';
 import { toTime } from '../core/ticket.ts';
+import type { UserRow } from '../core/access-rows.ts';
 import type { Access } from './access.ts';
 import { operation } from './operation.ts';
 import type { Operation } from './operation.ts';
-import { TimeText } from './schemas.ts';
+import { pageFrom, pageOf, PageQuery, TimeText, toPageRequest } from './schemas.ts';
 import type { SetUp } from './setup.ts';
 
 const tag = 'Access';
@@ -13,7 +15,9 @@ const User = z
   .object({ id: z.string(), name: z.string(), role: z.enum(['admin', 'agent']), createdAt: TimeText })
   .meta({ id: 'User' });
 
-export function sessionOperations(access: Access, setUp: SetUp): Operation[] {
+const toUser = ({ id, name, role, at }: UserRow) => ({ id, name, role, createdAt: toTime(at) });
+
+export function sessionOperations({ store }: Gateway, access: Access, setUp: SetUp): Operation[] {
   return [
     operation({
       method: 'GET',
@@ -53,8 +57,20 @@ export function sessionOperations(access: Access, setUp: SetUp): Operation[] {
       answer: User,
       async handle({ actor }) {
         if (!actor.session) throw new NotFoundError('A key belongs to no user');
-        const { id, name, role, at } = actor.session.user;
-        return { body: { id, name, role, createdAt: toTime(at) } };
+        return { body: toUser(actor.session.user) };
+      },
+    }),
+    operation({
+      method: 'GET',
+      path: '/users',
+      scope: 'tickets:read',
+      tag,
+      summary: 'List the people who can sign in',
+      description: 'A ticket is given to one of them by his `id` as its `assignee`.',
+      query: PageQuery,
+      answer: pageOf(User),
+      async handle({ query }) {
+        return { body: pageFrom((await store.read.users()).map(toUser), toPageRequest(query)) };
       },
     }),
     operation({

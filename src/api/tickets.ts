@@ -10,6 +10,7 @@ import { NewReply, ReplyChannel, toReplyChannel } from './replies.ts';
 import { Id, IdParams, listOf, pageOf, pageQuery, PageQuery, present, Text, Time, toPageRequest } from './schemas.ts';
 
 const tag = 'Tickets';
+const NOBODY = 'none';
 const Word = z.string().min(1).max(200);
 /** Base64 makes files a third longer. */
 const REPLY_BYTES = 25_000_000;
@@ -19,10 +20,12 @@ export const TicketQuery = z.strictObject({
   channel: Word.optional(),
   channelType: Word.optional(),
   customer: Word.optional(),
-  assignee: Word.optional(),
+  assignee: Word.transform((id) => (id === NOBODY ? null : id))
+    .optional()
+    .meta({ description: '`none`: tickets that nobody has taken' }),
   team: Word.optional(),
   priority: z.enum(priorities).optional(),
-  tag: Word.optional(),
+  tag: Word.optional().meta({ description: 'In small or capital letters' }),
   kind: Word.optional(),
   q: Word.optional().meta({ description: 'Words of messages, subjects and names, or a ticket number' }),
   updatedSince: Time.optional(),
@@ -147,6 +150,16 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
         if (!ticket) throw new NotFoundError('There is no such ticket');
         return answerView(ticket);
       },
+    }),
+    operation({
+      method: 'GET',
+      path: '/labels',
+      scope: 'tickets:read',
+      tag,
+      summary: 'List the tags and teams that tickets have',
+      description: 'At most 200 of each, in order.',
+      answer: z.object({ tags: z.array(z.string()), teams: z.array(z.string()) }),
+      handle: async () => ({ body: await read.labels() }),
     }),
     operation({
       method: 'GET',

@@ -34,9 +34,11 @@ export interface TicketFilter {
   readonly channel?: string;
   readonly channelType?: string;
   readonly customer?: string;
-  readonly assignee?: string;
+  /** Null: those that nobody has. */
+  readonly assignee?: string | null;
   readonly team?: string;
   readonly priority?: Priority;
+  /** In small or capital letters. */
   readonly tag?: string;
   readonly kind?: string;
   /** Words of messages, subjects, customers' names, or a ticket number. */
@@ -51,6 +53,8 @@ export interface Reader {
   tickets(filter: TicketFilter, page: PageRequest): Promise<Page<Ticket>>;
   ticket(id: string): Promise<Ticket | undefined>;
   ticketByNumber(number: number): Promise<Ticket | undefined>;
+  /** The tags and teams that tickets have, in order, at most 200 of each. */
+  labels(): Promise<{ readonly tags: readonly string[]; readonly teams: readonly string[] }>;
   /** The vendor's threads of a channel, those whose tickets moved last first. */
   threads(endpointId: string, limit: number): Promise<readonly string[]>;
   /** In order. */

@@ -78,7 +78,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           customerId,
           channelId: 'api',
           priority: ticket.priority ?? 'normal',
-          tags: ticket.tags ?? [],
+          tags: cleanTags(ticket.tags ?? []),
           fields: ticket.fields ?? {},
           language: languageOf(text) ?? null,
         });
@@ -203,10 +203,19 @@ function canonicalValue(kind: string, value: string, country: string | undefined
 function cleanPatch(patch: DeskPatch, ticket: TicketRow, now: number): TicketPatch {
   const clean: { -readonly [K in keyof TicketPatch]: TicketPatch[K] } = { ...patch };
   if (patch.subject !== undefined) clean.subject = cleanLine(patch.subject);
+  if (patch.tags !== undefined) clean.tags = cleanTags(patch.tags);
+  if (patch.assignee) clean.assignee = cleanLine(patch.assignee) || null;
+  if (patch.team) clean.team = cleanLine(patch.team) || null;
   if (patch.status !== undefined && patch.status !== ticket.status) {
     clean.closedAt = closedAt(patch.status, now);
   }
   return clean;
+}
+
+/** Each once, whether in small or capital letters. */
+function cleanTags(tags: readonly string[]): readonly string[] {
+  const names = tags.map(cleanLine).filter(Boolean);
+  return names.filter((name, at) => names.findIndex((other) => other.toLowerCase() === name.toLowerCase()) === at);
 }
 
 /** The event that says most about a patch: status before assignee before the rest. */

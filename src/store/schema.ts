@@ -92,11 +92,19 @@ export const migrations: readonly Migration[] = [
         tags TEXT NOT NULL, fields TEXT NOT NULL, language TEXT, message_count BIGINT NOT NULL, last_seq BIGINT NOT NULL,
         version BIGINT NOT NULL, created_at BIGINT NOT NULL, updated_at BIGINT NOT NULL, last_message_at BIGINT,
         last_inbound_at BIGINT, closed_at BIGINT, merged_into TEXT, status_at BIGINT)`,
-      // Every message moves its ticket in an index that holds a time, so there is one of these only.
-      `CREATE INDEX tickets_by_update ON tickets (updated_at, id)`,
+      // Every message moves its ticket in each index that holds a time: a ticket that nobody has taken stands in one.
+      `CREATE INDEX tickets_unassigned ON tickets (status, updated_at, id) WHERE assignee IS NULL`,
+      `CREATE INDEX tickets_assigned ON tickets (status, updated_at, id) WHERE assignee IS NOT NULL`,
+      `CREATE INDEX tickets_by_assignee ON tickets (assignee, status, updated_at, id) WHERE assignee IS NOT NULL`,
+      `CREATE INDEX tickets_by_team ON tickets (team, status, updated_at, id) WHERE team IS NOT NULL`,
+      // The others only tell where few tickets lie: see `ticket-lists.ts`.
       `CREATE INDEX tickets_by_customer ON tickets (customer_id)`,
-      `CREATE INDEX tickets_by_assignee ON tickets (assignee, updated_at, id) WHERE assignee IS NOT NULL`,
-      `CREATE INDEX tickets_by_team ON tickets (team, updated_at, id) WHERE team IS NOT NULL`,
+      `CREATE INDEX tickets_by_channel ON tickets (channel_id, status)`,
+      `CREATE INDEX tickets_by_priority ON tickets (priority, status) WHERE priority <> 'normal'`,
+      // Of `tickets.tags`: `tag` is `name` in small letters.
+      `CREATE TABLE ticket_tags (
+        tag TEXT NOT NULL, ticket_id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (tag, ticket_id))`,
+      `CREATE INDEX ticket_tags_by_ticket ON ticket_tags (ticket_id)`,
       `CREATE TABLE threads (
         endpoint_id TEXT NOT NULL, external_id TEXT NOT NULL, ticket_id TEXT NOT NULL,
         shared BIGINT NOT NULL, PRIMARY KEY (endpoint_id, external_id))`,

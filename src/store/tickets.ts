@@ -55,6 +55,12 @@ export function ticketsOf(
     return { seq, version };
   }
 
+  async function saveTags(ticketId: string, names: readonly string[]): Promise<void> {
+    for (const [tag, name] of new Map(names.map((each) => [folded(each), each]))) {
+      await sql.run('INSERT INTO ticket_tags (tag, ticket_id, name) VALUES (?, ?, ?)', tag, ticketId, name);
+    }
+  }
+
   return {
     ticket,
     async ticketByNumber(number) {
@@ -81,6 +87,7 @@ export function ticketsOf(
         row.createdAt,
         row.createdAt,
       );
+      await saveTags(row.id, row.tags);
       const begun = { lastSeq: 0, version: 0, lastInboundAt: null, closedAt: null, mergedInto: null };
       recent.tickets.set(row.id, { ...row, ...begun, number, updatedAt: row.createdAt });
       return number;
@@ -114,6 +121,10 @@ export function ticketsOf(
         id,
       );
       if (!row) throw new Error(`ticket ${id} is gone`);
+      if (patch.tags !== undefined) {
+        await sql.run('DELETE FROM ticket_tags WHERE ticket_id = ?', id);
+        await saveTags(id, patch.tags);
+      }
       return row.version;
     },
     async ticketOfThread(endpointId, externalId) {
@@ -219,6 +230,11 @@ export function ticketsOf(
       await sql.run('UPDATE threads SET ticket_id = ? WHERE ticket_id = ?', to, from);
     },
   };
+}
+
+/** A tag as it is looked for. */
+export function folded(tag: string): string {
+  return tag.toLowerCase();
 }
 
 const CONVERSATION =

@@ -169,6 +169,7 @@ function fakeStore({ state, clock }: Parts): Store {
         request,
       ),
     ticket: async (id) => state.tickets.get(id),
+    labels: async () => ({ tags: [], teams: [] }),
     ticketByNumber: async (number) => [...state.tickets.values()].find((ticket) => ticket.number === number),
     messages: async (id, request) =>
       page(

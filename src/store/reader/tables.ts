@@ -178,6 +178,7 @@ export interface Tables {
     undone_at: Time;
   };
   tickets: TicketColumns;
+  ticket_tags: { tag: string; ticket_id: string; name: string };
   threads: { endpoint_id: string; external_id: string; ticket_id: string; shared: number };
   changes: ChangeColumns;
   tasks: TaskColumns;
