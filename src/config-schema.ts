@@ -5,6 +5,7 @@ import { RouteInFile } from './config-route.ts';
 import { callRules, logLevels } from './config-types.ts';
 import { AutoReply } from './core/auto-reply.ts';
 import { secret } from './core/secret.ts';
+import { shownNames } from './core/status-page.ts';
 
 /** What the YAML file may say. Times are written as `30 s`, `24h`, `7d` and read as milliseconds. */
 
@@ -107,7 +108,7 @@ export const EndpointHead = z.object({
 export const ChannelHead = EndpointHead.extend({
   autoReply: AutoReply.optional().meta({
     description:
-      'What a customer hears by itself when he opens a ticket: a text, or one per language (uk, ru, en …). {{number}} and {{name}} are filled in.',
+      'What a customer hears by itself when he opens a ticket: a text, or one per language (uk, ru, en …). {{number}}, {{name}} and {{statusUrl}} are filled in.',
   }),
 });
 
@@ -207,6 +208,16 @@ export const ConfigInFile = z.strictObject({
     })
     .optional()
     .meta({ description: 'What writes recordings of calls down and sums them up. Left out: only what vendors tell.' }),
+  statusPage: z
+    .strictObject({
+      shows: z
+        .array(z.enum(shownNames))
+        .max(shownNames.length)
+        .default([...shownNames])
+        .meta({ description: 'Names that a customer reads on the page of his request: who works on it, which team.' }),
+      closedFor: duration('How long the page of a request is there once it is closed.').prefault('90d'),
+    })
+    .prefault({}),
   channels: z.array(z.unknown()).max(1000).optional(),
   destinations: z.array(z.unknown()).max(1000).default([]),
   routes: z.array(z.unknown()).max(1000).default([]),

@@ -1,6 +1,7 @@
 import type { AutoReply } from './core/auto-reply.ts';
 import type { Route } from './core/gateway.ts';
 import type { Secret } from './core/secret.ts';
+import type { StatusPages } from './core/status-page.ts';
 
 /** Everything an installation is set up with: defaults, then the YAML file, then `.env`, then the environment. */
 export interface Config {
@@ -35,6 +36,8 @@ export interface Config {
   readonly retention: { readonly payloadsMs: number; readonly tasksMs: number; readonly recordingsMs: number };
   /** What writes recordings of calls down; undefined: nobody but their vendors. */
   readonly transcripts: Transcripts | undefined;
+  /** What customers see of their requests. */
+  readonly statusPage: Pick<StatusPages, 'shows' | 'closedForMs'>;
   readonly channels: readonly EndpointDefinition[];
   readonly destinations: readonly EndpointDefinition[];
   readonly routes: readonly Route[];

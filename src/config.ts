@@ -66,7 +66,8 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
   ];
   // A value that a placeholder couldn't fill is named once, not again for being too short.
   if (problems.length > 0 || 'problems' in main) return { problems: inOrder(withoutRepeats(problems)) };
-  const { server, dataDir, store, queue, egress, log, country, tickets, retention, transcripts } = main.data;
+  const { server, dataDir, store, queue, egress, log, country, tickets, retention, transcripts, statusPage } =
+    main.data;
   const data = resolve(request.cwd, dataDir);
   return {
     config: {
@@ -82,6 +83,7 @@ export function loadConfig(request: ConfigRequest): { config: Config } | { probl
       tickets: { joinWithinMs: tickets.joinWithin, reopenWithinMs: tickets.reopenWithin, calls: tickets.calls },
       retention: { payloadsMs: retention.payloads, tasksMs: retention.tasks, recordingsMs: retention.recordings },
       transcripts: transcriptsOf(transcripts),
+      statusPage: { shows: statusPage.shows, closedForMs: statusPage.closedFor },
       channels: channels.endpoints.map((each) => (ownChannels ? each : { ...each, source: null })),
       destinations: destinations.endpoints,
       routes: routes.routes,

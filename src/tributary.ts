@@ -163,6 +163,7 @@ async function start(
   };
   const policy = config.tickets;
   const proofKey = vault.key('ticket numbers');
+  const statusPages = { key: vault.key('status pages'), publicUrl, ...config.statusPage };
   const filer = createFiler({ store, newId, policy, proofKey, after, routing });
   undo.push(() => filer.close());
   const intake = createIntake({
@@ -172,6 +173,7 @@ async function start(
     policy,
     country: config.country,
     proofKey,
+    statusPages,
     awaiting: () => endpoints.all('destination').map(({ id }) => ({ id, key: endpointKey(vault, id, ANSWERS_KEY) })),
     threadsOf: (type) => connectors.find((each) => each.type === type)?.capabilities.threads ?? 'person',
     wake: (id) => {
@@ -238,6 +240,7 @@ async function start(
     routes,
     outbox: createOutbox({ store, clock, announced, resumed: runner.retry, endpointOf: endpoints.get }),
     refusals,
+    statusPages,
     onChange: feed.listen,
   };
   const token = `trb_${randomBytes(32).toString('base64url')}`;

@@ -89,6 +89,8 @@ const PUBLIC = [
   // With a visitor's token, which no key stands for.
   '/chat/:channel/messages',
   '/chat/:channel/files/:id',
+  // By an address that only the gateway can make.
+  '/status{/*token}',
   '/,/index.html',
   '/{*path}',
 ];

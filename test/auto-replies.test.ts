@@ -187,8 +187,9 @@ describe('an automatic answer', () => {
   });
 
   it('may be one text for everybody, and else the first one', () => {
-    const to = { number: 7, name: undefined, language: 'uk' };
+    const to = { number: 7, name: undefined, language: 'uk', statusUrl: 'https://desk.example.com/status/x' };
     assert.equal(autoReplyText('One for {{number}}', to), 'One for 7');
+    assert.equal(autoReplyText('See {{statusUrl}}.', to), `See ${to.statusUrl}.`);
     assert.equal(autoReplyText({ de: 'Hallo', fr: 'Salut' }, to), 'Hallo');
     assert.equal(autoReplyText({ en: 'Hi' }, { ...to, language: 'constructor' }), 'Hi');
   });

@@ -15,7 +15,7 @@ describe('problems of the configuration', () => {
     [
       'an unknown key at the top',
       '\nchanels: []',
-      `${FILE}:2 chanels: unknown key "chanels" | Write channels. Known: server, dataDir, store, queue, egress, log, country, tickets, retention, transcripts, channels, destinations, routes. | channels`,
+      `${FILE}:2 chanels: unknown key "chanels" | Write channels. Known: server, dataDir, store, queue, egress, log, country, tickets, retention, transcripts, statusPage, channels, destinations, routes. | channels`,
     ],
     [
       'an unknown key of a channel',

@@ -9,7 +9,8 @@ import { config, FILE, form, GOOD, problems, short } from './fakes/config.ts';
 
 describe('configuration', () => {
   it('starts without a file, with the form `contact` and nothing else', () => {
-    const { channels, destinations, routes, server, dataDir, store, tickets, retention, file } = config(undefined);
+    const { channels, destinations, routes, server, dataDir, store, tickets, retention, statusPage, file } =
+      config(undefined);
     assert.deepEqual(
       channels.map(({ id, type, source, config }) => ({ id, type, source, config })),
       [{ id: 'contact', type: 'form', source: null, config: { maxFiles: 5 } }],
@@ -23,6 +24,7 @@ describe('configuration', () => {
       tasksMs: 14 * 86_400_000,
       recordingsMs: 90 * 86_400_000,
     });
+    assert.deepEqual(statusPage, { shows: ['assignee', 'team'], closedForMs: 90 * 86_400_000 });
   });
 
   it('knows where phone numbers without a country code are from, if it is told', () => {

@@ -166,6 +166,18 @@ describe('What a form takes', () => {
     assert.equal(away.answer.headers!.location, `${SHOP}/thanks`);
   });
 
+  it('leads to where the request can be followed, in a tab of its own, if this message has opened it', async () => {
+    const statusUrl = `${OWN}/status/tkt_1.x"y`;
+    const { post, json } = await open({}, undefined, { statusUrl });
+    const { page } = await post(good);
+    assert.match(
+      page,
+      /<a href="https:\/\/desk\.example\.com\/status\/tkt_1\.x&quot;y" target="_blank" rel="noopener">/,
+    );
+    assert.deepEqual(JSON.parse((await json(good)).page), { ok: true, ticket: 1042, statusUrl });
+    assert.doesNotMatch((await (await open()).post(good)).page, /\/status\/|_blank/);
+  });
+
   it('reads files of multipart posts, and gives their bytes again later', async () => {
     const { channel, multipart, request } = await open();
     const file = (name: string, body: string) =>

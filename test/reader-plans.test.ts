@@ -42,6 +42,7 @@ describe('reading from a store with 20,000 tickets', () => {
       'tickets updated since': () => read.tickets({ updatedSince: since }, page),
       'a ticket by its number': () => read.ticketByNumber(1001),
       messages: () => read.messages(ticket!.id, page),
+      'how far a ticket is': () => read.progress(ticket!.id),
       timeline: () => read.timeline(ticket!.customer.id, page),
       customers: () => read.customers({}, page),
       events: () => read.events({}, page),

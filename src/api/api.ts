@@ -33,6 +33,7 @@ import { sessionOperations } from './session.ts';
 import { createSetUp } from './setup.ts';
 import type { SetUp } from './setup.ts';
 import { attachSockets } from './sockets.ts';
+import { mountStatus } from './status.ts';
 import { ticketOperations } from './tickets.ts';
 
 export interface ApiOptions {
@@ -51,6 +52,8 @@ export interface ApiOptions {
     readonly setUp: number;
     /** Of one address, to conversations of web chats; many visitors may share it. */
     readonly chat?: number;
+    /** Of one address, to pages of requests. */
+    readonly status?: number;
   };
 }
 
@@ -64,7 +67,7 @@ export interface Api {
   close(): void;
 }
 
-const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20, chat: 3000 };
+const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20, chat: 3000, status: 120 };
 
 /** The REST API, its description, the console and its sockets, over what the gateway lends. */
 export function createApi(gateway: Gateway, options: ApiOptions): Api {
@@ -74,7 +77,7 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
   const operations = operationsOf(gateway, { access, setUp, newId });
   const metrics = createMetrics(gateway);
   const perMinute = { ...PER_MINUTE, ...options.perMinute };
-  const counts = [new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
+  const counts = [new MemoryStore(), new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
 
   const app = express();
   app.disable('x-powered-by');
@@ -99,6 +102,11 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
     app,
     gateway,
     limit(counts[2], () => perMinute.chat),
+  );
+  mountStatus(
+    app,
+    gateway,
+    limit(counts[3], () => perMinute.status),
   );
   mountConsole(app, gateway, access, options.consoleDir);
   app.use(answerErrors(gateway.log));
@@ -176,12 +184,14 @@ function limit(store: MemoryStore, most: (actor: Actor | undefined) => number): 
   });
 }
 
-/** Without address parameters or headers: both may hold secrets. */
+/** Without address parameters, headers and the addresses of customers' pages: they may hold secrets. */
 function noteAtDebug({ log }: Gateway): RequestHandler {
   return (request, response, next) => {
+    const { method } = request;
+    const path = request.path.replace(/^(\/status\/)[^]+/i, '$1…');
     response.on('finish', () => {
       const requestId = String(response.locals.requestId);
-      log.debug({ requestId, method: request.method, path: request.path, status: response.statusCode }, 'answered');
+      log.debug({ requestId, method, path, status: response.statusCode }, 'answered');
     });
     next();
   };

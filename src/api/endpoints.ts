@@ -28,7 +28,7 @@ const EndpointPatch = z.strictObject({
 
 const autoReply = AutoReply.nullable().optional().meta({
   description:
-    'What a customer hears by itself when he opens a ticket: a text, or one per language. Null: nothing. `{{number}}` and `{{name}}` are filled in',
+    'What a customer hears by itself when he opens a ticket: a text, or one per language. Null: nothing. `{{number}}`, `{{name}}` and `{{statusUrl}}` are filled in',
 });
 
 const inputs = {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { Fields } from '../core/envelope.ts';
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { Gateway } from '../core/gateway.ts';
+import { statusUrlOf } from '../core/status-page.ts';
 import { Message, priorities, Ticket, ticketStatuses } from '../core/ticket.ts';
 import { operation } from './operation.ts';
 import type { Answer, Call, Operation } from './operation.ts';
@@ -66,12 +67,19 @@ const TicketPatch = z.strictObject({
   language: z.string().max(35).nullable().optional(),
 });
 
-const TicketView = Ticket.extend({
+const ListedTicket = Ticket.extend({
+  statusUrl: z
+    .url()
+    .meta({ description: 'The page where its customer sees how it is doing: for him, and nobody who may not read it' }),
+}).meta({ id: 'ListedTicket' });
+
+const TicketView = ListedTicket.extend({
   replyChannels: z.array(ReplyChannel).meta({ description: 'Channels that an answer may take, the default first' }),
 }).meta({ id: 'TicketView' });
 
-export function ticketOperations({ store, desk }: Gateway): Operation[] {
+export function ticketOperations({ store, desk, statusPages }: Gateway): Operation[] {
   const { read } = store;
+  const listed = (ticket: Ticket) => ({ ...ticket, statusUrl: statusUrlOf(statusPages, ticket.id) });
 
   async function ticketOf(id: string): Promise<Ticket> {
     const ticket = await read.ticket(id);
@@ -85,12 +93,12 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
     return { body: message };
   }
 
-  const answerTicket = (ticket: Ticket): Answer => ({ body: ticket, headers: { etag: `"${ticket.version}"` } });
+  const answerTicket = (ticket: Ticket): Answer => ({ body: listed(ticket), headers: { etag: `"${ticket.version}"` } });
 
   async function answerView(ticket: Ticket): Promise<Answer> {
     const channels = await desk.replyChannels(ticket.id);
     const replyChannels = channels.map(toReplyChannel);
-    return { ...answerTicket(ticket), body: { ...ticket, replyChannels } };
+    return { ...answerTicket(ticket), body: { ...listed(ticket), replyChannels } };
   }
 
   async function change({
@@ -117,9 +125,10 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       tag,
       summary: 'List tickets',
       query: TicketQuery,
-      answer: pageOf(Ticket),
+      answer: pageOf(ListedTicket),
       async handle({ query: { limit, cursor, ...filter } }) {
-        return { body: await read.tickets(present(filter), toPageRequest({ limit, cursor })) };
+        const { data, nextCursor } = await read.tickets(present(filter), toPageRequest({ limit, cursor }));
+        return { body: { data: data.map(listed), nextCursor } };
       },
     }),
     operation({
@@ -130,7 +139,7 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       summary: 'Open a ticket for a customer',
       body: NewTicket,
       status: 201,
-      answer: Ticket,
+      answer: ListedTicket,
       async handle({ body: { customer, ...rest }, actor, once }) {
         const ticket = { ...present(rest), customer: present(customer) };
         const { ticketId } = await desk.createTicket(ticket, actor.id, once);
@@ -181,7 +190,7 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       params: IdParams,
       body: TicketPatch,
       ifMatch: 'accepted',
-      answer: Ticket,
+      answer: ListedTicket,
       handle: change,
     }),
     operation({
@@ -248,7 +257,7 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       summary: 'Merge a ticket into another one',
       params: IdParams,
       body: z.strictObject({ into: Id }),
-      answer: Ticket,
+      answer: ListedTicket,
       async handle({ params, body, actor, once }) {
         await desk.mergeTickets(params.id, body.into, actor.id, once);
         return answerTicket(await ticketOf(body.into));
@@ -263,7 +272,7 @@ export function ticketOperations({ store, desk }: Gateway): Operation[] {
       params: IdParams,
       body: z.strictObject({ messages: z.array(Id).min(1).max(100) }),
       status: 201,
-      answer: Ticket,
+      answer: ListedTicket,
       async handle({ params, body, actor, once }) {
         const { ticketId } = await desk.splitTicket(params.id, body.messages, actor.id, once);
         return answerTicket(await ticketOf(ticketId));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** What a text may say besides words. */
-const PLACEHOLDERS = ['number', 'name'] as const;
+const PLACEHOLDERS = ['number', 'name', 'statusUrl'] as const;
 
 const Text = z
   .string()
@@ -9,12 +9,13 @@ const Text = z
   .min(1)
   .max(4000)
   .refine((text) => [...text.matchAll(/\{\{([^{}]*)\}\}/g)].every(([, name]) => isPlaceholder(name)), {
-    error: 'has a placeholder that is none: {{number}} and {{name}} are known',
+    error: 'has a placeholder that is none: {{number}}, {{name}} and {{statusUrl}} are known',
   });
 
 /**
  * The automatic answer of a channel: one text, or one per language (ISO 639, two letters). `{{number}}` is the number
- * of the ticket, `{{name}}` the customer's name where the platform vouches for him, else nothing.
+ * of the ticket, `{{name}}` the customer's name where the platform vouches for him, else nothing, `{{statusUrl}}` the
+ * address where he sees how his request is doing.
  */
 export const AutoReply = z.union([
   Text,
@@ -27,14 +28,20 @@ export type AutoReply = z.output<typeof AutoReply>;
 /** The text for a customer: in his language, else English, else the first one. */
 export function autoReplyText(
   autoReply: AutoReply,
-  to: { readonly language: string | null; readonly number: number; readonly name: string | undefined },
+  to: {
+    readonly language: string | null;
+    readonly number: number;
+    readonly name: string | undefined;
+    readonly statusUrl: string;
+  },
 ): string {
   const texts: Readonly<Record<string, string>> = typeof autoReply === 'string' ? { en: autoReply } : autoReply;
   const language = [to.language, 'en'].find((each) => each !== null && Object.hasOwn(texts, each));
   const text = texts[language ?? ''] ?? Object.values(texts)[0] ?? '';
   // In one go: what a name says is never read again. "Hello {{name}}," becomes "Hello," where nobody knows it.
-  return text.replaceAll(/( ?)\{\{(number|name)\}\}/g, (_, space: string, name: string) => {
+  return text.replaceAll(/( ?)\{\{(number|name|statusUrl)\}\}/g, (_, space: string, name: string) => {
     if (name === 'number') return `${space}${to.number}`;
+    if (name === 'statusUrl') return `${space}${to.statusUrl}`;
     return to.name === undefined ? '' : `${space}${to.name}`;
   });
 }

@@ -3,12 +3,13 @@ import type { z, ZodType } from 'zod';
 import type { Clock } from './clock.ts';
 import type { Attachment, Identifier, ItemInput } from './envelope.ts';
 import type { Http } from './http.ts';
-import type { HttpAnswer, Payload, WebhookRequest } from './payload.ts';
+import type { HttpAnswer, Payload, Receipt, WebhookRequest } from './payload.ts';
 import type { Secret } from './secret.ts';
 import type { Smtp } from './smtp.ts';
 import type { Message, Ticket } from './ticket.ts';
 
 export type { Http, HttpRequest, HttpResponse, Seat, Socket } from './http.ts';
+export type { Receipt } from './payload.ts';
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -110,12 +111,6 @@ export interface Log {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
   error(fields: object, text: string): void;
-}
-
-/** What came of a webhook, for `respond`. */
-export interface Receipt {
-  /** One entry per item, in order. */
-  readonly items: readonly { readonly outcome: string; readonly ticketId?: string; readonly ticketNumber?: number }[];
 }
 
 /** How a vendor pushes to us. */

@@ -8,6 +8,7 @@ import type { ReplayFilter } from './replay-statements.ts';
 import type { RouteTime } from './route-time.ts';
 import type { Receipt, Webhook } from './connector.ts';
 import type { Moved } from './rows.ts';
+import type { StatusPages } from './status-page.ts';
 import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './connector.ts';
@@ -26,6 +27,7 @@ export interface Gateway {
   readonly routes: Routes;
   readonly outbox: Outbox;
   readonly refusals: Refusals;
+  readonly statusPages: StatusPages;
   /** Called with every change after its commit, in order; returns what ends it. */
   onChange(listener: (change: Change) => void): () => void;
 }

@@ -26,6 +26,21 @@ export interface HttpAnswer {
   readonly body?: string | Buffer;
 }
 
+/** What came of a webhook, for `respond`. */
+export interface Receipt {
+  /** One entry per item, in order. */
+  readonly items: readonly {
+    readonly outcome: string;
+    readonly ticketId?: string;
+    readonly ticketNumber?: number;
+    /**
+     * Where the sender sees how his request is doing, if this item has opened its ticket. Of one that was there before he
+     * may have to see nothing: who only says who he is comes into the ticket of whom he names.
+     */
+    readonly statusUrl?: string;
+  }[];
+}
+
 /** The parameters behind `?`, each as often as it stands there. */
 export function queryOf(payload: Payload): URLSearchParams {
   const start = payload.url.indexOf('?');

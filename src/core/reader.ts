@@ -48,6 +48,12 @@ export interface TicketFilter {
   readonly sort?: '-updatedAt' | 'updatedAt' | '-createdAt' | 'createdAt';
 }
 
+export interface Progress {
+  readonly askedAt: number | null;
+  readonly answeredAt: number | null;
+  readonly closedAt: number | null;
+}
+
 /** Everything that is read outside a transaction. A cursor that isn't one of ours throws `BadPayloadError` (400). */
 export interface Reader {
   tickets(filter: TicketFilter, page: PageRequest): Promise<Page<Ticket>>;
@@ -71,6 +77,11 @@ export interface Reader {
   ): Promise<Page<{ readonly key: string; readonly message: Message }>>;
   /** Messages of a ticket before a position that `destination` never got, without notes and answers that failed. */
   undelivered(destinationId: string, ticketId: string, beforeMessage: string): Promise<readonly Message[]>;
+  /**
+   * When a ticket's customer wrote or called last, when he was answered, and when it was closed, milliseconds since the
+   * epoch. What is internal doesn't count, nor what machines wrote.
+   */
+  progress(ticketId: string): Promise<Progress>;
   attachment(
     id: string,
   ): Promise<(AttachmentRow & { readonly payloadId: string | null; readonly endpointId: string | null }) | undefined>;

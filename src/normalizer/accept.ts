@@ -3,6 +3,7 @@ import type { Envelope, Item } from '../core/envelope.ts';
 import { isEnvelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
 import type { MessageRow, TicketRow } from '../core/rows.ts';
+import type { StatusPages } from '../core/status-page.ts';
 import type { Transaction } from '../core/store.ts';
 import type { Outcome, TicketStatus } from '../core/ticket.ts';
 import type { Announcer } from './announce.ts';
@@ -33,8 +34,8 @@ export interface Source {
   readonly receivedAt: number;
   /** The destination that it came back from, which must not hear it again. */
   readonly origin?: string;
-  /** What its channel answers by itself. */
-  readonly autoReply?: AutoReply;
+  /** What its channel answers by itself, and what that takes. */
+  readonly autoReply?: { readonly texts: AutoReply; readonly statusPages: StatusPages };
   /** It can be asked who somebody is. */
   readonly knowsPeople?: boolean;
 }

@@ -1,8 +1,10 @@
-import { autoReplyText, type AutoReply } from '../core/auto-reply.ts';
+import { autoReplyText } from '../core/auto-reply.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
 import type { TicketRow } from '../core/rows.ts';
+import { statusUrlOf } from '../core/status-page.ts';
 import type { Transaction } from '../core/store.ts';
+import type { Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { insertOutgoing } from './answer.ts';
 import { cleanLine, cleanText } from './canonical.ts';
@@ -19,7 +21,7 @@ const LONGEST_NAME = 60;
 export async function replyAutomatically(
   tx: Transaction,
   announcer: Announcer,
-  source: { readonly endpointId: string; readonly receivedAt: number; readonly autoReply?: AutoReply },
+  source: Pick<Source, 'endpointId' | 'receivedAt' | 'autoReply'>,
   filed: { readonly envelope: Envelope; readonly ticket: TicketRow; readonly who: Recognised | undefined },
   { newId }: { readonly newId: NewId },
 ): Promise<void> {
@@ -30,10 +32,12 @@ export async function replyAutomatically(
   if (await tx.wasAutoReplied(ticket.customerId, since)) return;
   // Who could be somebody else must not have words of his choice sent to that person.
   const name = who?.verified ? nameOf(envelope.sender.name) : undefined;
+  const statusUrl = statusUrlOf(autoReply.statusPages, ticket.id);
+  const { language, number } = ticket;
   const message = {
     kind: 'message',
     direction: 'outbound',
-    text: cleanText(autoReplyText(autoReply, { language: ticket.language, number: ticket.number, name })),
+    text: cleanText(autoReplyText(autoReply.texts, { language, number, name, statusUrl })),
     html: undefined,
     endpointId,
     delivery: { state: 'waiting' },

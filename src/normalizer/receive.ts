@@ -5,6 +5,7 @@ import type { Endpoint, Fetched, Intake } from '../core/gateway.ts';
 import type { Payload } from '../core/payload.ts';
 import { redactHeaders, redactUrl } from '../core/redact.ts';
 import type { PayloadRow } from '../core/rows.ts';
+import { statusUrlOf, type StatusPages } from '../core/status-page.ts';
 import type { Store } from '../core/store.ts';
 import { isAgentAction, ticketOf, type Way } from './actions.ts';
 import type { Accepted, AcceptDeps, Source } from './accept.ts';
@@ -22,6 +23,7 @@ export interface ReceiveDeps extends AnnounceDeps, AcceptDeps, AwaitedDeps {
   readonly log: Log;
   readonly endpointOf: (id: string) => Endpoint | undefined;
   readonly threadsOf: (type: string) => 'person' | 'topic';
+  readonly statusPages: StatusPages;
   /** Where phones without a country code are from (ISO 3166), if the operator said so. */
   readonly country: string | undefined;
   readonly announced: (due: readonly { id: string; endpointId: string }[]) => void;
@@ -82,7 +84,13 @@ export function createIntake(given: ReceiveDeps): Intake {
       );
     }
     if (items.some((item) => item.kind === 'wake')) deps.wake(endpoint.id);
-    return { items: accepted.map(({ outcome, ticketId, ticketNumber }) => ({ outcome, ticketId, ticketNumber })) };
+    return { items: accepted.map(toReceipt) };
+  }
+
+  function toReceipt({ outcome, ticketId, ticketNumber }: Accepted): Receipt['items'][number] {
+    const opened = outcome === 'ticket_created' && ticketId !== undefined;
+    const statusUrl = opened ? statusUrlOf(deps.statusPages, ticketId) : undefined;
+    return { outcome, ticketId, ticketNumber, statusUrl };
   }
 
   /** Through which channels answers go: asked before the transaction, since a channel may have to look. */
@@ -161,7 +169,8 @@ function asked(item: Unit): Unit {
 }
 
 function sourceOf(deps: ReceiveDeps, endpoint: Endpoint, payloadId: string, receivedAt: number): Source {
-  const { id: endpointId, type, autoReply, channel } = endpoint;
+  const { id: endpointId, type, autoReply: texts, channel } = endpoint;
+  const autoReply = texts === undefined ? undefined : { texts, statusPages: deps.statusPages };
   const knowsPeople = channel?.profile !== undefined;
   return { endpointId, threads: deps.threadsOf(type), payloadId, receivedAt, autoReply, knowsPeople };
 }

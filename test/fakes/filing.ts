@@ -14,6 +14,7 @@ import { file } from '../../src/normalizer/filing.ts';
 import { createIntake } from '../../src/normalizer/receive.ts';
 import { openStore } from '../../src/store/open.ts';
 import { fakeClock, type FakeClock } from './clock.ts';
+import { placeOf } from './status-pages.ts';
 import type { Desk } from '../../src/core/gateway.ts';
 
 const HOUR = 3_600_000;
@@ -100,6 +101,7 @@ export async function openFiling(
     log: options.log ?? silent,
     threadsOf: () => options.threads ?? 'person',
     country: 'UA',
+    statusPages: placeOf().statusPages,
     wake: options.wake ?? (() => undefined),
     awaiting: options.awaiting ?? (() => []),
   });

@@ -6,7 +6,7 @@ import type { Channel } from '../../src/core/connector.ts';
 import { Item } from '../../src/core/envelope.ts';
 import type { Envelope } from '../../src/core/envelope.ts';
 import { BadPayloadError } from '../../src/core/errors.ts';
-import type { HttpAnswer, WebhookRequest } from '../../src/core/payload.ts';
+import type { HttpAnswer, Receipt, WebhookRequest } from '../../src/core/payload.ts';
 import { fakeClock } from './clock.ts';
 import { fakeContext } from './context.ts';
 
@@ -26,7 +26,11 @@ export interface Sent {
 }
 
 /** A form with a still clock, and ways to post to it as the host would pass it on. */
-export async function openForm(config: z.input<typeof FormConfig> = {}, key?: () => Buffer) {
+export async function openForm(
+  config: z.input<typeof FormConfig> = {},
+  key?: () => Buffer,
+  made: Partial<Receipt['items'][number]> = {},
+) {
   const clock = fakeClock(START);
   const context = fakeContext({ id: 'contact', clock, ...(key && { key }) });
   const channel: Channel = await form.open(FormConfig.parse(config), context);
@@ -57,8 +61,9 @@ export async function openForm(config: z.input<typeof FormConfig> = {}, key?: ()
     }
     const [input] = await channel.normalize(post);
     const item = Item.parse(input);
-    const filed = item.kind === 'form' ? [{ outcome: 'ticket_created', ticketNumber: 1042 }] : [{ outcome: item.kind }];
-    const answer = webhook.respond!(post, { items: filed });
+    const items =
+      item.kind === 'form' ? [{ outcome: 'ticket_created', ticketNumber: 1042, ...made }] : [{ outcome: item.kind }];
+    const answer = webhook.respond!(post, { items });
     return { status: answer.status, answer, page: String(answer.body), item };
   }
 

@@ -13,8 +13,8 @@ import type { Change, ChangeType, Customer, LedgerEvent, Message, Ticket } from 
 import { fakePeople } from './people.ts';
 import { fakeClock } from './clock.ts';
 import type { FakeClock } from './clock.ts';
-import { fakeLog } from './context.ts';
-import type { FakeLog } from './context.ts';
+import { fakeLog, type FakeLog } from './context.ts';
+import { placeOf } from './status-pages.ts';
 
 type Delivery = NonNullable<Awaited<ReturnType<Reader['delivery']>>>;
 type AttachmentEntry = NonNullable<Awaited<ReturnType<Reader['attachment']>>>;
@@ -71,7 +71,7 @@ export function fakeGateway(given: { readonly publicUrl?: string } = {}): FakeGa
   const parts = { state, clock, change };
   return {
     version: '0.1.0',
-    publicUrl: given.publicUrl ?? 'https://desk.example.com',
+    ...placeOf(given.publicUrl),
     clock,
     log,
     state,

@@ -1,7 +1,5 @@
 import { z } from 'zod';
-
-export const languages = ['uk', 'ru', 'en'] as const;
-export type Language = (typeof languages)[number];
+import { languages } from '../../core/wished-language.ts';
 
 /** Where a person would never look and a bot fills in everything. Also reserved, so that no form asks for it. */
 export const HONEYPOT = 'website_url';

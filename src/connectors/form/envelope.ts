@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { EnvelopeInput } from '../../core/envelope.ts';
 import type { Payload } from '../../core/payload.ts';
+import { tagsOf, wishedLanguage } from '../../core/wished-language.ts';
 import { isTicked } from './check.ts';
 import { HONEYPOT } from './config.ts';
 import type { Field, FormConfig } from './config.ts';
 import type { Entries } from './entries.ts';
 import { TOKEN } from './guards.ts';
 import type { Page } from './guards.ts';
-import { labelOf, languageOf, tagsOf, textsOf } from './texts.ts';
+import { labelOf, textsOf } from './texts.ts';
 
 /** Where the page says in which language it was. */
 export const LANGUAGE = '_lang';
@@ -84,7 +85,7 @@ function oneLine(text: string): string {
 
 /** A form without a text, such as a request to be called back, still says something. */
 function summaryOf(values: ReadonlyMap<string, string>, config: FormConfig): string {
-  const texts = textsOf(languageOf(config.language));
+  const texts = textsOf(wishedLanguage(config.language));
   return config.fields
     .flatMap((field) => {
       const value = values.get(field.name);

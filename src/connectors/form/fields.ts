@@ -1,8 +1,8 @@
 import type { Problem } from '../../core/errors.ts';
+import { markup } from '../../core/markup.ts';
+import type { Markup } from '../../core/markup.ts';
 import { longestOf } from './config.ts';
 import type { Field, FormConfig } from './config.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
 import { labelOf, megabytesOf } from './texts.ts';
 import type { Texts } from './texts.ts';
 

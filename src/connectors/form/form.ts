@@ -4,6 +4,7 @@ import { BadPayloadError, PermanentError } from '../../core/errors.ts';
 import { queryOf } from '../../core/payload.ts';
 import type { WebhookRequest } from '../../core/payload.ts';
 import { createRate, networkOf } from '../../core/rate.ts';
+import { wishedLanguage } from '../../core/wished-language.ts';
 import { corsOf, jsonAnswer, pageAnswer, preflightAnswer, problemAnswer, troubleOf, wantsJson } from './answers.ts';
 import { problemsOf } from './check.ts';
 import { filesAllowed, FormConfig } from './config.ts';
@@ -13,7 +14,7 @@ import { isTracking, makeToken, originOf, readToken, spamReason, TOKEN } from '.
 import { embedScript } from './look.ts';
 import { formPage, thanksPage } from './page.ts';
 import { NO_LIMITS, readEntries } from './read.ts';
-import { languageOf, textsOf } from './texts.ts';
+import { textsOf } from './texts.ts';
 
 /** Room for the texts beside the files. */
 const TEXT_BYTES = 256 * 1024;
@@ -45,7 +46,7 @@ export const form = defineConnector({
     const typed = new WeakMap<WebhookRequest, Entries>();
 
     const languageFor = (request: WebhookRequest) =>
-      languageOf(
+      wishedLanguage(
         config.language,
         queryOf(request).get('lang') ?? undefined,
         typed.get(request)?.values.get(LANGUAGE),
@@ -121,14 +122,15 @@ export const form = defineConnector({
         },
 
         respond(request, receipt) {
-          const number = receipt.items.find((item) => item.ticketNumber !== undefined)?.ticketNumber;
+          const filed = receipt.items.find((item) => item.ticketNumber !== undefined);
           if (wantsJson(request)) {
-            return jsonAnswer(200, { ok: true, ...(number && { ticket: number }) }, corsOf(request, config));
+            const known = filed && { ticket: filed.ticketNumber, statusUrl: filed.statusUrl };
+            return jsonAnswer(200, { ok: true, ...known }, corsOf(request, config));
           }
           if (config.redirectTo) {
             return { status: 303, headers: { location: config.redirectTo, 'cache-control': 'no-store' } };
           }
-          return pageAnswer(config, 200, thanksPage(config, languageFor(request), number));
+          return pageAnswer(config, 200, thanksPage(config, languageFor(request), filed));
         },
 
         refuse(request, error) {

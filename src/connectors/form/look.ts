@@ -52,6 +52,9 @@ a:hover{color:var(--accent-hover)}
 .sent{display:flex;align-items:center;justify-content:center;width:3rem;height:3rem;margin-bottom:1rem;border-radius:50%;color:var(--bg);background:var(--ok)}
 .thanks{margin:0 0 1rem;white-space:pre-line}
 .number{display:inline-block;margin:0 0 1.5rem;padding:.5rem 1rem;background:var(--surface);border:1px solid var(--hair);border-radius:.5rem}
+.follow{margin:0 0 1.5rem}
+.follow a{font-weight:550}
+.follow .hint{display:block;margin-top:.125rem}
 .another{margin:0}
 .number b{font-variant-numeric:tabular-nums}
 @media (forced-colors:active){.sent{border:2px solid}}

@@ -1,12 +1,14 @@
 import type { Problem } from '../../core/errors.ts';
+import { markup } from '../../core/markup.ts';
+import type { Markup } from '../../core/markup.ts';
+import type { Receipt } from '../../core/payload.ts';
+import type { Language } from '../../core/wished-language.ts';
 import { HONEYPOT } from './config.ts';
-import type { FormConfig, Language } from './config.ts';
+import type { FormConfig } from './config.ts';
 import { LANGUAGE } from './envelope.ts';
 import { fieldId, fieldsMarkup } from './fields.ts';
 import { TOKEN } from './guards.ts';
 import { SCRIPT, STYLE } from './look.ts';
-import { markup } from './markup.ts';
-import type { Markup } from './markup.ts';
 import { labelOf, textsOf } from './texts.ts';
 import type { Texts } from './texts.ts';
 
@@ -46,18 +48,30 @@ ${hidden.map(([name, value]) => markup`<input type="hidden" name="${name}" value
   return toDocument(language, failed ? `${texts.errorPrefix}: ${title}` : title, body);
 }
 
-/** The page after it was sent; `number` where a ticket has one. */
-export function thanksPage(config: FormConfig, language: Language, number: number | undefined): string {
+/** The page after it was sent, with what there is to follow it by. */
+export function thanksPage(
+  config: FormConfig,
+  language: Language,
+  filed: Pick<Receipt['items'][number], 'ticketNumber' | 'statusUrl'> = {},
+): string {
   const texts = textsOf(language);
+  const { ticketNumber: number, statusUrl } = filed;
   const body = markup`<div role="status">
 <span class="sent" aria-hidden="true"><svg width="24" height="24" viewBox="0 0 24 24" fill="none" stroke="currentColor"
 stroke-width="3" stroke-linecap="round" stroke-linejoin="round"><path d="M5 13l4.5 4.5L19 7.5"></path></svg></span>
 <h1>${texts.sent}</h1>
 <p class="thanks">${config.thanks ?? texts.thanks}</p>
 ${number === undefined ? undefined : markup`<p class="number">${texts.number}: <b>${number}</b></p>`}
+${statusUrl === undefined ? undefined : follow(statusUrl, texts)}
 </div>
 <p class="another"><a href="?lang=${language}">${texts.another}</a></p>`;
   return toDocument(language, `${texts.sent} · ${config.title ?? texts.title}`, body);
+}
+
+/** Never in the frame that the form may be shown in: the other page is shown in none. */
+function follow(statusUrl: string, texts: Texts): Markup {
+  return markup`<p class="follow"><a href="${statusUrl}" target="_blank" rel="noopener">${texts.follow}</a>
+<span class="hint">${texts.followHint}</span></p>`;
 }
 
 /** Style and script stand exactly as they are hashed in the content security policy. */

@@ -1,5 +1,5 @@
-import { languages } from './config.ts';
-import type { Field, Language } from './config.ts';
+import type { Language } from '../../core/wished-language.ts';
+import type { Field } from './config.ts';
 
 /** Everything a visitor reads, in one language. */
 export interface Texts {
@@ -29,6 +29,8 @@ export interface Texts {
   readonly thanks: string;
   readonly number: string;
   readonly another: string;
+  readonly follow: string;
+  readonly followHint: string;
 }
 
 const en: Texts = {
@@ -65,6 +67,8 @@ const en: Texts = {
   thanks: 'Thank you! Your message has reached us.',
   number: 'Number of your request',
   another: 'Write another message',
+  follow: 'See how your request is doing',
+  followHint: 'Opens in a new tab. Keep its address: it leads back there at any time.',
 };
 
 const uk: Texts = {
@@ -101,6 +105,8 @@ const uk: Texts = {
   thanks: 'Дякуємо! Ми отримали ваше повідомлення.',
   number: 'Номер вашого звернення',
   another: 'Написати ще одне повідомлення',
+  follow: 'Подивитися, що з вашим зверненням',
+  followHint: 'Відкриється в новій вкладці. Збережіть її адресу: за нею можна повернутися будь-коли.',
 };
 
 const ru: Texts = {
@@ -138,35 +144,14 @@ const ru: Texts = {
   thanks: 'Спасибо! Мы получили ваше сообщение.',
   number: 'Номер вашего обращения',
   another: 'Написать ещё одно сообщение',
+  follow: 'Посмотреть, что с вашим обращением',
+  followHint: 'Откроется в новой вкладке. Сохраните её адрес: по нему можно вернуться в любое время.',
 };
 
 const byLanguage: Readonly<Record<Language, Texts>> = { uk, ru, en };
 
 export function textsOf(language: Language): Texts {
   return byLanguage[language];
-}
-
-/** The first language we have among the wishes, each written as in Accept-Language; English when there is none. */
-export function languageOf(...wishes: readonly (string | undefined)[]): Language {
-  for (const wish of wishes) {
-    const found = tagsOf(wish)
-      .map((tag) => languages.find((language) => language === tag.toLowerCase().split('-')[0]))
-      .find((language) => language !== undefined);
-    if (found) return found;
-  }
-  return 'en';
-}
-
-/** Language tags of an Accept-Language header, the most wanted first. */
-export function tagsOf(header: string | undefined): string[] {
-  return (header ?? '')
-    .slice(0, 500)
-    .split(',')
-    .map((part) => /^\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8}){0,3})\s*(?:;\s*q=([01](?:\.\d{1,3})?)\s*)?$/.exec(part))
-    .flatMap((match) => (match?.[1] ? [{ tag: match[1], weight: Number(match[2] ?? 1) }] : []))
-    .filter((wish) => wish.weight > 0)
-    .sort((a, b) => b.weight - a.weight)
-    .map((wish) => wish.tag);
 }
 
 /** What stands above a field. */

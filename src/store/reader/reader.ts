@@ -8,6 +8,7 @@ import type { Db } from './kysely.ts';
 import { ledgerIn } from './ledger.ts';
 import { messagesIn } from './messages.ts';
 import { processesIn } from './processes.ts';
+import { progressIn } from './progress.ts';
 import { outboxIn } from './outbox.ts';
 import { replaysIn } from './replays.ts';
 import { ticketsIn } from './tickets.ts';
@@ -42,6 +43,7 @@ export function createReader(sources: {
     ...outboxIn(db),
     ...replaysIn(db),
     ...processesIn(db),
+    ...progressIn(db),
     ...changesIn({ db, horizon, tickets: ticketViews, messages: messageViews, customers: customerViews }),
     ...accessIn(db),
   };

@@ -1,4 +1,4 @@
-import { escapeHtml } from '../../core/escape-html.ts';
+import { escapeHtml } from './escape-html.ts';
 
 /** Markup that is safe to send: made by `markup` only. */
 export interface Markup {
