@@ -76,6 +76,8 @@ routes:
     ['a form', '/channels/contact', '.address'],
     ['the destinations', '/destinations', '.card'],
     ['a destination', '/destinations/crm?state=dead', '[aria-labelledby=deliveries] .log'],
+    ['the events', '/events', '.entry'],
+    ['no such events', '/events?q=nothing-like-that', '.sheet .none'],
     ['what there is not', '/channels/nothing', '.sheet .empty'],
   ];
 
@@ -105,6 +107,13 @@ routes:
         await page.waitForSelector('dialog[open]');
         await check('what is to be sent again');
         await page.keyboard.press('Escape');
+        await opened.goto('/events?q=three');
+        await page.click('.entry >> nth=0');
+        await page.waitForSelector('.read');
+        await page.waitForSelector('.way .log li');
+        for (const summary of await page.locator('.way summary').all()) await summary.click();
+        await page.waitForSelector('.attempts li');
+        await check('the whole way of an event');
         await opened.goto('/');
         await page.click('.row >> nth=0');
         await page.waitForSelector('.message');

@@ -52,7 +52,7 @@ describe('the console', () => {
   describe('an address', () => {
     const nowhere: Place = {
       ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved' },
-      ...{ outcome: undefined, state: undefined, delivery: undefined },
+      ...{ outcome: undefined, state: undefined, delivery: undefined, find: '', from: undefined, span: 'all' },
     };
     const read = (address: string) => placeOf(new URL(address, 'https://desk.example.com'));
 

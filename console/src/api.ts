@@ -4,12 +4,14 @@ import type {
   DeliveryLog,
   DeliveryView,
   EndpointView,
+  EventQuery,
+  EventView,
+  Filed,
   LedgerEvent,
   Message,
-  Outcome,
   Page,
-  PayloadView,
   Priority,
+  ReadItem,
   Refusal,
   Role,
   Session,
@@ -85,6 +87,7 @@ async function problemOf(response: Response): Promise<string> {
 
 const at = (id: string) => `/tickets/${encodeURIComponent(id)}`;
 const delivery = (id: string) => `/deliveries/${encodeURIComponent(id)}`;
+const event = (id: string) => `/events/${encodeURIComponent(id)}`;
 const endpoint = (role: Role, id: string) => `/${role}s/${encodeURIComponent(id)}`;
 
 export const api = {
@@ -94,17 +97,18 @@ export const api = {
   refused: (role: Role, id: string) => call<Page<Refusal>>(`${endpoint(role, id)}/refused`),
   tryOut: (role: Role, id: string) => call<Trial>(`${endpoint(role, id)}/test`, { method: 'POST', key: newKey() }),
   resume: (role: Role, id: string) => call(`${endpoint(role, id)}/resume`, { method: 'POST', key: newKey() }),
-  events: (query: {
-    readonly endpoint: string;
-    readonly outcome: Outcome | undefined;
-    readonly cursor: string | undefined;
-  }): Promise<Page<LedgerEvent>> => call('/events', { query: { ...query, limit: '50' } }),
-  payload: async (eventId: string): Promise<PayloadView | null> =>
-    (await call<{ readonly payload: PayloadView | null }>(`/events/${encodeURIComponent(eventId)}`)).payload,
+  events: (query: EventQuery): Promise<Page<LedgerEvent>> => call('/events', { query: { ...query, limit: '50' } }),
+  event: (id: string) => call<EventView>(event(id)),
+  /** What a channel makes of the bytes of an event now. */
+  readAgain: (id: string) => call<{ readonly items: readonly ReadItem[] }>(`${event(id)}/items`),
+  fileAgain: (id: string) => call<Filed>(`${event(id)}/replay`, { method: 'POST', key: newKey() }),
+  /** Of the last 24 hours. */
+  balance: () => call<{ readonly received: number; readonly balanced: boolean }>('/events/balance'),
   deliveries: (query: {
-    readonly destination: string;
-    readonly state: TaskState | undefined;
-    readonly cursor: string | undefined;
+    readonly destination?: string;
+    readonly message?: string;
+    readonly state?: TaskState | undefined;
+    readonly cursor?: string | undefined;
   }): Promise<Page<DeliveryView>> => call('/deliveries', { query: { ...query, limit: '50' } }),
   delivery: (id: string) => call<DeliveryLog>(delivery(id)),
   replay: (id: string) => call<DeliveryLog>(`${delivery(id)}/replay`, { method: 'POST', key: newKey() }),
@@ -133,6 +137,7 @@ export const api = {
     call('/tickets', { query: { q: query.q, status: query.status.join(','), cursor: query.cursor, limit: '50' } }),
   ticket: (id: string) => call<TicketView>(at(id)),
   customer: (id: string) => call<Customer>(`/customers/${encodeURIComponent(id)}`),
+  message: (id: string) => call<Message>(`/messages/${encodeURIComponent(id)}`),
   messages: (id: string, cursor: string | null): Promise<Page<Message>> =>
     call(`${at(id)}/messages`, { query: { limit: '200', cursor: cursor ?? undefined } }),
   update: (id: string, patch: { readonly status?: TicketStatus; readonly priority?: Priority }) =>

@@ -24,7 +24,15 @@ export interface Acts {
 }
 
 /** The letter behind G; by its place on the keyboard. */
-export const sectionKeys: Readonly<Record<Section, string>> = { inbox: 'KeyI', channels: 'KeyH', destinations: 'KeyD' };
+export const sectionKeys: Readonly<Record<Section, string>> = {
+  inbox: 'KeyI',
+  channels: 'KeyH',
+  destinations: 'KeyD',
+  events: 'KeyE',
+};
+
+/** Those with a search of their own; from the others it is the inbox's. */
+const SEARCHED: ReadonlySet<Section> = new Set(['inbox', 'events']);
 
 /** Everything that can be done where we are. */
 export function commandsOf(parts: Parts, acts: Acts): readonly Command[] {
@@ -41,7 +49,9 @@ function sectionCommands(parts: Parts, { focus }: Acts): Command[] {
   const { route } = parts;
   const t = textsOf(parts.language.get());
   const toSearch = () => {
-    if (route.place.get().section !== 'inbox') route.go({ section: 'inbox', id: undefined });
+    const { section } = route.place.get();
+    // The inbox shows its list beside what is open.
+    if (section !== 'inbox') route.go({ section: SEARCHED.has(section) ? section : 'inbox', id: undefined });
     focus(() => document.getElementById('search'));
   };
   return [

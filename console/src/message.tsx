@@ -1,6 +1,8 @@
 import { Icon, iconOf } from './icons.tsx';
 import type { IconName } from './icons.tsx';
+import { may } from './may.ts';
 import { useParts, useTexts } from './parts.ts';
+import { topOf } from './place.ts';
 import type { Texts } from './texts.ts';
 import { Text } from './text.tsx';
 import { longTime, shortTime } from './time.ts';
@@ -157,7 +159,9 @@ function Delivery({ message: { delivery } }: { readonly message: Message }) {
 }
 
 function Details({ message }: { readonly message: Message }) {
+  const { route, session } = useParts();
   const { t, language } = useTexts();
+  const seesEvents = may(session, 'events:read');
   const { threadedBy, externalId, revision, receivedAt, fields, author, direction } = message;
   const { rule, evidence } = threadedBy;
   const facts: (readonly [string, string])[] = [
@@ -174,6 +178,11 @@ function Details({ message }: { readonly message: Message }) {
       <p>{t.rules[rule]}</p>
       {direction === 'inbound' && !message.verified && <p>{t.unverifiedWhy}</p>}
       <Pairs pairs={facts} />
+      {direction === 'inbound' && seesEvents && (
+        <p>
+          <a {...route.link({ ...topOf('events'), id: message.id })}>{t.wholeWay}</a>
+        </p>
+      )}
     </details>
   );
 }

@@ -11,6 +11,7 @@ const icons: Readonly<Record<Section, IconName>> = {
   inbox: 'inbox',
   channels: 'channels',
   destinations: 'destinations',
+  events: 'events',
 };
 
 /** The way to each section: beside the page, or below it where that is narrow. */

@@ -1,19 +1,25 @@
+import { spans } from './replay.ts';
+import type { Span } from './replay.ts';
 import { outcomes, taskStates } from './views.ts';
 import type { Outcome, Priority, TaskState, TicketStatus } from './views.ts';
 
-export const sections = ['inbox', 'channels', 'destinations'] as const;
+export const sections = ['inbox', 'channels', 'destinations', 'events'] as const;
 export type Section = (typeof sections)[number];
 
 /** What the address says: where we are, what is open there, and what is looked for. */
 export interface Place {
   readonly section: Section;
-  /** The ticket, channel or destination that is open. */
+  /** The ticket, channel, destination or event that is open. */
   readonly id: string | undefined;
   /** Of the inbox. */
   readonly q: string;
   readonly status: StatusChoice;
-  /** Of a channel's events. */
+  /** Of events, and of those of a channel. */
   readonly outcome: Outcome | undefined;
+  /** Of events: what is looked for, where they came in, and how long ago at most. */
+  readonly find: string;
+  readonly from: string | undefined;
+  readonly span: Span;
   /** Of deliveries: which are shown, and the one that is open. */
   readonly state: TaskState | undefined;
   readonly delivery: string | undefined;
@@ -38,17 +44,30 @@ export function placeOf({ pathname, search }: { readonly pathname: string; reado
   return {
     section,
     id: (first === 't' || section !== 'inbox') && ID.test(second) ? second : undefined,
-    q: (query.get('q') ?? '').slice(0, 200),
+    ...soughtIn(section, query),
     status: statusChoices.find((choice) => choice === query.get('status')) ?? 'unsolved',
     outcome: outcomes.find((outcome) => outcome === query.get('outcome')),
     state: taskStates.find((state) => state === query.get('state')),
-    delivery: ID.exec(query.get('delivery') ?? '')?.[0],
+    delivery: idIn(query, 'delivery'),
+    from: idIn(query, 'endpoint'),
+    span: spans.find((span) => span === query.get('since')) ?? 'all',
   };
+}
+
+/** The inbox and the events are searched by themselves. */
+function soughtIn(section: Section, query: URLSearchParams): Pick<Place, 'q' | 'find'> {
+  const sought = (query.get('q') ?? '').slice(0, 200);
+  return section === 'events' ? { q: '', find: sought } : { q: sought, find: '' };
+}
+
+function idIn(query: URLSearchParams, name: string): string | undefined {
+  return ID.exec(query.get(name) ?? '')?.[0];
 }
 
 /** The beginning of a section; the inbox keeps what is looked for. */
 export function topOf(section: Section): Partial<Place> {
-  return { section, id: undefined, outcome: undefined, state: undefined, delivery: undefined };
+  const nothing = { outcome: undefined, state: undefined, delivery: undefined, from: undefined } as const;
+  return { section, id: undefined, ...nothing, find: '', span: 'all' };
 }
 
 /** Says of a place only what matters in its section. */
@@ -62,12 +81,24 @@ function pathOf({ section, id }: Place): string {
   return id === undefined ? `/${section}` : `/${section}/${id}`;
 }
 
-function queryOf({ section, id, q, status, outcome, state, delivery }: Place): Record<string, string> {
+function queryOf(place: Place): Record<string, string> {
+  const { section, id, q, status, outcome, state, delivery } = place;
   if (section === 'inbox') return { ...(q && { q }), ...(status !== 'unsolved' && { status }) };
+  if (section === 'events') return eventQueryOf(place);
   if (id === undefined) return {};
   return {
     ...(section === 'channels' && outcome && { outcome }),
     ...(state && { state }),
     ...(delivery && { delivery }),
+  };
+}
+
+function eventQueryOf({ id, find, from, outcome, span, delivery }: Place): Record<string, string> {
+  return {
+    ...(find && { q: find }),
+    ...(from !== undefined && { endpoint: from }),
+    ...(outcome && { outcome }),
+    ...(span !== 'all' && { since: span }),
+    ...(id !== undefined && delivery !== undefined && { delivery }),
   };
 }

@@ -7,6 +7,7 @@ import type { Section } from './place.ts';
 const pages: Readonly<Record<Exclude<Section, 'inbox'>, () => Promise<FunctionComponent>>> = {
   channels: () => import('./sections/channels.tsx').then(({ Channels }) => Channels),
   destinations: () => import('./sections/destinations.tsx').then(({ Destinations }) => Destinations),
+  events: () => import('./sections/ledger/ledger.tsx').then(({ Ledger }) => Ledger),
 };
 
 type Loaded = { readonly Page: FunctionComponent } | 'failed';

@@ -40,6 +40,7 @@ export interface Texts {
   readonly details: string;
   readonly fullText: string;
   readonly rules: Readonly<Record<Rule, string>>;
+  readonly wholeWay: string;
   readonly evidence: string;
   readonly received: string;
   readonly externalId: string;

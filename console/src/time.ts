@@ -20,6 +20,14 @@ export function longTime(iso: string, language: string): string {
   return new Date(iso).toLocaleString(localeOf(language), { dateStyle: 'medium', timeStyle: 'short' });
 }
 
+/** To the second, with or without its date. */
+export function exactTime(iso: string, language: string, date: 'medium' | 'none'): string {
+  return new Date(iso).toLocaleString(localeOf(language), {
+    timeStyle: 'medium',
+    ...(date !== 'none' && { dateStyle: date }),
+  });
+}
+
 export function hourOf(date: Date, language: string): string {
   return date.toLocaleTimeString(localeOf(language), { hour: '2-digit', minute: '2-digit' });
 }

@@ -1,3 +1,5 @@
+import type { Action } from '../../src/core/action.ts';
+import type { Item } from '../../src/core/envelope.ts';
 import type {
   Attempt,
   Change,
@@ -117,7 +119,35 @@ export interface PayloadView {
   readonly headers: Readonly<Record<string, string>>;
   readonly remoteAddress: string | null;
   /** Null once its bytes are gone. */
-  readonly body: { readonly encoding: 'text' | 'base64'; readonly content: string; readonly size: number } | null;
+  readonly body: {
+    readonly encoding: 'text' | 'base64';
+    readonly content: string;
+    /** Bytes of the whole. */
+    readonly size: number;
+    readonly truncated: boolean;
+  } | null;
+}
+
+export type EventView = LedgerEvent & { readonly payload: PayloadView | null };
+
+/** What a channel makes of something that came in; of a destination, what an agent did. */
+export type ReadItem = Item | Action;
+
+/** What came of filing something again. */
+export interface Filed {
+  readonly items: readonly { readonly outcome: Outcome; readonly ticketId?: string; readonly ticketNumber?: number }[];
+}
+
+/** Which events. */
+export interface EventQuery {
+  readonly endpoint?: string | undefined;
+  readonly outcome?: Outcome | undefined;
+  /** RFC 3339. */
+  readonly since?: string | undefined;
+  readonly q?: string | undefined;
+  readonly payload?: string | undefined;
+  readonly message?: string | undefined;
+  readonly cursor?: string | undefined;
 }
 
 export type Outcome = LedgerEvent['outcome'];

@@ -63,17 +63,19 @@ export async function openConsole(config: string, options: BrowserContextOptions
 
 /** What the webhook channel `intake` is sent. */
 export async function pushSigned(gateway: StartedGateway, secret: string, element: { readonly id: string }) {
-  const body = JSON.stringify({
-    thread: element.id,
-    from: { id: element.id, name: `Customer ${element.id}` },
-    ...element,
-  });
+  const { id } = element;
+  const body = JSON.stringify({ thread: id, from: { id, name: `Customer ${id}` }, ...element });
+  await signedPost(gateway, secret, id, body);
+}
+
+/** The same with any body. */
+export async function signedPost(gateway: StartedGateway, secret: string, id: string, body: string) {
   const timestampSec = Math.floor((performance.timeOrigin + performance.now()) / 1000);
   const response = await fetch(`${gateway.url}/webhooks/intake`, {
     method: 'POST',
     headers: {
       'content-type': 'application/json',
-      ...signStandardWebhook([secret], { id: element.id, timestampSec, body }),
+      ...signStandardWebhook([secret], { id, timestampSec, body }),
     },
     body,
   });

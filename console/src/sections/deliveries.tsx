@@ -126,8 +126,8 @@ const looks: Readonly<Record<TaskState, 'ok' | 'idle' | 'act' | 'warn'>> = {
   needs_check: 'warn',
 };
 
-/** One of them; opened, with every try. */
-export function DeliveryLine({ delivery }: { readonly delivery: DeliveryView }) {
+/** One of them; opened, with every try. `to`: where it goes, among others. */
+export function DeliveryLine({ delivery, to }: { readonly delivery: DeliveryView; readonly to?: string }) {
   const { route } = useParts();
   const { t, language } = useTexts();
   const { id, type, state, createdAt, ticketId, error } = delivery;
@@ -147,13 +147,20 @@ export function DeliveryLine({ delivery }: { readonly delivery: DeliveryView }) 
             {t.delivery.states[state]}
           </span>
           <span class="what" dir="auto">
+            {to !== undefined && (
+              <>
+                <b>{to}</b> ·{' '}
+              </>
+            )}
             {deliveryName(type, language)}
             {error !== null && state !== 'delivered' && ` · ${error}`}
           </span>
         </summary>
         {isOpen && <Attempts delivery={delivery} />}
       </details>
-      {ticketId !== null && <a {...route.link({ section: 'inbox', id: ticketId })}>{t.endpoints.toTicket}</a>}
+      {ticketId !== null && to === undefined && (
+        <a {...route.link({ section: 'inbox', id: ticketId })}>{t.endpoints.toTicket}</a>
+      )}
     </li>
   );
 }

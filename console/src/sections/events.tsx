@@ -1,10 +1,12 @@
 import { useState } from 'preact/hooks';
 import { useCell } from '../cell.ts';
 import { useParts, useTexts } from '../parts.ts';
+import { topOf } from '../place.ts';
 import { readPages, useReading } from '../reading.ts';
 import { longTime } from '../time.ts';
 import { outcomes } from '../views.ts';
-import type { EndpointView, LedgerEvent, Outcome, PayloadView } from '../views.ts';
+import type { EndpointView, LedgerEvent, PayloadView } from '../views.ts';
+import { OutcomeState } from './outcome.tsx';
 import { Ago, Block } from './sheet.tsx';
 
 /** What became of everything that this channel has received, newest first. */
@@ -62,14 +64,6 @@ export function Events({ endpoint: { id } }: { readonly endpoint: EndpointView }
   );
 }
 
-const looks: Readonly<Partial<Record<Outcome, 'ok' | 'act' | 'warn'>>> = {
-  ticket_created: 'ok',
-  appended: 'ok',
-  revised: 'ok',
-  rejected: 'warn',
-  quarantined: 'act',
-};
-
 function Line({ event }: { readonly event: LedgerEvent }) {
   const { route } = useParts();
   const { t, language } = useTexts();
@@ -80,15 +74,16 @@ function Line({ event }: { readonly event: LedgerEvent }) {
       <details onToggle={(toggle) => setOpen(toggle.currentTarget.open)}>
         <summary>
           <Ago at={receivedAt} />
-          <span class="state" data-look={looks[outcome] ?? 'idle'}>
-            {t.endpoints.outcomes[outcome]}
-          </span>
+          <OutcomeState outcome={outcome} />
           <span class="what" dir="auto">
             {reason ?? externalId}
           </span>
         </summary>
         <p>{[longTime(receivedAt, language), externalId, id].filter(Boolean).join(' · ')}</p>
         {isOpen && <Received eventId={id} />}
+        <p>
+          <a {...route.link({ ...topOf('events'), id })}>{t.wholeWay}</a>
+        </p>
       </details>
       {ticketId !== null && <a {...route.link({ section: 'inbox', id: ticketId })}>{t.endpoints.toTicket}</a>}
     </>
@@ -102,13 +97,14 @@ const SHOWN = 20_000;
 function Received({ eventId }: { readonly eventId: string }) {
   const { api } = useParts();
   const { t } = useTexts();
-  const { value, failed } = useReading(() => api.payload(eventId), eventId, '');
+  const { value, failed } = useReading(() => api.event(eventId), eventId, '');
   if (failed !== undefined) return <p>{t.empty.broken}</p>;
   if (value === undefined) return null;
+  const { payload } = value;
   return (
     <>
       <p>{t.endpoints.payload}:</p>
-      <pre tabIndex={0}>{value === null ? t.endpoints.gone : shown(value, t.endpoints.gone)}</pre>
+      <pre tabIndex={0}>{payload === null ? t.endpoints.gone : shown(payload, t.endpoints.gone)}</pre>
     </>
   );
 }

@@ -1,0 +1,85 @@
+import { pluralOf } from '../../plural.ts';
+import type { LedgerTexts } from './texts.ts';
+
+export const en: LedgerTexts = {
+  hint: 'Everything that came in, and what became of it. Requests turned away at the door stand on the page of their channel.',
+  balanced: (count) =>
+    count === 0
+      ? 'In the last 24 hours nothing came in.'
+      : pluralOf('en', count, {
+          one: 'In the last 24 hours 1 came in, and what became of it stands here.',
+          other: `In the last 24 hours ${count} came in, and what became of each stands here.`,
+        }),
+  unbalanced:
+    'In the last 24 hours more came in than stands here: something was lost. That must not happen; look into the log.',
+  find: 'Search: ticket number, id, part of a reason',
+  where: 'Where it came in',
+  anywhere: 'All channels',
+  since: 'When it came in',
+  further: 'Look further back',
+  soFar: 'Nothing found among the newest ones.',
+  again: 'filed again',
+  rules: {
+    ticket_number: 'The ticket number was quoted',
+    reference: 'Answers an earlier message',
+    thread: 'Same conversation on the channel',
+    recent: 'Same customer shortly before',
+    new: 'Belonged to no other ticket',
+  },
+  missing: 'There is no such event.',
+  noEvent: 'Nothing came in for this message: it was written here.',
+  steps: {
+    received: 'Came in',
+    understood: 'Understood as',
+    decided: 'What became of it',
+    passedOn: 'Passed on',
+    others: 'More of the same',
+  },
+  fetched: { POLL: 'fetched', STREAM: 'over the open connection', RECONCILE: 'found missing and fetched' },
+  body: 'Body',
+  noText: 'It is no text; this is its base64.',
+  cut: (size) => `Only the beginning is shown; the whole has ${size}.`,
+  asNow: 'As its bytes are read today. If the settings have changed since, it was another thing then.',
+  nothingToRead: 'Its bytes are older than what is kept, so they can’t be read again.',
+  whole: 'The whole, as JSON',
+  things: {
+    receipt: 'Receipt',
+    deletion: 'Taken back',
+    reaction: 'Reaction',
+    moved: 'The conversation goes on under another name',
+    ignored: 'Left out',
+    rejected: 'Held back',
+    wake: 'There is something to be fetched',
+    broken: 'Unreadable',
+    reply: 'An agent’s answer',
+    note: 'An agent’s note',
+    status: 'A status that an agent set',
+  },
+  who: 'Who',
+  subject: 'Subject',
+  files: 'Files',
+  meanings: {
+    ticket_created: 'It opened a ticket.',
+    appended: 'It was added to a ticket.',
+    revised: 'It changed what was there: an edit, a reaction, a deletion, a status, or how a call went on.',
+    duplicate: 'It had come before, so nothing was filed a second time. There is nothing to do.',
+    receipt: 'It says how far an answer has come.',
+    ignored:
+      'It was left out on purpose. What opens no ticket by itself, because a machine wrote it, opens one when you file it again.',
+    rejected: 'A guard has held it back. If a real customer wrote it, file it again: the guard is not asked then.',
+    quarantined:
+      'It is genuine, but could not be read. Its bytes are kept: repair the sender or the settings of the channel, then file it again.',
+  },
+  movedSince: 'Its message has moved to another ticket since:',
+  fileAgain: 'File it again',
+  filing: 'Filing …',
+  filed: (outcomes) => `Filed again: ${outcomes}`,
+  noMessage: 'No message came of it, so there is nothing to pass on.',
+  noDeliveries: 'It went nowhere: no route asks for it.',
+  mayNot: 'You may not see this.',
+  alone: 'Nothing else came in the same request.',
+  item: (number) => `Part ${number}`,
+  thisOne: 'this one',
+  allAbout: 'Everything about this message',
+  copyId: 'Id of the event',
+};
