@@ -138,6 +138,16 @@ describe('Channels, destinations and routes over the API', () => {
     assert.equal(api.gateway.state.audits.at(-1)?.action, 'destination.resumed');
   });
 
+  it('say where the vendor is told the address by the gateway', async () => {
+    const contact = api.gateway.state.endpoints.get('contact')!;
+    const registers = async () => (await api.call('GET', '/channels/contact')).json.registers;
+    assert.equal(await registers(), false);
+    const webhook = { verify: () => undefined, registered: true as const };
+    api.gateway.state.endpoints.set('contact', { ...contact, webhook });
+    assert.equal(await registers(), true);
+    api.gateway.state.endpoints.set('contact', contact);
+  });
+
   it('are tried out, and the answer is what the other side said', async () => {
     const contact = api.gateway.state.endpoints.get('contact')!;
     const testing = (test: () => Promise<string>) =>

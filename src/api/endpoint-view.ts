@@ -22,6 +22,9 @@ export const EndpointView = z
     autoReply: AutoReply.nullable(),
     settings: Settings,
     webhookUrl: z.string().nullable().meta({ description: 'What the vendor must call, its secret part masked' }),
+    registers: z
+      .boolean()
+      .meta({ description: 'Whether the vendor is told `webhookUrl` by the gateway: nobody has to enter it there' }),
     testable: z.boolean().meta({ description: 'Whether its credentials can be tried (`POST …/test`)' }),
     health: Health,
   })
@@ -36,7 +39,9 @@ export function toView(
   const token = webhook?.token ? `/${webhook.token.mask()}` : '';
   const webhookUrl = webhook ? `${publicUrl}/webhooks/${id}${token}` : null;
   const testable = opened(endpoint)?.test !== undefined;
-  return { id, role, type, name, enabled, source, autoReply, settings, webhookUrl, testable, health: health(endpoint) };
+  const registers = webhook?.registered ?? false;
+  const facts = { id, role, type, name, enabled, source, autoReply, settings, webhookUrl, registers, testable };
+  return { ...facts, health: health(endpoint) };
 }
 
 /** What there is of it while it is open. */

@@ -126,6 +126,8 @@ export interface Webhook {
    * ours too, and is left in `url`. Such a channel has no `token`.
    */
   readonly below?: true;
+  /** `connect` tells the vendor the address: nobody has to enter it there. */
+  readonly registered?: true;
   /** Throws `BadPayloadError` unless the vendor sent it; fails closed. A vendor's key that can't be fetched: `RetryableError`. */
   verify(request: WebhookRequest): MaybePromise<void>;
   /** Answers what carries no payload: the vendor's set-up question, a page, a preflight. Has no side effects. */

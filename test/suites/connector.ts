@@ -97,6 +97,7 @@ export function connectorSuite(root: string, folder: string, connectors: readonl
     );
     for (const { channel } of channels) {
       assert.ok(!channel.poll || !channel.stream, 'a channel that streams is not polled: leave one of them out');
+      assert.ok(!channel.webhook?.registered || channel.connect, 'only connect() can register a webhook');
     }
     if (!reply) assert.ok(!attachments.out && !has('canReply'), 'attachments.out and canReply() need reply()');
   });

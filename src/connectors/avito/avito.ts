@@ -69,7 +69,7 @@ export const avito = defineConnector({
     return {
       normalize: (payload) => toItems(payload, id),
       // The host compares the token; nothing else proves who calls.
-      webhook: { maxBytes: MAX_PUSH, token: addressToken(context), verify: () => undefined },
+      webhook: { registered: true, maxBytes: MAX_PUSH, token: addressToken(context), verify: () => undefined },
       poll: createPartsPoll({ clock, parts: chosen.map((part) => parts[part]()) }),
       pollEveryMs: POLL_EVERY_MS,
       async connect(signal) {

@@ -51,7 +51,7 @@ export const line = defineConnector({
     const { http, id: channel } = context;
     const api = createApi({ token, apiRoot, http });
     return {
-      webhook: { verify: (request) => verify(channelSecret, request) },
+      webhook: { registered: true, verify: (request) => verify(channelSecret, request) },
       normalize: ({ body, receivedAt }) => toItems(parseJson(body), { channel, receivedAt }),
       connect: (signal) => connect(api, context, signal),
       reply: (reply) => sendReply(api, reply),

@@ -63,7 +63,7 @@ export const max = defineConnector({
       test: () => test(api, mode, context),
       ...(mode === 'webhook' && webhookSecret
         ? {
-            webhook: { verify: (request) => verify(webhookSecret, request) },
+            webhook: { registered: true, verify: (request) => verify(webhookSecret, request) },
             connect: (signal) => subscribe(api, webhookSecret, context, signal),
             async *reconcile(since, signal) {
               await renew(api, webhookSecret, context, signal);

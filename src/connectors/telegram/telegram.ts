@@ -82,7 +82,7 @@ export const telegram = defineConnector({
       test: () => test(config, context, bot),
       ...(config.mode === 'webhook' && webhookSecret
         ? {
-            webhook: { verify: (request) => verify(webhookSecret, request), respond: answerTo },
+            webhook: { registered: true, verify: (request) => verify(webhookSecret, request), respond: answerTo },
             connect: (signal) => connect(webhookSecret, context, bot, signal),
           }
         : { poll: (cursor, signal) => pollUpdates({ bot, clock, log, webhookUrl }, cursor, signal) }),

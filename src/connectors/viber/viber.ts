@@ -48,6 +48,7 @@ export const viber = defineConnector({
     const api = createApi({ token, apiRoot: apiRoot ?? VIBER, http });
     return {
       webhook: {
+        registered: true,
         verify: (request) => verify(token, request),
         respond: (request) => (welcome !== undefined && opens(request) ? greet(senderName, welcome) : { status: 200 }),
       },
