@@ -198,6 +198,36 @@ describe('the web chat in a browser', function () {
     await page.locator('.launch', { hasText: /^Chat with us$/ }).waitFor();
   });
 
+  it('asks for an address to write to when he is gone, once, and knows it with what he writes', async () => {
+    const page = await opened();
+    await page.fill('textarea', 'write to me there');
+    await page.fill('input[type=email]', 'no address');
+    await page.press('textarea', 'Enter');
+    await shows(page, 'How can we help?');
+    await page.fill('input[type=email]', 'olena@example.com');
+    await page.press('textarea', 'Enter');
+    const { customer } = await ticketOf('write to me there');
+    const known = await whole.api<{ identifiers: { kind: string; value: string; trust: string }[] }>(
+      `/customers/${customer.id}`,
+    );
+    const claim = known.identifiers.find(({ kind }) => kind === 'email');
+    assert.deepEqual([claim?.value, claim?.trust], ['olena@example.com', 'claimed']);
+    await page.locator('input[type=email]').waitFor({ state: 'hidden' });
+    await page.reload();
+    await page.click('.launch');
+    await shows(page, 'write to me there');
+    assert.equal(await page.locator('input[type=email]').isVisible(), false);
+    // He signs in, and out again: whoever comes now is asked anew.
+    const exp = Math.floor(Date.now() / 1000) + 600;
+    for (const identity of [identityOf({ sub: 'olena', exp }), '']) {
+      shop.visitor.identity = identity;
+      await page.reload();
+      await page.click('.launch');
+      await shows(page, identity ? 'write to me there' : 'How can we help?');
+    }
+    await page.locator('input[type=email]').waitFor();
+  });
+
   it('is one conversation in several tabs', async () => {
     const one = await opened();
     await write(one, 'written in one tab');
@@ -261,6 +291,25 @@ describe('the web chat in a browser', function () {
     await answer(ticket, { text: attack, attachments: [{ name: `${attack}.txt`, mediaType: 'text/html', content }] });
     await shows(page, attack, attack);
     assert.equal(await page.locator('li img, li script').count(), 0);
+  });
+
+  it('makes links of addresses and of nothing else, and says when what was said and in which language it is', async () => {
+    const page = await opened();
+    await write(page, 'Which one?');
+    const ticket = await ticketOf('Which one?');
+    await answer(ticket, {
+      text: 'This one (https://shop.example.com/a?b=1&c=2), not javascript:alert(1) or http://.',
+    });
+    const links = page.locator('li.team a');
+    await links.first().waitFor();
+    assert.equal(await links.count(), 1);
+    assert.equal(await links.getAttribute('href'), 'https://shop.example.com/a?b=1&c=2');
+    assert.equal(await links.getAttribute('rel'), 'noopener noreferrer');
+    assert.match(await page.locator('li.team').innerText(), /c=2\), not javascript:alert\(1\) or http:\/\/\./);
+    for (const [index, { occurredAt }] of (await messagesOf(ticket)).entries()) {
+      assert.equal(await page.locator('li time').nth(index).getAttribute('datetime'), occurredAt);
+    }
+    assert.equal(await page.locator('tributary-chat').getAttribute('lang'), 'en');
   });
 
   it('shows that an agent is typing, and tells agents that the visitor is', async () => {

@@ -5,23 +5,27 @@ export const widgetPage = String.raw`  // The page.
     element.append(...children);
     return element;
   };
-  const host = make('tributary-chat');
+  // The page around it may be in another language.
+  const host = make('tributary-chat', { lang: shownIn });
   const root = host.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(given.style);
   root.adoptedStyleSheets = [sheet];
   const launch = make('button', { className: 'launch', type: 'button' });
-  const list = make('ol', { role: 'log', tabIndex: 0 });
+  const list = make('ol', {});
+  const log = make('div', { className: 'log', role: 'log', tabIndex: 0, ariaLabel: text('log') }, list);
   const note = make('p', { className: 'note', role: 'status' });
-  const input = make('textarea', { maxLength: 20000 });
+  const input = make('textarea', { maxLength: 20000, placeholder: text('message') });
   input.setAttribute('aria-label', text('message'));
+  const mail = make('input', { type: 'email', autocomplete: 'email', maxLength: 254 });
+  const mailLine = make('label', {}, text('email'), mail);
   const picker = make('input', { type: 'file', multiple: true, hidden: true });
   const attach = make('button', { type: 'button', className: 'plain', textContent: text('attach'), hidden: given.maxFiles === 0 });
   const close = make('button', { type: 'button', className: 'plain', textContent: '✕', ariaLabel: text('close') });
-  const form = make('form', {}, input, picker, attach, make('button', { type: 'submit', textContent: text('send') }));
+  const form = make('form', {}, mailLine, input, picker, attach, make('button', { type: 'submit', textContent: text('send') }));
   const title = given.title || text('title');
   const panel = make('section', { className: 'panel', hidden: true, ariaLabel: title },
-    make('header', {}, make('h2', { textContent: title }), close), list, note, form);
+    make('header', {}, make('h2', { textContent: title }), close), log, note, form);
   root.append(make('div', { className: 'chat' }, launch, panel));
 
   const isRead = () => !panel.hidden && !document.hidden;
@@ -43,10 +47,11 @@ export const widgetPage = String.raw`  // The page.
       const row = rowOf(message);
       if (list.children[index] === row) continue;
       list.insertBefore(row, list.children[index] || null);
-      list.scrollTop = list.scrollHeight;
+      log.scrollTop = log.scrollHeight;
     }
     while (list.children.length > all.length) list.lastElementChild.remove();
     const unread = said.filter((message) => message.from === 'team' && message.state !== 'read').length;
+    mailLine.hidden = Boolean(script.dataset.email || script.dataset.identity || get(own).email);
     launch.textContent = unread > 0 ? title + ' (' + text('unread', { n: unread }) + ')' : title;
   }
 
@@ -56,14 +61,30 @@ export const widgetPage = String.raw`  // The page.
     if (known && known.shown === shown) return known.row;
     const row = known ? known.row : make('li');
     row.className = message.from;
-    row.replaceChildren(make('span', { className: 'who', textContent: text(message.from === 'team' ? 'us' : 'you') + ': ' }), message.text);
+    row.replaceChildren(make('span', { className: 'who', textContent: text(message.from === 'team' ? 'us' : 'you') + ': ' }), ...linked(message.text));
     for (const file of message.files) {
       row.append(make('button', { type: 'button', className: 'plain', textContent: file.name, onclick: () => save(file) }));
     }
+    if (message.at) row.append(make('time', { dateTime: new Date(message.at).toISOString(), textContent: timeOf(message.at) }));
     const state = { waiting: text('waiting'), refused: text('failed') }[message.state];
     if (state) row.append(make('span', { className: 'state', textContent: state }));
     rows.set(message.id, { row, shown });
     return row;
+  }
+
+  /** What looks like an address of the web leads there; that is all that is made of a text. */
+  function linked(words) {
+    return words.split(/(https?:\/\/[^\s<>"']{1,2000})/).map((part, index) => {
+      const [, href, rest] = index % 2 ? part.match(/^(.*?)([.,;:!?)\]]{0,9})$/) : [];
+      if (!href || !URL.canParse(href)) return part;
+      const link = make('span', {}, make('a', { href, target: '_blank', rel: 'noopener noreferrer', textContent: href }), rest);
+      return link;
+    });
+  }
+
+  function timeOf(at) {
+    const isToday = new Date(at).toDateString() === new Date().toDateString();
+    return new Intl.DateTimeFormat(shownIn, { timeStyle: 'short', ...(!isToday && { dateStyle: 'short' }) }).format(new Date(at));
   }
 
   async function save({ id, name }) {
@@ -107,7 +128,8 @@ export const widgetPage = String.raw`  // The page.
     const words = input.value.trim();
     const chosen = [...picker.files];
     if (words === '' && chosen.length === 0) return;
-    input.value = picker.value = note.textContent = '';
+    if (mail.value) put(own, { email: mail.value });
+    input.value = picker.value = note.textContent = mail.value = '';
     write(words, await Promise.all(chosen.map(read)));
   };
   input.onkeydown = (event) => {

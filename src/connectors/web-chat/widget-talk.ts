@@ -8,7 +8,8 @@ export const widgetTalk = String.raw`  const script = document.currentScript;
   if (!script || document.querySelector('tributary-chat')) return;
   const base = new URL(script.src).href.split(/[?#]/)[0].replace(/\/widget\.js$/, '');
   const language = (script.dataset.language || document.documentElement.lang || navigator.language).slice(0, 2);
-  const texts = given.texts[language] || given.texts.en;
+  const shownIn = given.texts[language] ? language : 'en';
+  const texts = given.texts[shownIn];
   const text = (name, values) => texts[name].replace(/\{(\w+)\}/g, (_, key) => values[key]);
 
   // Kept in the browser for all its tabs: whose token it is, and each message that isn't stored yet under a key of its own.
@@ -26,6 +27,8 @@ export const widgetTalk = String.raw`  const script = document.currentScript;
   };
   const get = (key) => JSON.parse(memory[key] || store[key] || '{}');
   let kept = get(place);
+  /** The address that he has left, for when he is gone. */
+  const own = place + '?';
   const keyOf = (id) => place + '/' + id;
   const pending = () => Object.keys({ ...store, ...memory })
     .filter((key) => key.startsWith(keyOf('')))
@@ -55,10 +58,12 @@ export const widgetTalk = String.raw`  const script = document.currentScript;
     let answer = await request('/session', identity ? { 'tributary-identity': identity } : {});
     if (answer.status === 401 && identity) answer = await request('/session', {});
     if (!answer.ok) throw new Error('no session: ' + answer.status);
+    const { thread: before } = kept;
     kept = await answer.json();
     put(place, kept);
     // What another person wrote here is not this one's to send.
     for (const { id, thread } of pending()) if (thread && thread !== kept.thread) remove(keyOf(id));
+    if (before && before !== kept.thread) remove(own);
     connect();
   }
 
@@ -78,7 +83,7 @@ export const widgetTalk = String.raw`  const script = document.currentScript;
     for (let [next] = pending(); next; [next] = pending()) {
       if (!kept.token) await begin();
       const { id, text, files } = next;
-      const { name, email, phone } = script.dataset;
+      const { name, email, phone } = { ...get(own), ...script.dataset };
       const page = location.origin + location.pathname;
       const answer = await request('', {}, { type: 'message', id, text, files, name, email, phone, language, page });
       if (answer.status === 401) {

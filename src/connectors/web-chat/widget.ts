@@ -25,6 +25,8 @@ const TEXTS = {
     files: 'At most {n} files of {mb} MB',
     you: 'You',
     us: 'Answer',
+    log: 'Conversation',
+    email: 'Your e-mail, should you leave before we answer (optional)',
   },
   uk: {
     title: 'Напишіть нам',
@@ -39,6 +41,8 @@ const TEXTS = {
     files: 'Не більше {n} файлів по {mb} МБ',
     you: 'Ви',
     us: 'Відповідь',
+    log: 'Розмова',
+    email: 'Ваша пошта, якщо підете раніше, ніж ми відповімо (необов’язково)',
   },
   ru: {
     title: 'Напишите нам',
@@ -53,6 +57,8 @@ const TEXTS = {
     files: 'Не больше {n} файлов по {mb} МБ',
     you: 'Вы',
     us: 'Ответ',
+    log: 'Переписка',
+    email: 'Ваша почта, если уйдёте раньше, чем мы ответим (необязательно)',
   },
 };
 
