@@ -52,6 +52,8 @@ describe('Chatwoot, and what its agents do there', () => {
       const { items, cursor: next } = await desk.destination.poll!(from, NEVER);
       const all: ActionInput[][] = [];
       for (const { body } of items) all.push(await desk.destination.normalize!(payload(body)));
+      // What says nothing isn't kept.
+      assert.ok(all.every((actions) => actions.length > 0));
       return { actions: all.flat(), cursor: next };
     }
     const kinds = ({ actions }: { actions: ActionInput[] }) => actions.map(({ kind }) => kind);
@@ -169,7 +171,9 @@ describe('Chatwoot, and what its agents do there', () => {
 
     it('tells a status with any line, as it was told to Chatwoot where both are called the same there', async () => {
       act({ line: 'Ann added sales' });
+      Object.assign(there(), { answered: undefined });
       const one = await poll(cursor);
+      there().answered = 0;
       assert.deepEqual(shown(one).slice(1), ['an event, and no status of ours']);
       act({ body: 'Hello.' });
       act({ line: 'Ann added vip' });
@@ -210,6 +214,12 @@ describe('Chatwoot, and what its agents do there', () => {
       const [, reply] = (await poll(cursor)).actions;
       const [told] = (reply as { attachments: object[] }).attachments;
       assert.deepEqual(told, { id, name: '%E0.PDF', mediaType: 'application/pdf', size: 0 });
+      file!['data_url'] = 'nonsense';
+      const [, unnamed] = (await poll(cursor)).actions;
+      assert.equal(
+        (unnamed as { attachments: { name: string }[] }).attachments[0]!.name,
+        `file-${String(file!['id'])}`,
+      );
       const fetched = (url: string, at = id) => {
         file!['data_url'] = url;
         return desk.destination.download!({ id: at, name: 'a.txt', mediaType: 'text/plain' }, payload(Buffer.alloc(0)));

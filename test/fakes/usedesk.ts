@@ -291,7 +291,7 @@ export async function startUsedesk(): Promise<FakeUsedesk> {
       fake.meanwhile();
       return listed;
     },
-    '/clients': ({ query }) => fake.clients.filter(({ emails }) => emails.includes(query)),
+    '/clients': ({ query }) => fake.clients.filter(({ emails }) => emails.toLowerCase().includes(query)),
     '/create/client'({ name, emails }) {
       fake.clients.push({ id: next++, name, emails: emails[0]!, tickets: [] });
       return { client_id: next - 1, status: true };
