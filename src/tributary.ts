@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { createApi } from './api/api.ts';
 import { writeCard } from './card.ts';
+import { examineMachine } from './cli/machine.ts';
 import { createCarryOut } from './carry-out.ts';
 import type { Config } from './config.ts';
 import { connectors } from './connectors/index.ts';
@@ -103,7 +104,7 @@ async function start(
   const vault = createVault(loadSecretKey(config.secretKey, config.dataDir));
   const typeOf = (id: string) => endpoints?.get(id)?.type ?? id;
   const { path: file, url: database } = config.store;
-  const store = await openStore({ folder: config.dataDir, file, url: database, log, typeOf, openDatabase });
+  const store = await openStore({ folder: config.dataDir, file, url: database, log, clock, typeOf, openDatabase });
   undo.push(() => store.close());
   // Ids keep their order over restarts too, also when the clock was set back meanwhile.
   const newest = [
@@ -249,10 +250,9 @@ async function start(
     consoleDir: fileURLToPath(new URL('./console', import.meta.url)),
     trustProxy: config.server.trustProxy,
     ready: async () => ({ ok: true, detail: await store.health() }),
+    examine: () => examineMachine({ loaded: { config }, dataDir: config.dataDir, cwd: process.cwd(), clock }),
   });
-  undo.push(() => {
-    api.close();
-  });
+  undo.push(api.close);
   const webhooks = createWebhooks({ endpoints, intake, refusals, clock, log, trustProxy: config.server.trustProxy });
   front.serve((request, response) => {
     if (!webhooks(request, response)) api.app(request, response);

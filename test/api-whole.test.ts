@@ -13,7 +13,8 @@ describe('The API over the real gateway', () => {
   let operations: readonly Operation[];
   before(async () => {
     whole = await startWhole();
-    const options = { fullKeys: [], consoleDir: whole.folder, ready: async () => ({ ok: true, detail: {} }) };
+    const ready = async () => ({ ok: true, detail: {} });
+    const options = { fullKeys: [], consoleDir: whole.folder, ready, examine: () => [] };
     const api = createApi(whole.running.gateway, options);
     api.close();
     operations = api.operations;

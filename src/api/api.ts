@@ -3,6 +3,7 @@ import express from 'express';
 import type { RequestHandler } from 'express';
 import { ipKeyGenerator, MemoryStore, rateLimit } from 'express-rate-limit';
 import helmet from 'helmet';
+import type { Check } from '../core/check.ts';
 import type { Gateway } from '../core/gateway.ts';
 import { createIds } from '../core/id.ts';
 import type { NewId } from '../core/id.ts';
@@ -10,6 +11,7 @@ import type { Secret } from '../core/secret.ts';
 import { createAccess } from './access.ts';
 import type { Access, Actor } from './access.ts';
 import { attachmentOperations } from './attachments.ts';
+import { auditOperation } from './audit.ts';
 import { catalogueOperations } from './catalogue.ts';
 import { changeOperations } from './changes.ts';
 import { mountChat } from './chat.ts';
@@ -18,6 +20,7 @@ import { callBackOperation } from './call-back.ts';
 import { customerOperations } from './customers.ts';
 import { deliveryOperations } from './deliveries.ts';
 import { mountDocs } from './docs.ts';
+import { doctorOperation } from './doctor.ts';
 import { dryRunOperation, endpointOperations, previewOperation } from './endpoints.ts';
 import { createIdempotency } from './idempotency.ts';
 import { keyOperations } from './keys.ts';
@@ -28,6 +31,7 @@ import { toOpenApi } from './openapi.ts';
 import type { Operation } from './operation.ts';
 import { mountOperators } from './operators.ts';
 import { ApiError } from './problem.ts';
+import { reportOperation } from './reports.ts';
 import { routeOperations } from './routes.ts';
 import { sessionOperations } from './session.ts';
 import { createSetUp } from './setup.ts';
@@ -35,6 +39,7 @@ import type { SetUp } from './setup.ts';
 import { attachSockets } from './sockets.ts';
 import { mountStatus } from './status.ts';
 import { ticketOperations } from './tickets.ts';
+import { userOperations } from './users.ts';
 
 export interface ApiOptions {
   /** Keys with every scope that no store holds: from the environment, and this run's own for the command line. */
@@ -43,6 +48,8 @@ export interface ApiOptions {
   readonly consoleDir: string;
   /** Whether store, queue and channels are usable. */
   ready(): Promise<{ readonly ok: boolean; readonly detail: object }>;
+  /** Looks at the machine and at what was configured, as `tributary doctor` does. */
+  examine(): readonly Check[];
   /** Addresses or CIDRs of proxies whose `X-Forwarded-For` counts; none when left out. */
   readonly trustProxy?: readonly string[];
   /** Most requests a minute: of one key or session, of one address without either, to the set-up page. */
@@ -64,7 +71,7 @@ export interface Api {
   attachSockets(server: Server): { close(): Promise<void> };
   /** The one-time link that makes the first admin, or undefined when there is a user. */
   readonly setupLink: () => Promise<string | undefined>;
-  close(): void;
+  readonly close: () => void;
 }
 
 const PER_MINUTE = { known: 6000, unknown: 300, setUp: 20, chat: 3000, status: 120 };
@@ -74,7 +81,7 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
   const newId = createIds(gateway.clock);
   const access = createAccess(gateway, options.fullKeys);
   const setUp = createSetUp(gateway, access, newId);
-  const operations = operationsOf(gateway, { access, setUp, newId });
+  const operations = operationsOf(gateway, { access, setUp, newId, options });
   const metrics = createMetrics(gateway);
   const perMinute = { ...PER_MINUTE, ...options.perMinute };
   const counts = [new MemoryStore(), new MemoryStore(), new MemoryStore(), new MemoryStore()] as const;
@@ -125,7 +132,17 @@ export function createApi(gateway: Gateway, options: ApiOptions): Api {
 /** Every route of the API. The order counts where one path fits into another one's parameter. */
 function operationsOf(
   gateway: Gateway,
-  { access, setUp, newId }: { readonly access: Access; readonly setUp: SetUp; readonly newId: NewId },
+  {
+    access,
+    setUp,
+    newId,
+    options,
+  }: {
+    readonly access: Access;
+    readonly setUp: SetUp;
+    readonly newId: NewId;
+    readonly options: Pick<ApiOptions, 'ready' | 'examine'>;
+  },
 ): Operation[] {
   return [
     ...ticketOperations(gateway),
@@ -140,9 +157,13 @@ function operationsOf(
     ...endpointOperations(gateway, 'destination'),
     previewOperation(gateway),
     ...routeOperations(gateway),
+    reportOperation(gateway),
     ...changeOperations(gateway),
     ...keyOperations(gateway, access, newId),
     ...sessionOperations(gateway, access, setUp),
+    ...userOperations(gateway, { access, setUp, newId }),
+    auditOperation(gateway),
+    doctorOperation(gateway, options),
   ];
 }
 

@@ -11,7 +11,11 @@ export const scopes = [
   'endpoints:read',
   'endpoints:write',
   'changes:read',
+  'users:write',
   'keys:write',
+  'audit:read',
+  'reports:read',
+  'doctor:read',
   'metrics:read',
   '*',
 ] as const;
@@ -29,6 +33,7 @@ export const roleScopes: Readonly<Record<'admin' | 'agent', readonly Scope[]>> =
     'deliveries:read',
     'endpoints:read',
     'changes:read',
+    'reports:read',
   ],
 };
 

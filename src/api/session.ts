@@ -11,11 +11,11 @@ import type { SetUp } from './setup.ts';
 
 const tag = 'Access';
 
-const User = z
+export const User = z
   .object({ id: z.string(), name: z.string(), role: z.enum(['admin', 'agent']), createdAt: TimeText })
   .meta({ id: 'User' });
 
-const toUser = ({ id, name, role, at }: UserRow) => ({ id, name, role, createdAt: toTime(at) });
+export const toUser = ({ id, name, role, at }: UserRow) => ({ id, name, role, createdAt: toTime(at) });
 
 export function sessionOperations({ store }: Gateway, access: Access, setUp: SetUp): Operation[] {
   return [

@@ -15,16 +15,22 @@ const LINK_MS = 30 * 60_000;
 
 /**
  * One-time links that open a session. A set-up link makes the first admin and is worth nothing once
- * there is one; a sign-in link lets the admin in and takes a key with every scope to make.
+ * there is one; a sign-in link lets the admin in and takes a key with every scope to make; a user's own link lets him in.
  */
 export interface SetUp {
   /** A set-up link, or undefined when there is a user already. */
   link(): Promise<string | undefined>;
-  createLink(actor: string): Promise<{ readonly url: string; readonly expiresAt: number }>;
+  createLink(actor: string): Promise<Link>;
+  createUserLink(actor: string, userId: string): Promise<Link>;
   mount(app: Express, limit: RequestHandler): void;
 }
 
-type Purpose = 'set_up' | 'sign_in';
+interface Link {
+  readonly url: string;
+  readonly expiresAt: number;
+}
+
+type Purpose = 'set_up' | 'sign_in' | `user ${string}`;
 
 const Form = z.object({ t: z.string().min(1).max(200), name: z.string().trim().max(200).default('') });
 
@@ -39,12 +45,13 @@ export function createSetUp(gateway: Gateway, access: Access, newId: NewId): Set
     return mine;
   }
 
-  async function createLink(actor: string, purpose: Purpose) {
-    const token = randomBytes(32).toString('base64url');
+  /** `whose`: the user whom it lets in, before the secret part. */
+  async function createLink(actor: string, purpose: Purpose, whose = ''): Promise<Link> {
+    const token = whose + randomBytes(32).toString('base64url');
     const expiresAt = clock.now() + LINK_MS;
     await store.write(['link'], async (tx) => {
       await tx.saveToken(tokenHash(purpose, token), expiresAt);
-      await tx.audit({ at: clock.now(), actor, action: `link.created`, target: purpose });
+      await tx.audit({ at: clock.now(), actor, action: 'link.created', target: purpose.replace('user ', '') });
     });
     return { url: `${gateway.publicUrl}/setup?t=${token}`, expiresAt };
   }
@@ -59,9 +66,15 @@ export function createSetUp(gateway: Gateway, access: Access, newId: NewId): Set
   /** Takes the token; who it lets in, or undefined when it is good for nothing. */
   async function enter(token: string, name: string): Promise<UserRow | undefined> {
     return store.write(['users'], async (tx) => {
+      const now = clock.now();
+      const userId = userIn(token);
+      if (userId !== undefined) {
+        if (!(await tx.takeToken(tokenHash(`user ${userId}`, token), now))) return undefined;
+        // He may have been removed since.
+        return (await store.read.users()).find(({ id }) => id === userId);
+      }
       // Looked at here, since another process may just be letting somebody in.
       const admin = await firstUser();
-      const now = clock.now();
       const hash = tokenHash(admin ? 'sign_in' : 'set_up', token);
       if (!(await tx.takeToken(hash, now))) return undefined;
       if (admin) return admin;
@@ -94,11 +107,18 @@ export function createSetUp(gateway: Gateway, access: Access, newId: NewId): Set
   return {
     link: async () => ((await firstUser()) ? undefined : (await createLink('start', 'set_up')).url),
     createLink: async (actor) => createLink(actor, await purposeNow()),
+    createUserLink: (actor, userId) => createLink(actor, `user ${userId}`, `${userId}.`),
     mount(app, limit) {
       const read = express.urlencoded({ extended: false, inflate: false, limit: 10_000, parameterLimit: 10 });
       app.route('/setup').all(limit).get(show).post(read, take);
     },
   };
+}
+
+/** The user whom a link is for. */
+function userIn(token: string): string | undefined {
+  const end = token.indexOf('.');
+  return end < 0 ? undefined : token.slice(0, end);
 }
 
 /** The purpose is part of the hash: a link can't be used as what it isn't. */

@@ -26,6 +26,18 @@ export interface SessionRow {
   readonly expiresAt: number;
 }
 
+/** Something that was done, and who did it. */
+export interface AuditRow {
+  /** Grows. */
+  readonly seq: number;
+  readonly at: number;
+  /** `user:usr_…`, `key:key_…`, or what did it by itself. */
+  readonly actor: string;
+  readonly action: string;
+  readonly target: string;
+  readonly detail: string | null;
+}
+
 /** What was done under an Idempotency-Key. */
 export interface IdempotentRow {
   readonly key: string;

@@ -1,6 +1,7 @@
+import type { Counts } from './counts.ts';
 import type { TaskRef } from './queue.ts';
 import type { ReplayFilter } from './replay-statements.ts';
-import type { IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
+import type { AuditRow, IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type { AttachmentRow, EndpointRow, EndpointState, PayloadRow, RouteRow } from './rows.ts';
 import type { Merge, Suggestion, Trace } from './people.ts';
 import type {
@@ -134,6 +135,8 @@ export interface Reader {
   /** Tasks waiting per endpoint, and when the oldest was made. */
   backlog(): Promise<readonly { endpointId: string; waiting: number; dead: number; oldestAt: number | null }[]>;
   cursor(endpointId: string): Promise<string | undefined>;
+  /** What was counted between each of these times and the next: beginnings of hours, and at the end the time that it is now. */
+  counts(edges: readonly number[]): Promise<Counts>;
   /** Processes that work on this store; the beat of one that is alive grows. */
   processes(): Promise<readonly { readonly id: string; readonly beat: number }[]>;
   /** Channels that a known process has the right to fetch from, with its id. */
@@ -146,5 +149,7 @@ export interface Reader {
   keyByPrefix(prefix: string): Promise<KeyRow | undefined>;
   session(hash: string, now: number): Promise<(SessionRow & { readonly user: UserRow }) | undefined>;
   users(): Promise<readonly UserRow[]>;
+  /** What was done, the last first. */
+  audit(page: PageRequest): Promise<Page<AuditRow>>;
   idempotent(key: string): Promise<IdempotentRow | undefined>;
 }

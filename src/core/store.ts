@@ -282,6 +282,8 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
   saveKey(row: KeyRow): Promise<void>;
   revokeKey(id: string, at: number): Promise<boolean>;
   saveUser(row: UserRow): Promise<void>;
+  /** With the sessions that he has. */
+  deleteUser(id: string): Promise<boolean>;
   saveSession(row: SessionRow): Promise<void>;
   deleteSession(hash: string): Promise<void>;
   /** Takes a one-time token: true once, while it is valid. */

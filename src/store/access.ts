@@ -14,6 +14,7 @@ export function accessOf(
   | 'saveKey'
   | 'revokeKey'
   | 'saveUser'
+  | 'deleteUser'
   | 'saveSession'
   | 'deleteSession'
   | 'takeToken'
@@ -83,6 +84,10 @@ export function accessOf(
         row.role,
         row.at,
       );
+    },
+    async deleteUser(id) {
+      await sql.run('DELETE FROM sessions WHERE user_id = ?', id);
+      return (await sql.run('DELETE FROM users WHERE id = ?', id)) > 0;
     },
     async saveSession(row) {
       await sql.run(

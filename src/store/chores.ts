@@ -11,13 +11,15 @@ const BUSY = 0.5;
 const WINDOW_MS = 20;
 
 /**
- * What the store does beside its work: the search index and the watermark follow the change feed at a
- * distance, since neither belongs into anybody's commit. While the process is busy this takes at most a
+ * What the store does beside its work: the search index, the numbers of the reports and the watermark follow at a
+ * distance, since none of them belongs into anybody's commit. While the process is busy this takes at most a
  * thirtieth of the time; what it falls behind it makes up afterwards, or when somebody searches.
  */
 export function startChores(deps: {
   /** Takes up to so many changes into the index; how many there were. */
   readonly index: (limit: number) => Promise<number>;
+  /** Counts one span of time more for the reports; how many it was. */
+  readonly count: () => Promise<number>;
   readonly note: () => Promise<void>;
   readonly log: Log;
 }): { stop(): Promise<void> } {
@@ -32,9 +34,9 @@ export function startChores(deps: {
     let done = 0;
     try {
       await deps.note();
-      done = await deps.index(SLICE);
+      done = (await deps.index(SLICE)) + (await deps.count());
     } catch (error) {
-      deps.log.warn({ error: textOf(error) }, 'the search index is behind');
+      deps.log.warn({ error: textOf(error) }, 'the search index or the reports are behind');
     }
     const took = performance.now() - start;
     others.goOn();

@@ -1,11 +1,13 @@
 import { chmodSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
 import { PermanentError, RetryableError, textOf, TributaryError } from '../core/errors.ts';
 import type { Log } from '../core/connector.ts';
 import type { Store } from '../core/store.ts';
 import { batonOf, newBaton } from './baton.ts';
 import { createBlobs } from './blobs.ts';
 import { startChores } from './chores.ts';
+import { createCounting } from './counting.ts';
 import { createGroupCommit } from './group.ts';
 import { lockFolder } from './lock.ts';
 import { migrate } from './migrate.ts';
@@ -32,7 +34,7 @@ const CHECK_UP_TO = 256 * 1024 * 1024;
  * `PermanentError` with a hint when the folder can't be used, is in use, or the file is broken.
  */
 export async function openSqlite(options: StoreOptions): Promise<Store> {
-  const { folder, log, openDatabase = openFile } = options;
+  const { folder, log, clock = systemClock, openDatabase = openFile } = options;
   const file = options.file ?? join(folder, 'tributary.db');
   const lock = lockFolder(folder);
   const writer = openChecked(openDatabase, file, log);
@@ -50,12 +52,8 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
 
   await ensureSearch(sql);
   const db = kyselyOf(reading);
-  const search = createSearch({
-    db,
-    documents: sqliteDocuments,
-    horizon: everything,
-    write: <T>(work: (sql: Sql) => Promise<T>) => group.submit(() => work(sql)),
-  });
+  const write = <T>(work: (sql: Sql) => Promise<T>) => group.submit(() => work(sql));
+  const search = createSearch({ db, documents: sqliteDocuments, horizon: everything, write });
   const blobs = createBlobs(join(folder, 'blobs'));
   const read = createReader({ db, horizon: everything, search, typeOf: options.typeOf, blobs });
 
@@ -71,6 +69,7 @@ export async function openSqlite(options: StoreOptions): Promise<Store> {
   }
   const chores = startChores({
     index: search.index,
+    count: createCounting({ db, clock, write }).count,
     log,
     async note() {
       watermark.note(await read.lastChange());

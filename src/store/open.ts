@@ -1,4 +1,5 @@
 import { chmodSync, mkdirSync } from 'node:fs';
+import type { Now } from '../core/clock.ts';
 import type { Log } from '../core/connector.ts';
 import { PermanentError, textOf } from '../core/errors.ts';
 import type { Secret } from '../core/secret.ts';
@@ -15,6 +16,8 @@ export interface StoreOptions {
   /** `postgres://…` of a PostgreSQL database, which then holds everything but the blobs. */
   readonly url?: Secret;
   readonly log: Log;
+  /** The system's when left out. */
+  readonly clock?: Now;
   /** Type of a configured endpoint, for views. */
   readonly typeOf: (endpointId: string) => string;
   /** How a database file is opened; tests make one that fails at a chosen moment. */

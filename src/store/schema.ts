@@ -130,6 +130,7 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX tasks_done ON tasks (updated_at, id) WHERE state = 'delivered'`,
       `CREATE INDEX tasks_to_replay ON tasks (endpoint_id, id) WHERE replay_at IS NOT NULL`,
       `CREATE INDEX tasks_set_aside ON tasks (state, id) WHERE state IN ('dead', 'needs_check')`,
+      `CREATE INDEX tasks_failed ON tasks (updated_at) WHERE state IN ('dead', 'needs_check')`,
       `CREATE TABLE attempts (
         task_id TEXT NOT NULL, number BIGINT NOT NULL, started_at BIGINT NOT NULL, ended_at BIGINT, outcome TEXT NOT NULL,
         error TEXT, hint TEXT, request TEXT, response TEXT, PRIMARY KEY (task_id, number))`,
@@ -162,6 +163,11 @@ export const migrations: readonly Migration[] = [
       // Who works on this store. `holder` of an endpoint's state, and the beginning of a lease's token, is one of these.
       `CREATE TABLE processes (id TEXT PRIMARY KEY, beat BIGINT NOT NULL)`,
 
+      // What reports are made of: see core/counts.ts.
+      `CREATE TABLE counts (
+        hour BIGINT NOT NULL, measure TEXT NOT NULL, endpoint_id TEXT NOT NULL, step BIGINT NOT NULL, total BIGINT NOT NULL,
+        PRIMARY KEY (hour, measure, endpoint_id, step))`,
+
       // Access.
       `CREATE TABLE api_keys (
         id TEXT PRIMARY KEY, name TEXT NOT NULL, prefix TEXT NOT NULL UNIQUE, hash TEXT NOT NULL, scopes TEXT NOT NULL,
@@ -173,7 +179,9 @@ export const migrations: readonly Migration[] = [
       `CREATE TABLE idempotent (
         key TEXT PRIMARY KEY, request TEXT NOT NULL, status BIGINT NOT NULL, body TEXT NOT NULL, at BIGINT NOT NULL)`,
       `CREATE INDEX idempotent_by_time ON idempotent (at)`,
-      `CREATE TABLE audit (at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL, detail TEXT)`,
+      `CREATE TABLE audit (
+        seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, target TEXT NOT NULL,
+        detail TEXT)`,
       `CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL)`,
       `INSERT INTO counters (name, value) VALUES ('ticket', 1000)`,
     ],

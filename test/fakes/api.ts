@@ -58,6 +58,7 @@ export async function startApi(given: Partial<ApiOptions> & { readonly publicUrl
     fullKeys: [new Secret(ADMIN_KEY)],
     consoleDir,
     ready: async () => ({ ok: true, detail: { store: 'sqlite' } }),
+    examine: () => [{ name: 'node', state: 'ok', text: '20.19.0' }],
     ...options,
   });
   const server = createServer(api.app);

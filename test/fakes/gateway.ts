@@ -213,6 +213,7 @@ function fakeStore({ state, clock }: Parts): Store {
     lastChange: async () => state.changes.length,
     endpointStates: async () => [...state.endpointStates.values()],
     backlog: async () => [{ endpointId: 'crm', waiting: 2, dead: 1, oldestAt: clock.now() - 5000 }],
+    counts: async () => ({ spans: [], unsolved: {}, until: 0 }),
     keys: async () => [...state.keys.values()],
     keyByPrefix: async (prefix) => [...state.keys.values()].find((row) => row.prefix === prefix),
     session: async (hash) => {
@@ -221,6 +222,8 @@ function fakeStore({ state, clock }: Parts): Store {
       return row && user && { ...row, user };
     },
     users: async () => [...state.users.values()],
+    audit: async (request) =>
+      page(state.audits.map((row, index) => ({ detail: null, ...row, seq: index + 1 })).toReversed(), request),
     idempotent: async (key) => state.idempotent.get(key),
   });
   const tx = partly<Transaction>({
@@ -234,6 +237,10 @@ function fakeStore({ state, clock }: Parts): Store {
       return row !== undefined;
     },
     saveUser: async (row) => void state.users.set(row.id, row),
+    async deleteUser(id) {
+      for (const [hash, { userId }] of state.sessions) if (userId === id) state.sessions.delete(hash);
+      return state.users.delete(id);
+    },
     saveSession: async (row) => void state.sessions.set(row.hash, row),
     deleteSession: async (hash) => void state.sessions.delete(hash),
     saveToken: async (hash, expiresAt) => void state.tokens.set(hash, expiresAt),

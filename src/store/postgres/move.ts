@@ -94,6 +94,7 @@ export async function postgresTarget(url: Secret, log: Log): Promise<Target> {
       async setNumbers(lastTicket) {
         await client.query(`SELECT setval('ticket_counter', $1)`, [lastTicket]);
         await client.query(`SELECT setval('changes_seq_seq', max(seq)) FROM changes HAVING max(seq) IS NOT NULL`);
+        await client.query(`SELECT setval('audit_seq_seq', max(seq)) FROM audit HAVING max(seq) IS NOT NULL`);
       },
       async commit() {
         await client.query('ANALYZE');

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
 import type { Pool } from 'pg';
+import { systemClock, type Now } from '../../core/clock.ts';
 import type { Log } from '../../core/connector.ts';
 import { PermanentError, textOf } from '../../core/errors.ts';
 import type { Secret } from '../../core/secret.ts';
 import type { Store, Transaction } from '../../core/store.ts';
 import { createBlobs } from '../blobs.ts';
 import { startChores } from '../chores.ts';
+import { createCounting } from '../counting.ts';
 import { createReader } from '../reader/reader.ts';
 import { nothingRecent } from '../recent.ts';
 import { createSearch } from '../search.ts';
@@ -30,9 +32,10 @@ export async function openPostgres(options: {
   readonly folder: string;
   readonly url: Secret;
   readonly log: Log;
+  readonly clock?: Now;
   readonly typeOf: (endpointId: string) => string;
 }): Promise<Store> {
-  const { folder, log } = options;
+  const { folder, log, clock = systemClock } = options;
   const driver = await loadDriver(options.url, log);
   const [writing, reading] = [driver.pool(WRITING), driver.pool(READING)];
   const closeAll = async () => {
@@ -44,15 +47,16 @@ export async function openPostgres(options: {
     const writer = createWriter({ pool: writing, recent: nothingRecent, outcomes: await createOutcomes(reading) });
     const horizon = createHorizon(reading);
     const db = kyselyOf(reading);
-    const search = createSearch({
-      db,
-      horizon,
-      documents: postgresDocuments,
-      write: <T>(work: (sql: Sql) => Promise<T>) => writer.write(['search'], (_tx: Transaction, sql) => work(sql)),
-    });
+    /** One after the other of each, in all processes. */
+    const after =
+      (lock: string) =>
+      <T>(work: (sql: Sql) => Promise<T>) =>
+        writer.write([lock], (_tx: Transaction, sql) => work(sql));
+    const search = createSearch({ db, horizon, documents: postgresDocuments, write: after('search') });
+    const { count } = createCounting({ db, clock, write: after('counts') });
     const blobs = createBlobs(join(folder, 'blobs'));
     const read = createReader({ db, horizon, search, typeOf: options.typeOf, blobs });
-    const chores = startChores({ index: search.index, log, note: () => Promise.resolve() });
+    const chores = startChores({ index: search.index, count, log, note: () => Promise.resolve() });
     return {
       write: (locks, work) => writer.write(locks, work),
       read,

@@ -1,13 +1,17 @@
+import { z } from 'zod';
 import type { AutoReply } from '../../core/auto-reply.ts';
 import type { Reader } from '../../core/reader.ts';
 import type { KeyRow } from '../../core/access-rows.ts';
 import { fromJson } from '../sql.ts';
 import type { Db } from './kysely.ts';
+import { cut, keysOf, render, toCursor } from './page.ts';
 import type { Tables } from './tables.ts';
+
+const bySeq = z.tuple([z.number().int()]);
 
 export function accessIn(
   db: Db,
-): Pick<Reader, 'endpoints' | 'routes' | 'keys' | 'keyByPrefix' | 'session' | 'users' | 'idempotent'> {
+): Pick<Reader, 'endpoints' | 'routes' | 'keys' | 'keyByPrefix' | 'session' | 'users' | 'audit' | 'idempotent'> {
   return {
     async endpoints() {
       const rows = await db.selectFrom('endpoints').selectAll().orderBy('id').execute();
@@ -45,6 +49,19 @@ export function accessIn(
     // Copied, since rows of the driver have no prototype, which surprises whoever compares them.
     async users() {
       return (await db.selectFrom('users').selectAll().orderBy('id').execute()).map((row) => ({ ...row }));
+    },
+    async audit(page) {
+      const keys = keysOf('audit', bySeq, page.cursor);
+      let query = db.selectFrom('audit').selectAll();
+      if (keys) query = query.where('seq', '<', keys[0]);
+      const rows = await query
+        .orderBy('seq', 'desc')
+        .limit(page.limit + 1)
+        .execute();
+      return render(
+        cut(rows, page, ({ seq }) => toCursor('audit', [seq])),
+        (kept) => kept.map((row) => ({ ...row })),
+      );
     },
     async idempotent(key) {
       const row = await db.selectFrom('idempotent').selectAll().where('key', '=', key).executeTakeFirst();

@@ -3,6 +3,7 @@ import type { Blobs } from '../../core/store.ts';
 import type { Search } from '../search.ts';
 import { accessIn } from './access.ts';
 import { changesIn, type Horizon } from './changes.ts';
+import { countsIn } from './counts.ts';
 import { customersIn } from './customers.ts';
 import type { Db } from './kysely.ts';
 import { ledgerIn } from './ledger.ts';
@@ -46,5 +47,6 @@ export function createReader(sources: {
     ...progressIn(db),
     ...changesIn({ db, horizon, tickets: ticketViews, messages: messageViews, customers: customerViews }),
     ...accessIn(db),
+    ...countsIn(db),
   };
 }

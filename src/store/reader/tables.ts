@@ -230,5 +230,7 @@ export interface Tables {
   users: { id: string; name: string; role: 'admin' | 'agent'; at: number };
   sessions: { hash: string; user_id: string; created_at: number; expires_at: number };
   idempotent: { key: string; request: string; status: number; body: string; at: number };
+  audit: { seq: number; at: number; actor: string; action: string; target: string; detail: Text };
+  counts: { hour: number; measure: string; endpoint_id: string; step: number; total: number };
   counters: { name: string; value: number };
 }
