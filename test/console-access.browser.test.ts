@@ -70,6 +70,7 @@ routes:
 
   const screens: readonly (readonly [string, string, string])[] = [
     ['the list', '/', '.row'],
+    ['the customers', '/customers', '.people .card'],
     ['the channels', '/channels', '.card'],
     ['a channel with events and refused requests', '/channels/intake', '[aria-labelledby=events] .log'],
     ['a channel whose credentials are refused', '/channels/news', '.notice[data-look=act]'],
@@ -114,9 +115,21 @@ routes:
         for (const summary of await page.locator('.way summary').all()) await summary.click();
         await page.waitForSelector('.attempts li');
         await check('the whole way of an event');
+        await opened.goto('/customers');
+        await page.click('.people .card');
+        await page.waitForSelector('.timeline .message');
+        await check('a customer');
+        await page.click('[aria-labelledby=history] header button');
+        await page.fill('dialog input[type=search]', 'customer');
+        await page.click('dialog .choices button');
+        await page.waitForSelector('dialog .moves');
+        await check('a merge of customers');
+        await page.keyboard.press('Escape');
         await opened.goto('/');
         await page.click('.row >> nth=0');
         await page.waitForSelector('.message');
+        await page.waitForSelector(width >= 1200 ? 'aside.beside .identities li' : 'details.beside');
+        if (width < 1200) await page.click('details.beside > summary');
         await page.click('.message summary >> nth=-1');
         await check('a ticket');
         await page.keyboard.press('Control+KeyK');

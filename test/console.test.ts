@@ -51,7 +51,7 @@ function channel(health: Partial<Health> = {}, given: Partial<EndpointView> = {}
 describe('the console', () => {
   describe('an address', () => {
     const nowhere: Place = {
-      ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved' },
+      ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved', who: '' },
       ...{ outcome: undefined, state: undefined, delivery: undefined, find: '', from: undefined, span: 'all' },
     };
     const read = (address: string) => placeOf(new URL(address, 'https://desk.example.com'));
@@ -61,6 +61,8 @@ describe('the console', () => {
         ['/', {}],
         ['/?q=%D1%84%D0%BE%D1%80%D0%BC%D0%B0&status=all', { q: 'форма', status: 'all' }],
         ['/t/tkt_1?status=closed', { id: 'tkt_1', status: 'closed' }],
+        ['/customers?q=%2B380', { section: 'customers', who: '+380' }],
+        ['/customers/cus_1', { section: 'customers', id: 'cus_1' }],
         ['/channels', { section: 'channels' }],
         ['/channels/my-bot_2', { section: 'channels', id: 'my-bot_2' }],
         ['/channels/bot?outcome=quarantined', { section: 'channels', id: 'bot', outcome: 'quarantined' }],

@@ -42,7 +42,7 @@ interface Call {
 }
 
 /** Calls of our own API: it comes from the same installation, so its answers have the shape that it documents. */
-async function call<T>(path: string, { method = 'GET', query = {}, body, key }: Call = {}): Promise<T> {
+export async function call<T>(path: string, { method = 'GET', query = {}, body, key }: Call = {}): Promise<T> {
   const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]));
   const search = new URLSearchParams(given).toString();
   let response: Response;

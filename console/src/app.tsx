@@ -56,7 +56,8 @@ function InboxPage() {
 
 /** The tab says how many tickets are unread, and which one is open. */
 function useTitle(): void {
-  const { inbox, seen, conversation, route, endpoints } = useParts();
+  const { inbox, seen, conversation, route, endpoints, named } = useParts();
+  const own = useCell(named);
   const { t } = useTexts();
   const { section, id } = useCell(route.place);
   const known = useCell(endpoints.state);
@@ -66,7 +67,7 @@ function useTitle(): void {
   const unread = tickets.filter((one) => isUnread(one, marks)).length;
   const open =
     id === undefined ? undefined : endpointIn(known, section === 'destinations' ? 'destination' : 'channel', id)?.name;
-  const elsewhere = section === 'inbox' ? t.inbox : (open ?? t.sections[section]);
+  const elsewhere = section === 'inbox' ? t.inbox : (own ?? open ?? t.sections[section]);
   const what = ticket ? `#${ticket.number} ${ticket.subject}` : elsewhere;
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ''}${what} · Tributary`;

@@ -26,13 +26,14 @@ export interface Acts {
 /** The letter behind G; by its place on the keyboard. */
 export const sectionKeys: Readonly<Record<Section, string>> = {
   inbox: 'KeyI',
+  customers: 'KeyC',
   channels: 'KeyH',
   destinations: 'KeyD',
   events: 'KeyE',
 };
 
 /** Those with a search of their own; from the others it is the inbox's. */
-const SEARCHED: ReadonlySet<Section> = new Set(['inbox', 'events']);
+const SEARCHED: ReadonlySet<Section> = new Set(['inbox', 'customers', 'events']);
 
 /** Everything that can be done where we are. */
 export function commandsOf(parts: Parts, acts: Acts): readonly Command[] {

@@ -68,6 +68,7 @@ async function createParts(): Promise<Parts> {
     ...{ api, session, live, route, inbox, conversation, endpoints, seen, language },
     density: createCell<Density>(densityOf(keptForGood.read('density'))),
     offered: createCell<readonly Command[]>([]),
+    named: createCell<string | undefined>(undefined),
     shortcuts: createCell<'on' | 'off'>(keptForGood.read('shortcuts') === 'off' ? 'off' : 'on'),
     spoken: speaker.spoken,
     box: createCell<Box>('reply'),

@@ -9,6 +9,7 @@ import type { EndpointView } from './views.ts';
 
 const icons: Readonly<Record<Section, IconName>> = {
   inbox: 'inbox',
+  customers: 'customers',
   channels: 'channels',
   destinations: 'destinations',
   events: 'events',

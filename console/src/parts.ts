@@ -31,6 +31,8 @@ export interface Parts {
   readonly shortcuts: Cell<'on' | 'off'>;
   /** What the section that is shown adds to what can be done. */
   readonly offered: Cell<readonly Command[]>;
+  /** What the page that is open is called, where only its section knows. */
+  readonly named: Cell<string | undefined>;
   /** What a screen reader is told next. */
   readonly spoken: Cell<string>;
   /** Which box below the ticket is written in. */

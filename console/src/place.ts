@@ -3,17 +3,19 @@ import type { Span } from './replay.ts';
 import { outcomes, taskStates } from './views.ts';
 import type { Outcome, Priority, TaskState, TicketStatus } from './views.ts';
 
-export const sections = ['inbox', 'channels', 'destinations', 'events'] as const;
+export const sections = ['inbox', 'customers', 'channels', 'destinations', 'events'] as const;
 export type Section = (typeof sections)[number];
 
 /** What the address says: where we are, what is open there, and what is looked for. */
 export interface Place {
   readonly section: Section;
-  /** The ticket, channel, destination or event that is open. */
+  /** The ticket, customer, channel, destination or event that is open. */
   readonly id: string | undefined;
   /** Of the inbox. */
   readonly q: string;
   readonly status: StatusChoice;
+  /** Of the customers: whom somebody looks for. */
+  readonly who: string;
   /** Of events, and of those of a channel. */
   readonly outcome: Outcome | undefined;
   /** Of events: what is looked for, where they came in, and how long ago at most. */
@@ -54,17 +56,19 @@ export function placeOf({ pathname, search }: { readonly pathname: string; reado
   };
 }
 
-/** The inbox and the events are searched by themselves. */
-function soughtIn(section: Section, query: URLSearchParams): Pick<Place, 'q' | 'find'> {
+/** The inbox, the customers and the events are searched by themselves. */
+function soughtIn(section: Section, query: URLSearchParams): Pick<Place, 'q' | 'who' | 'find'> {
   const sought = (query.get('q') ?? '').slice(0, 200);
-  return section === 'events' ? { q: '', find: sought } : { q: sought, find: '' };
+  const nothing = { q: '', who: '', find: '' };
+  if (section === 'customers') return { ...nothing, who: sought };
+  return section === 'events' ? { ...nothing, find: sought } : { ...nothing, q: sought };
 }
 
 function idIn(query: URLSearchParams, name: string): string | undefined {
   return ID.exec(query.get(name) ?? '')?.[0];
 }
 
-/** The beginning of a section; the inbox keeps what is looked for. */
+/** The beginning of a section; the inbox and the customers keep what is looked for. */
 export function topOf(section: Section): Partial<Place> {
   const nothing = { outcome: undefined, state: undefined, delivery: undefined, from: undefined } as const;
   return { section, id: undefined, ...nothing, find: '', span: 'all' };
@@ -81,10 +85,19 @@ function pathOf({ section, id }: Place): string {
   return id === undefined ? `/${section}` : `/${section}/${id}`;
 }
 
+function inboxQueryOf({ q, status }: Place): Record<string, string> {
+  return { ...(q && { q }), ...(status !== 'unsolved' && { status }) };
+}
+
+function customerQueryOf({ id, who }: Place): Record<string, string> {
+  return { ...(id === undefined && who && { q: who }) };
+}
+
 function queryOf(place: Place): Record<string, string> {
-  const { section, id, q, status, outcome, state, delivery } = place;
-  if (section === 'inbox') return { ...(q && { q }), ...(status !== 'unsolved' && { status }) };
+  const { section, id, outcome, state, delivery } = place;
+  if (section === 'inbox') return inboxQueryOf(place);
   if (section === 'events') return eventQueryOf(place);
+  if (section === 'customers') return customerQueryOf(place);
   if (id === undefined) return {};
   return {
     ...(section === 'channels' && outcome && { outcome }),

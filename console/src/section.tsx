@@ -5,6 +5,7 @@ import type { Section } from './place.ts';
 
 /** Sections that are fetched when somebody goes there. */
 const pages: Readonly<Record<Exclude<Section, 'inbox'>, () => Promise<FunctionComponent>>> = {
+  customers: () => import('./sections/customers/customers.tsx').then(({ Customers }) => Customers),
   channels: () => import('./sections/channels.tsx').then(({ Channels }) => Channels),
   destinations: () => import('./sections/destinations.tsx').then(({ Destinations }) => Destinations),
   events: () => import('./sections/ledger/ledger.tsx').then(({ Ledger }) => Ledger),

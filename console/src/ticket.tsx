@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { Answer } from './answer.tsx';
+import { Beside } from './beside.tsx';
 import { useCell } from './cell.ts';
 import type { Conversation } from './conversation.ts';
 import { NoTicket } from './empty.tsx';
@@ -8,7 +9,7 @@ import { problemText } from './failure.ts';
 import { isTyping } from './focus.ts';
 import { Icon, iconOf } from './icons.tsx';
 import { MessageView } from './message.tsx';
-import { priorities, statuses } from './place.ts';
+import { priorities, statuses, topOf } from './place.ts';
 import { useParts, useTexts } from './parts.ts';
 import type { Customer, Priority, TicketStatus, TicketView } from './views.ts';
 
@@ -81,6 +82,7 @@ function Opened({ open, ticket }: { readonly open: Conversation; readonly ticket
           </p>
         )}
       </Header>
+      <Beside ticket={ticket} customer={open.customer} />
       <Messages open={open} />
       {ticket.mergedInto === null && <Answer ticket={ticket} />}
     </>
@@ -101,12 +103,13 @@ function Header({ children }: { readonly children: ComponentChildren }) {
 }
 
 function Who({ ticket, customer }: { readonly ticket: TicketView; readonly customer: Customer | undefined }) {
+  const { route } = useParts();
   const { t } = useTexts();
   const reachable = (customer?.identifiers ?? []).filter(({ kind }) => kind === 'email' || kind === 'phone');
   return (
     <ul class="who">
       <li class="name" dir="auto">
-        {ticket.customer.name ?? t.unnamed}
+        <a {...route.link({ ...topOf('customers'), id: ticket.customer.id })}>{ticket.customer.name ?? t.unnamed}</a>
       </li>
       {reachable.slice(0, 4).map(({ kind, value, trust }) => (
         <li key={`${kind} ${value}`} title={trust === 'verified' ? undefined : t.unverified}>
