@@ -79,6 +79,10 @@ routes:
     ['a destination', '/destinations/crm?state=dead', '[aria-labelledby=deliveries] .log'],
     ['the events', '/events', '.entry'],
     ['no such events', '/events?q=nothing-like-that', '.sheet .none'],
+    ['what can be connected', '/channels/new', '.type'],
+    ['a form of settings', '/channels/new/email', '.settings'],
+    ['settings that can only be read', '/destinations/crm/settings', '.settings'],
+    ['a channel that waits for its first message', '/channels/contact', '.awaited'],
     ['what there is not', '/channels/nothing', '.sheet .empty'],
   ];
 
@@ -98,6 +102,8 @@ routes:
             .locator('[aria-labelledby=events] .log summary, #refused .log summary')
             .all())
             await summary.click();
+          for (const box of await page.locator('.field[role=group] > .check > input:enabled').all()) await box.check();
+          await page.evaluate(`for (const one of document.querySelectorAll('.more-settings')) one.open = true`);
           await check(screen);
         }
         await opened.goto('/destinations/crm');

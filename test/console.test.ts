@@ -5,7 +5,7 @@ import { createChords } from '../console/src/chords.ts';
 import { densityOf } from '../console/src/density.ts';
 import { found } from '../console/src/found.ts';
 import { groupOf, lookOf, reasonOf } from '../console/src/health.ts';
-import { addressOf, placeOf, topOf } from '../console/src/place.ts';
+import { addressOf, placeOf, stepFrom, topOf } from '../console/src/place.ts';
 import type { Place } from '../console/src/place.ts';
 import { replayStates, sinceOf, spans } from '../console/src/replay.ts';
 import { deliveryName } from '../console/src/sections/delivery-types.ts';
@@ -41,7 +41,8 @@ function channel(health: Partial<Health> = {}, given: Partial<EndpointView> = {}
     name: 'bot',
     enabled: true,
     source: null,
-    webhookUrl: 'https://desk.example.com/webhooks/bot',
+    ...{ webhookUrl: 'https://desk.example.com/webhooks/bot', registers: false },
+    ...{ settings: {}, autoReply: null },
     testable: true,
     health: { ...fine, ...health },
     ...given,
@@ -53,6 +54,7 @@ describe('the console', () => {
     const nowhere: Place = {
       ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved', who: '' },
       ...{ outcome: undefined, state: undefined, delivery: undefined, find: '', from: undefined, span: 'all' },
+      ...{ task: 'look', type: undefined },
     };
     const read = (address: string) => placeOf(new URL(address, 'https://desk.example.com'));
 
@@ -65,6 +67,9 @@ describe('the console', () => {
         ['/customers/cus_1', { section: 'customers', id: 'cus_1' }],
         ['/channels', { section: 'channels' }],
         ['/channels/my-bot_2', { section: 'channels', id: 'my-bot_2' }],
+        ['/channels/new', { section: 'channels', task: 'choose' }],
+        ['/destinations/new/help_scout', { section: 'destinations', task: 'make', type: 'help_scout' }],
+        ['/channels/bot/settings', { section: 'channels', id: 'bot', task: 'change' }],
         ['/channels/bot?outcome=quarantined', { section: 'channels', id: 'bot', outcome: 'quarantined' }],
         [
           '/destinations/crm?state=needs_check&delivery=tsk_1',
@@ -85,6 +90,19 @@ describe('the console', () => {
       const { state, delivery } = read('/destinations/crm?state=lost&delivery=..%2Fx');
       assert.deepEqual([state, delivery], [undefined, undefined]);
       assert.equal(read(`/?q=${'x'.repeat(500)}`).q.length, 200);
+    });
+
+    it('leaves what was being connected or changed with the next step', () => {
+      const choosing = { ...nowhere, section: 'channels', task: 'choose' } as const;
+      const making = stepFrom(choosing, { task: 'make', type: 'telegram' });
+      assert.equal(addressOf(making), '/channels/new/telegram');
+      assert.equal(addressOf(stepFrom(making, { id: 'bot' })), '/channels/bot');
+      const changing = stepFrom(making, { id: 'bot', task: 'change' });
+      assert.equal(addressOf(changing), '/channels/bot/settings');
+      assert.equal(addressOf(stepFrom(changing, { id: undefined })), '/channels');
+      assert.equal(addressOf(stepFrom(making, { section: 'inbox' })), '/');
+      assert.equal(addressOf({ ...changing, outcome: 'ignored' }), '/channels/bot/settings');
+      assert.deepEqual(read('/channels/new/No..Such'), { ...nowhere, section: 'channels', task: 'choose' });
     });
 
     it('holds only what matters in its section', () => {

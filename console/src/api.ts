@@ -6,6 +6,7 @@ import type {
   EndpointView,
   EventQuery,
   EventView,
+  FieldProblem,
   Filed,
   LedgerEvent,
   Message,
@@ -14,22 +15,26 @@ import type {
   ReadItem,
   Refusal,
   Role,
+  RouteView,
   Session,
   TaskState,
   Ticket,
   TicketStatus,
   TicketView,
   Trial,
+  TypeEntry,
 } from './views.ts';
 
 /** A refused or failed call; `status` is 0 when nothing was answered at all. */
 export class ApiFailure extends Error {
   readonly status: number;
+  readonly problems: readonly FieldProblem[];
 
-  constructor(status: number, text: string) {
+  constructor(status: number, text: string, problems: readonly FieldProblem[] = []) {
     super(text);
     this.name = 'ApiFailure';
     this.status = status;
+    this.problems = problems;
   }
 }
 
@@ -60,7 +65,7 @@ export async function call<T>(path: string, { method = 'GET', query = {}, body, 
   }
   // Without a session the same address answers with the way to sign in.
   if (response.status === 401) location.reload();
-  if (!response.ok) throw new ApiFailure(response.status, await problemOf(response));
+  if (!response.ok) throw await failureOf(response);
   return (response.status === 204 ? undefined : await response.json()) as T;
 }
 
@@ -76,12 +81,14 @@ async function all<T>(read: (cursor: string | undefined) => Promise<Page<T>>): P
   return entries;
 }
 
-async function problemOf(response: Response): Promise<string> {
+async function failureOf(response: Response): Promise<ApiFailure> {
+  const { status } = response;
   try {
-    const { detail, hint } = (await response.json()) as { detail?: unknown; hint?: unknown };
-    return [detail, hint].filter((part) => typeof part === 'string').join(' ');
+    const { detail, hint, errors } = (await response.json()) as { detail?: unknown; hint?: unknown; errors?: unknown };
+    const text = [detail, hint].filter((part) => typeof part === 'string').join(' ');
+    return new ApiFailure(status, text, Array.isArray(errors) ? (errors as FieldProblem[]) : []);
   } catch {
-    return `HTTP ${response.status}`;
+    return new ApiFailure(status, `HTTP ${status}`);
   }
 }
 
@@ -94,6 +101,11 @@ export const api = {
   session: () => call<Session>('/session'),
   signOut: () => call<undefined>('/session', { method: 'DELETE' }),
   endpoints: (role: Role) => all<EndpointView>((cursor) => call(`/${role}s`, { query: { limit: '200', cursor } })),
+  catalogue: () => call<Page<TypeEntry>>('/catalogue'),
+  connect: (role: Role, body: object, key: string) => call<EndpointView>(`/${role}s`, { method: 'POST', body, key }),
+  change: (role: Role, id: string, body: object) => call<EndpointView>(endpoint(role, id), { method: 'PATCH', body }),
+  remove: (role: Role, id: string) => call<undefined>(endpoint(role, id), { method: 'DELETE' }),
+  routes: () => all<RouteView>((cursor) => call('/routes', { query: { limit: '200', cursor } })),
   refused: (role: Role, id: string) => call<Page<Refusal>>(`${endpoint(role, id)}/refused`),
   tryOut: (role: Role, id: string) => call<Trial>(`${endpoint(role, id)}/test`, { method: 'POST', key: newKey() }),
   resume: (role: Role, id: string) => call(`${endpoint(role, id)}/resume`, { method: 'POST', key: newKey() }),

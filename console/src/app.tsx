@@ -17,7 +17,8 @@ import { Top } from './top.tsx';
 export function App() {
   const parts = useParts();
   const { route, spoken, language, density } = parts;
-  const { section, id } = useCell(route.place);
+  const { section, id, task } = useCell(route.place);
+  const page = section === 'inbox' || task === 'look' ? section : 'connect';
   const help = useRef<HTMLDialogElement>(null);
   const [palette, setPalette] = useState<'open' | 'closed'>('closed');
   const tag = useCell(language);
@@ -34,7 +35,7 @@ export function App() {
     <div class="page" data-section={section} data-open={id === undefined ? 'list' : 'one'}>
       <Top help={acts.help} palette={openPalette} />
       <Nav />
-      <main>{section === 'inbox' ? <InboxPage /> : <SectionPage key={section} name={section} />}</main>
+      <main>{page === 'inbox' ? <InboxPage /> : <SectionPage key={page} name={page} />}</main>
       <Help dialog={help} />
       {palette === 'open' && <Palette commands={commandsOf(parts, acts)} close={() => setPalette('closed')} />}
       <p class="spoken" role="status" aria-live="polite">

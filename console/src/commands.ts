@@ -2,6 +2,7 @@ import { densities } from './density.ts';
 import { problemText } from './failure.ts';
 import type { Find } from './focus.ts';
 import { keptForGood, keptInTab } from './kept.ts';
+import { may } from './may.ts';
 import type { Box, Parts } from './parts.ts';
 import { priorities, sections, statuses, topOf } from './place.ts';
 import type { Section } from './place.ts';
@@ -50,9 +51,10 @@ function sectionCommands(parts: Parts, { focus }: Acts): Command[] {
   const { route } = parts;
   const t = textsOf(parts.language.get());
   const toSearch = () => {
-    const { section } = route.place.get();
+    const { section, task } = route.place.get();
     // The inbox shows its list beside what is open.
-    if (section !== 'inbox') route.go({ section: SEARCHED.has(section) ? section : 'inbox', id: undefined });
+    if (section !== 'inbox' && task !== 'choose')
+      route.go({ section: SEARCHED.has(section) ? section : 'inbox', id: undefined });
     focus(() => document.getElementById('search'));
   };
   return [
@@ -61,6 +63,11 @@ function sectionCommands(parts: Parts, { focus }: Acts): Command[] {
       title: `${t.goTo}: ${t.sections[section]}`,
       keys: `KeyG ${sectionKeys[section]}`,
       run: () => route.go(topOf(section)),
+    })),
+    ...(may(parts.session, 'endpoints:write') ? (['channel', 'destination'] as const) : []).map((role) => ({
+      id: `connect ${role}`,
+      title: t.endpoints.connect[role],
+      run: () => route.go({ ...topOf(`${role}s`), task: 'choose' }),
     })),
     { id: 'search', title: t.search, keys: 'Slash', run: toSearch },
   ];

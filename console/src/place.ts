@@ -11,6 +11,10 @@ export interface Place {
   readonly section: Section;
   /** The ticket, customer, channel, destination or event that is open. */
   readonly id: string | undefined;
+  /** Whether something is connected (its type is chosen, or entered), or the one that is open changed. */
+  readonly task: 'look' | 'choose' | 'make' | 'change';
+  /** Of what is connected. */
+  readonly type: string | undefined;
   /** Of the inbox. */
   readonly q: string;
   readonly status: StatusChoice;
@@ -39,13 +43,39 @@ export function statusesOf(choice: StatusChoice): readonly TicketStatus[] {
   return choice === 'unsolved' ? ['new', 'open', 'pending'] : [choice];
 }
 
+/** Sections with things that are connected and changed. */
+const CONNECTED: ReadonlySet<Section> = new Set(['channels', 'destinations']);
+const TYPE = /^[a-z0-9_]{1,100}$/;
+
+/** What the path says of a section that has things to connect. */
+function taskOf(second: string, third: string): Pick<Place, 'id' | 'task' | 'type'> {
+  if (second === 'new') {
+    return TYPE.test(third)
+      ? { id: undefined, task: 'make', type: third }
+      : { id: undefined, task: 'choose', type: undefined };
+  }
+  if (!ID.test(second)) return { id: undefined, task: 'look', type: undefined };
+  return { id: second, task: third === 'settings' ? 'change' : 'look', type: undefined };
+}
+
+function openIn(section: Section, first: string | undefined, second: string): Pick<Place, 'id'> {
+  return { id: (section !== 'inbox' || first === 't') && ID.test(second) ? second : undefined };
+}
+
+/** From one place to the next: what was being connected or changed is left. */
+export function stepFrom(place: Place, change: Partial<Place>): Place {
+  return { ...place, task: 'look', type: undefined, ...change };
+}
+
 export function placeOf({ pathname, search }: { readonly pathname: string; readonly search: string }): Place {
-  const [, first, second = ''] = pathname.split('/');
+  const [, first, second = '', third = ''] = pathname.split('/');
   const section = sections.find((name) => name === first) ?? 'inbox';
   const query = new URLSearchParams(search);
   return {
     section,
-    id: (first === 't' || section !== 'inbox') && ID.test(second) ? second : undefined,
+    ...(CONNECTED.has(section)
+      ? taskOf(second, third)
+      : { ...openIn(section, first, second), task: 'look', type: undefined }),
     ...soughtIn(section, query),
     status: statusChoices.find((choice) => choice === query.get('status')) ?? 'unsolved',
     outcome: outcomes.find((outcome) => outcome === query.get('outcome')),
@@ -80,9 +110,11 @@ export function addressOf(place: Place): string {
   return `${pathOf(place)}${query && `?${query}`}`;
 }
 
-function pathOf({ section, id }: Place): string {
+function pathOf({ section, id, task, type }: Place): string {
   if (section === 'inbox') return id === undefined ? '/' : `/t/${id}`;
-  return id === undefined ? `/${section}` : `/${section}/${id}`;
+  if (id !== undefined) return task === 'change' ? `/${section}/${id}/settings` : `/${section}/${id}`;
+  if (task === 'make') return `/${section}/new/${type ?? ''}`;
+  return task === 'choose' ? `/${section}/new` : `/${section}`;
 }
 
 function inboxQueryOf({ q, status }: Place): Record<string, string> {
@@ -94,11 +126,11 @@ function customerQueryOf({ id, who }: Place): Record<string, string> {
 }
 
 function queryOf(place: Place): Record<string, string> {
-  const { section, id, outcome, state, delivery } = place;
+  const { section, id, task, outcome, state, delivery } = place;
   if (section === 'inbox') return inboxQueryOf(place);
   if (section === 'events') return eventQueryOf(place);
   if (section === 'customers') return customerQueryOf(place);
-  if (id === undefined) return {};
+  if (id === undefined || task !== 'look') return {};
   return {
     ...(section === 'channels' && outcome && { outcome }),
     ...(state && { state }),

@@ -1,5 +1,5 @@
 import { createCell } from './cell.ts';
-import { addressOf, placeOf } from './place.ts';
+import { addressOf, placeOf, stepFrom } from './place.ts';
 import type { Place } from './place.ts';
 
 /** The place, kept in step with the address bar and its history. */
@@ -9,7 +9,7 @@ export function createRoute() {
     place.set(placeOf(location));
   });
   const go = (change: Partial<Place>): void => {
-    const next = { ...place.get(), ...change };
+    const next = stepFrom(place.get(), change);
     if (addressOf(next) !== addressOf(place.get())) history.pushState(null, '', addressOf(next));
     place.set(next);
   };
@@ -25,7 +25,7 @@ export function createRoute() {
     /** What makes a link of a place: a plain click stays on the page, any other one is the browser's. */
     link(change: Partial<Place>) {
       return {
-        href: addressOf({ ...place.get(), ...change }),
+        href: addressOf(stepFrom(place.get(), change)),
         onClick(event: MouseEvent): void {
           if (event.metaKey || event.ctrlKey || event.shiftKey) return;
           event.preventDefault();

@@ -4,7 +4,8 @@ import { useTexts } from './parts.ts';
 import type { Section } from './place.ts';
 
 /** Sections that are fetched when somebody goes there. */
-const pages: Readonly<Record<Exclude<Section, 'inbox'>, () => Promise<FunctionComponent>>> = {
+const pages: Readonly<Record<Exclude<Section, 'inbox'> | 'connect', () => Promise<FunctionComponent>>> = {
+  connect: () => import('./sections/connect/connect.tsx').then(({ Connect }) => Connect),
   customers: () => import('./sections/customers/customers.tsx').then(({ Customers }) => Customers),
   channels: () => import('./sections/channels.tsx').then(({ Channels }) => Channels),
   destinations: () => import('./sections/destinations.tsx').then(({ Destinations }) => Destinations),

@@ -171,6 +171,8 @@ export const en: Texts = {
     missing: { channel: 'There is no such channel.', destination: 'There is no such destination.' },
     source: (place) => `set up in ${place}`,
     overApi: 'set up over the API',
+    connect: { channel: 'Connect a channel', destination: 'Connect a destination' },
+    settings: 'Settings',
     stale: (time) => `This could not be read again. It is from ${time}.`,
     tryOut: 'Try the credentials',
     trying: 'Trying …',

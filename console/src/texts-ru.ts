@@ -179,6 +179,8 @@ export const ru: Texts = {
     missing: { channel: 'Такого канала нет.', destination: 'Такого получателя нет.' },
     source: (place) => `настроено в ${place}`,
     overApi: 'настроено через API',
+    connect: { channel: 'Подключить канал', destination: 'Подключить назначение' },
+    settings: 'Настройки',
     stale: (time) => `Не удалось прочитать ещё раз. Это состояние на ${time}.`,
     tryOut: 'Проверить доступ',
     trying: 'Проверяем …',

@@ -178,6 +178,8 @@ export const uk: Texts = {
     missing: { channel: 'Такого каналу немає.', destination: 'Такого отримувача немає.' },
     source: (place) => `налаштовано в ${place}`,
     overApi: 'налаштовано через API',
+    connect: { channel: 'Під’єднати канал', destination: 'Під’єднати призначення' },
+    settings: 'Налаштування',
     stale: (time) => `Не вдалося прочитати ще раз. Це стан на ${time}.`,
     tryOut: 'Перевірити доступ',
     trying: 'Перевіряємо …',

@@ -144,6 +144,8 @@ export interface Texts {
     readonly missing: Readonly<Record<Role, string>>;
     readonly source: (place: string) => string;
     readonly overApi: string;
+    readonly connect: Readonly<Record<Role, string>>;
+    readonly settings: string;
     readonly stale: (time: string) => string;
     readonly tryOut: string;
     readonly trying: string;

@@ -13,6 +13,7 @@ import type {
   Ticket,
   TicketStatus,
 } from '../../src/core/ticket.ts';
+import type { Schema } from './sections/connect/fields.ts';
 
 /** A channel that an answer could take. `reason` says why not, or what is special. */
 export interface ReplyChannel {
@@ -88,9 +89,44 @@ export interface EndpointView {
   readonly source: string | null;
   /** What the vendor calls, the secret part of it masked. */
   readonly webhookUrl: string | null;
+  /** The vendor is told that address by the gateway. */
+  readonly registers: boolean;
+  /** As its type has them, secrets masked. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** A text, or one per language. */
+  readonly autoReply: unknown;
   /** Whether its credentials can be tried. */
   readonly testable: boolean;
   readonly health: Health;
+}
+
+/** A type of channels or destinations. */
+export interface TypeEntry {
+  readonly role: Role;
+  readonly type: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly stability: 'alpha' | 'beta' | 'stable';
+  readonly capabilities: Readonly<Record<string, unknown>>;
+  /** JSON Schema of its settings. */
+  readonly config: Schema;
+}
+
+/** What is wrong with a field of a request. */
+export interface FieldProblem {
+  /** RFC 6901. */
+  readonly pointer: string;
+  readonly message: string;
+}
+
+/** Which messages go to which destinations. */
+export interface RouteView {
+  readonly id: string;
+  /** File and line; null: made over the API. */
+  readonly source: string | null;
+  readonly when: Readonly<Record<string, unknown>>;
+  readonly to: readonly string[];
+  readonly stop: boolean;
 }
 
 /** A request that was turned away before anything of it was stored. */

@@ -1,6 +1,7 @@
 import { useCell } from '../cell.ts';
 import { groupOf, groups, reasonOf } from '../health.ts';
 import { Icon, iconOf } from '../icons.tsx';
+import { may } from '../may.ts';
 import { useParts, useTexts } from '../parts.ts';
 import { topOf } from '../place.ts';
 import { longTime, shortTime } from '../time.ts';
@@ -10,7 +11,7 @@ import { State } from './state.tsx';
 
 /** All channels or destinations: first those that somebody has to look at. */
 export function EndpointList({ role }: { readonly role: Role }) {
-  const { endpoints, route } = useParts();
+  const { endpoints, route, session } = useParts();
   const { t, language } = useTexts();
   const known = useCell(endpoints.state);
   const { section } = useCell(route.place);
@@ -19,6 +20,13 @@ export function EndpointList({ role }: { readonly role: Role }) {
     return known.failed ? <Missing text={undefined} /> : <section class="sheet" aria-busy="true" />;
   return (
     <Sheet title={t.sections[section]}>
+      {may(session, 'endpoints:write') && (
+        <p class="under">
+          <a class="connect" {...route.link({ task: 'choose' })}>
+            <Icon name="plug" /> {t.endpoints.connect[role]}
+          </a>
+        </p>
+      )}
       {known.failed && (
         <p class="notice">{t.endpoints.stale(shortTime(new Date(known.readAt).toISOString(), language))}</p>
       )}

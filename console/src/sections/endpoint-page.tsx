@@ -2,7 +2,6 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { addressesOf } from '../addresses.ts';
 import { useCell } from '../cell.ts';
-import { Copy } from '../copy.tsx';
 import { endpointIn } from '../endpoints.ts';
 import { problemText } from '../failure.ts';
 import { lookOf, reasonOf } from '../health.ts';
@@ -12,6 +11,8 @@ import { useParts, useTexts } from '../parts.ts';
 import { topOf } from '../place.ts';
 import { longTime, shortTime } from '../time.ts';
 import type { EndpointView, Role } from '../views.ts';
+import { AddressRows } from './address-rows.tsx';
+import { isAwaited, Waiting } from './connect/waiting.tsx';
 import { Ago, Block, Missing, Sheet } from './sheet.tsx';
 import { State } from './state.tsx';
 
@@ -48,16 +49,31 @@ export function EndpointPage(given: {
         <State endpoint={endpoint} />
         <span>{name === id ? type : `${id} · ${type}`}</span>
         <span>{source === null ? t.endpoints.overApi : t.endpoints.source(source)}</span>
+        <a {...route.link({ id, task: 'change' })}>{t.endpoints.settings}</a>
       </p>
       {known.failed && (
         <p class="notice">{t.endpoints.stale(shortTime(new Date(known.readAt).toISOString(), language))}</p>
       )}
-      <Reason endpoint={endpoint} />
-      <Actions endpoint={endpoint} />
-      <Facts endpoint={endpoint} />
-      <Addresses endpoint={endpoint} />
+      <How endpoint={endpoint} />
       {children(endpoint)}
     </Sheet>
+  );
+}
+
+/** How it is; before anything has come through it, what is still to be done. */
+function How({ endpoint }: { readonly endpoint: EndpointView }) {
+  const [panel, setPanel] = useState<'asked' | 'closed'>('asked');
+  const { role, registers, health } = endpoint;
+  const isShown = panel === 'asked' && isAwaited(endpoint);
+  const isTold = isShown && (health.linking !== null || health.state === 'waiting_first');
+  return (
+    <>
+      {!isTold && <Reason endpoint={endpoint} />}
+      {isShown && <Waiting endpoint={endpoint} close={() => setPanel('closed')} />}
+      <Actions endpoint={endpoint} />
+      {!isShown && <Facts endpoint={endpoint} />}
+      {(!isShown || registers || role === 'destination') && <Addresses endpoint={endpoint} />}
+    </>
   );
 }
 
@@ -164,21 +180,10 @@ function Facts({ endpoint: { role, health } }: { readonly endpoint: EndpointView
 
 function Addresses({ endpoint }: { readonly endpoint: EndpointView }) {
   const { t } = useTexts();
-  const all = addressesOf(endpoint);
-  if (all.length === 0) return null;
+  if (addressesOf(endpoint).length === 0) return null;
   return (
     <Block id="addresses" title={t.endpoints.addresses}>
-      {all.map(({ kind, text, isCut }) => (
-        <div key={kind} class="address">
-          <span>{t.endpoints.address[kind]}</span>
-          <code>
-            {text}
-            {isCut && '…'}
-          </code>
-          <Copy text={text} what={t.endpoints.address[kind]} />
-          {isCut && <small>{t.endpoints.cut}</small>}
-        </div>
-      ))}
+      <AddressRows endpoint={endpoint} />
     </Block>
   );
 }
