@@ -274,7 +274,7 @@ describe('Salesforce as a destination', () => {
     });
 
     it('is not believed when it does not say what it made', async () => {
-      far.end(CREATE, { http: 200, body: { success: true } });
+      far.end(CREATE, { http: 200, body: { id: '35', success: true } });
       const id = await desk.write('one');
       await out.until(() => called(CREATE).length === 1);
       await out.pass(SECOND);
@@ -428,6 +428,7 @@ describe('Salesforce as a destination', () => {
         matches(() => words),
         words,
       );
+      assert.doesNotMatch(soqlText(words), /[\r\n]/);
     }
   });
 

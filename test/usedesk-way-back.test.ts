@@ -47,6 +47,8 @@ describe('What agents do in Usedesk', () => {
     const { items, cursor: next, more } = await desk.destination.poll!(from, NEVER);
     const all: ActionInput[][] = [];
     for (const { body } of items) all.push(await desk.destination.normalize!(payload(body)));
+    // What says nothing isn't kept.
+    assert.ok(all.every((actions) => actions.length > 0));
     return { actions: all.flat(), cursor: next, more };
   }
   const kinds = ({ actions }: { actions: ActionInput[] }) => actions.map(({ kind }) => kind);
@@ -144,6 +146,18 @@ describe('What agents do in Usedesk', () => {
     const before = far.calls.length;
     await poll(cursor);
     assert.ok(far.calls.slice(before).every(({ path }) => path !== '/users'));
+  });
+
+  it('asks for no name that is there already, or can be nobody’s', async () => {
+    far.act(ticket, { message: 'x' });
+    Object.assign(far.tickets[0]!.comments.at(-1)!, { user: { name: 'Petro' } });
+    far.act(ticket, { message: 'y', by: 0 });
+    const { actions } = await poll(cursor);
+    assert.deepEqual(
+      actions.slice(1).map((each) => (each as { agent: string }).agent),
+      ['Petro', 'Usedesk'],
+    );
+    assert.ok(!far.calls.some(({ path }) => path === '/users'));
   });
 
   it('is told once each, also what came within the same second, and not asked for when there is nothing', async () => {
