@@ -131,7 +131,10 @@ describe('Mail to an address at which a destination awaits answers', () => {
 
   it('goes there once, however often it comes', async () => {
     await receive({ 'Message-ID': '<same@agents.test>' });
-    assert.equal((await receive({ 'Message-ID': '<same@agents.test>' })).outcome, 'duplicate');
+    const again = await receive({ 'Message-ID': '<same@agents.test>' });
+    assert.equal(again.outcome, 'duplicate');
+    const { items } = await out.intake.replay(again.id, 'user:1');
+    assert.deepEqual(items, [{ ...items[0], outcome: 'duplicate', ticketId }], 'filed again, it is the same answer');
     assert.deepEqual([answers.length, (await messages()).length], [1, 1]);
   });
 
