@@ -211,6 +211,15 @@ describe('Zammad as a destination', () => {
     assert.deepEqual(await update({ status: 'open' }), []);
   });
 
+  it('reminds nobody of a ticket that waited here already before it came there', async () => {
+    const id = await desk.write('one');
+    await out.desk.updateTicket(id, { status: 'pending' }, 'user:usr_1');
+    await out.pass(3 * 24 * HOUR, 12 * HOUR);
+    const { body } = await desk.destination.preview!(await deliveryOf(id));
+    const { pending_time: until } = body as { pending_time?: string };
+    assert.equal(until, new Date(out.clock.now() + 24 * HOUR).toISOString());
+  });
+
   it('tells what a customer edits and takes back, each under a mark of its own', async () => {
     await desk.write('two pieces', 'telegram|1', { externalId: 'm1' });
     await desk.settled(1);

@@ -104,7 +104,7 @@ export function isOurs(id: unknown): id is string {
 /** What a ticket is made of. */
 export function toTicket(
   config: Config,
-  context: Pick<Context, 'publicUrl'>,
+  context: Pick<Context, 'publicUrl' | 'clock'>,
   delivery: Delivery,
   { files, customer }: { readonly files: Files; readonly customer: object },
 ) {
@@ -114,7 +114,7 @@ export function toTicket(
     title: titleOf(ticket),
     group: config.group,
     customer,
-    ...stateOf(config, ticket.status, Date.parse(ticket.createdAt)),
+    ...stateOf(config, ticket.status, context.clock.now()),
     priority: toTheirs(config.priorities, ticket.priority),
     ...(tags.length > 0 && { tags: tags.join(',') }),
     ...mapFields(config.fields, delivery),
