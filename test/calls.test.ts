@@ -332,6 +332,13 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     await filing.file(missed('call-1'));
     const [ticket] = await tickets();
     assert.deepEqual([ticket!.id, ticket!.status, ticket!.priority], [ticketId, 'open', 'high']);
+    const all = await filing.store.read.changes(0, 1000);
+    const { data } = all.findLast(({ type }) => type === 'ticket.status_changed')!;
+    const status = { from: 'pending', to: 'open' };
+    assert.deepEqual(
+      [data['from'], data['to'], data['changes']],
+      ['pending', 'open', { status, priority: { from: 'normal', to: 'high' } }],
+    );
     assert.deepEqual(ofCall(await changes()), ['call.missed']);
   });
 

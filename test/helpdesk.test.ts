@@ -112,7 +112,20 @@ describe('a help desk that keeps tickets of its own', () => {
     await out.desk.updateTicket(id, { priority: 'high' }, 'user:usr_1');
     await out.pass(2 * SECOND);
     assert.ok(desk.calls.includes('update'));
-    assert.equal(desk.tickets[0]!.status, 'solved');
+    assert.deepEqual([desk.tickets[0]!.status, desk.tickets[0]!.priority], ['solved', 'high']);
+  });
+
+  it('keeps its own priority when something else changes, and is told one that changed along with it', async () => {
+    await open();
+    const id = await write('one');
+    await out.pass(SECOND);
+    desk.tickets[0]!.priority = 'urgent';
+    await out.desk.updateTicket(id, { status: 'pending' }, 'user:usr_1');
+    await out.pass(2 * SECOND);
+    assert.deepEqual([desk.tickets[0]!.status, desk.tickets[0]!.priority], ['pending', 'urgent']);
+    await out.desk.updateTicket(id, { status: 'open', priority: 'low' }, 'user:usr_1');
+    await out.pass(2 * SECOND);
+    assert.deepEqual([desk.tickets[0]!.status, desk.tickets[0]!.priority], ['open', 'low']);
   });
 
   describe('whose answer to a create was lost', () => {

@@ -6,7 +6,7 @@ import type { Endpoint } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
-import type { Message, Ticket, TicketStatus } from '../core/ticket.ts';
+import type { Change, Message, Ticket, TicketStatus } from '../core/ticket.ts';
 import { readCarried } from './carried.ts';
 import { parked } from './channel.ts';
 import { waitsForFiles } from './files.ts';
@@ -109,19 +109,23 @@ export function createUpdate(deps: DeliverDeps) {
     if (isOld && (await deps.store.write([], (tx) => tx.toldLaterStatus(task)))) {
       return { request: 'a later status was told already' };
     }
-    const status = await statusOf(deps.store, task, ticket);
+    const change = task.changeSeq === null ? undefined : await deps.store.read.change(task.changeSeq);
+    const status = task.changeSeq === null ? ticket.status : statusIn(change);
     const { priority, assignee } = ticket;
     // Told only where it changed: another change must not undo what an agent did there meanwhile.
-    await destination.update(ref, { id: task.id, ticket, ...(status && { status }), priority, assignee });
+    const told = { ...(status && { status }), ...(hasChanged(change, 'priority') && { priority }) };
+    await destination.update(ref, { id: task.id, ticket, ...told, assignee });
     return { request: `updated ${ref.externalId}` };
   };
 }
 
-/** The status to tell: what it became by a change, or what it is. */
-async function statusOf(store: Store, task: Task, ticket: Ticket): Promise<TicketStatus | undefined> {
-  if (task.changeSeq === null) return ticket.status;
-  const change = await store.read.change(task.changeSeq);
+/** What the status became by a change. */
+function statusIn(change: Change | undefined): TicketStatus | undefined {
   return change?.type === 'ticket.status_changed' ? (change.data['to'] as TicketStatus) : undefined;
+}
+
+function hasChanged(change: Change | undefined, name: keyof Ticket): boolean {
+  return Object.hasOwn((change?.data['changes'] ?? {}) as object, name);
 }
 
 function open(deps: DeliverDeps, task: Task): { destination: Destination; type: DestinationType } {

@@ -68,10 +68,11 @@ export async function wakeFor(
   const woken = { ...ticket, ...patch, version };
   if (isNew) return woken;
   const about = { ticket: woken, kind: 'call', ...(origin !== undefined && { origin }) };
-  const change = asleep
-    ? ({ type: 'ticket.status_changed', extra: { from: ticket.status, to: 'open' } } as const)
-    : ({ type: 'ticket.updated' } as const);
-  await announcer.change({ ...change, version, ticketId: ticket.id }, about);
+  const woke = { from: ticket.status, to: 'open' };
+  const changes = { ...(asleep && { status: woke }), ...(rises && { priority: { from: ticket.priority, to: 'high' } }) };
+  const type = asleep ? 'ticket.status_changed' : 'ticket.updated';
+  const extra = { ...(asleep && woke), changes };
+  await announcer.change({ type, version, ticketId: ticket.id, extra }, about);
   return woken;
 }
 

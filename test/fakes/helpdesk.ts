@@ -11,6 +11,7 @@ export interface DeskTicket {
   readonly texts: string[];
   readonly files: string[];
   status: string;
+  priority: string;
 }
 
 /** A help desk in memory that keeps tickets, and breaks in the way that a test says. */
@@ -59,15 +60,18 @@ export function createHelpDesk(asks: 'can be asked' | 'tells nothing' = 'can be 
     createTicket: (delivery) =>
       act('create', async () => {
         const externalId = desk.nextId?.() ?? `D-${tickets.length + 1}`;
-        const { number, status } = delivery.ticket;
-        const ticket: DeskTicket = { externalId, number, status, texts: [], files: [] };
+        const { number, status, priority } = delivery.ticket;
+        const ticket: DeskTicket = { externalId, number, status, priority, texts: [], files: [] };
         tickets.push(ticket);
         await add(ticket, delivery);
         return { externalId, url: `https://desk.example.test/${externalId}` };
       }),
     addMessage: (ref, delivery) => act('append', () => add(ticketOf(ref), delivery)),
     update: (ref: TicketRef, update: TicketUpdate) =>
-      act('update', () => void (ticketOf(ref).status = update.status ?? ticketOf(ref).status)),
+      act('update', () => {
+        const { status, priority } = ticketOf(ref);
+        Object.assign(ticketOf(ref), { status: update.status ?? status, priority: update.priority ?? priority });
+      }),
     ...(asks === 'can be asked' && {
       findTicket: async (ticket) => {
         calls.push('find');
