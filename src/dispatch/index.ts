@@ -1,8 +1,8 @@
 import type { DestinationType } from '../core/destination.ts';
 import { amocrm } from './amocrm/amocrm.ts';
 import { bitrix24 } from './bitrix24/bitrix24.ts';
-import { email } from './email/email.ts';
 import { chatwoot } from './chatwoot/chatwoot.ts';
+import { email } from './email/email.ts';
 import { freshdesk } from './freshdesk/freshdesk.ts';
 import { helpScout } from './help-scout/help-scout.ts';
 import { hubspot } from './hubspot/hubspot.ts';
@@ -20,8 +20,8 @@ import { zendesk } from './zendesk/zendesk.ts';
 export const destinationTypes: readonly DestinationType[] = [
   amocrm,
   bitrix24,
-  email,
   chatwoot,
+  email,
   freshdesk,
   helpScout,
   hubspot,
