@@ -109,12 +109,11 @@ export function createApi(config: Config, { http, clock }: Pick<Context, 'http' 
     /** The number of the new conversation, and where agents see it. */
     async create(conversation: object): Promise<{ id: string; url: string | undefined }> {
       const { headers } = await ask('/conversations', { method: 'POST', body: conversation, timeoutMs: UPLOAD_MS });
-      const id = headers['resource-id'];
-      if (id && /^\d+$/.test(id)) return { id, url: headers['web-location'] };
-      throw new RetryableError('Help Scout made a conversation and did not say which', { outcomeUnknown: true });
+      return { id: madeIn(headers), url: headers['web-location'] };
     },
     async add(id: string, kind: 'customer' | 'notes' | 'reply', thread: object): Promise<void> {
-      await ask(`${conversationPath(id)}/${kind}`, { method: 'POST', body: thread, timeoutMs: UPLOAD_MS });
+      const path = `${conversationPath(id)}/${kind}`;
+      madeIn((await ask(path, { method: 'POST', body: thread, timeoutMs: UPLOAD_MS })).headers);
     },
     async setStatus(id: string, value: string): Promise<void> {
       await ask(conversationPath(id), { method: 'PATCH', body: { op: 'replace', path: '/status', value } });
@@ -139,4 +138,10 @@ function refusedApp(error: unknown): never {
   throw new AuthExpiredError(`Help Scout gives no access token${isApp ? ` (${said})` : ''}`, {
     hint: 'Compare `appId` and `appSecret` with Your Profile → My apps.',
   });
+}
+
+/** The number of what was made, a conversation or a part of one. */
+function madeIn({ 'resource-id': id = '' }: Readonly<Record<string, string>>): string {
+  if (/^\d+$/.test(id)) return id;
+  throw new RetryableError('Help Scout made something and did not say which it is', { outcomeUnknown: true });
 }

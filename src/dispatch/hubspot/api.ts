@@ -57,7 +57,6 @@ const Answers = {
   pipeline: z.object({ id: Id, label: z.string(), stages: z.array(z.object({ id: Id })) }),
   owner: z.object({ firstName: z.string().nullish(), lastName: z.string().nullish(), email: z.string().nullish() }),
   app: z.object({ appId: Id, hubId: Id }),
-  any: z.unknown(),
 };
 
 export type Kind = 'tickets' | 'contacts' | 'notes';

@@ -79,7 +79,6 @@ const Answers = {
     canRaiseOnBehalfOf: z.boolean().nullish(),
     requestTypeFields: z.array(z.object({ fieldId: z.string(), name: z.string(), required: z.boolean().nullish() })),
   }),
-  any: z.unknown(),
 };
 
 export type Api = ReturnType<typeof createApi>;
@@ -87,22 +86,23 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
   const basic = () => Buffer.from(`${config.email}:${config.apiToken.reveal()}`).toString('base64');
 
-  async function call<T extends z.ZodType>(schema: T, path: string, request: Partial<HttpRequest> = {}) {
-    const { method = 'GET' } = request;
+  function ask(path: string, request: Partial<HttpRequest>) {
     const headers = { authorization: `Basic ${basic()}`, accept: 'application/json', ...request.headers };
-    const { json } = await http.send({
-      maxBytes: LIST_BYTES,
-      ...request,
-      method,
-      url: `${config.apiRoot}${path}`,
-      headers,
-    });
-    const read = schema.safeParse(json);
-    if (read.success) return read.data;
-    throw new RetryableError(`Jira answered ${method} with something else than it documents`, {
+    return http.send({ maxBytes: LIST_BYTES, ...request, url: `${config.apiRoot}${path}`, headers });
+  }
+  const otherwise = (method: string) =>
+    new RetryableError(`Jira answered ${method} with something else than it documents`, {
       outcomeUnknown: method !== 'GET',
       hint: 'Compare `apiRoot` with the address of your site.',
     });
+  async function call<T extends z.ZodType>(schema: T, path: string, request: Partial<HttpRequest> = {}) {
+    const read = schema.safeParse((await ask(path, request)).json);
+    if (read.success) return read.data;
+    throw otherwise(request.method ?? 'GET');
+  }
+  /** Where 204 is all that is said to it. */
+  async function tell(method: 'POST' | 'PUT', path: string, body: object): Promise<void> {
+    if ((await ask(path, { method, body })).status !== 204) throw otherwise(method);
   }
   const issue = (id: string) => `/rest/api/3/issue/${encodeURIComponent(id)}`;
   const desk = `/rest/servicedeskapi/servicedesk/${config.serviceDeskId}`;
@@ -135,13 +135,11 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     },
     raise: (body: object) => call(Answers.request, '/rest/servicedeskapi/request', { method: 'POST', body }),
     issue: (id: string, fields: string) => call(Answers.issue, `${issue(id)}?fields=${fields}`),
-    async edit(id: string, body: object): Promise<void> {
-      await call(Answers.any, `${issue(id)}?notifyUsers=false`, { method: 'PUT', body });
-    },
+    edit: (id: string, body: object) => tell('PUT', `${issue(id)}?notifyUsers=false`, body),
     transitions: async (id: string) => (await call(Answers.transitions, `${issue(id)}/transitions`)).transitions,
     async move(id: string, transitionId: string): Promise<void> {
       const body = { transition: { id: transitionId } };
-      await call(Answers.any, `${issue(id)}/transitions`, { method: 'POST', body });
+      await tell('POST', `${issue(id)}/transitions`, body);
     },
     async comment(id: string, body: object): Promise<void> {
       await call(Comment, `${issue(id)}/comment`, { method: 'POST', body });
@@ -182,9 +180,7 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     usersLike: (text: string) => call(Answers.users, `/rest/api/3/user/search?query=${encodeURIComponent(text)}`),
     makeCustomer: (customer: object) =>
       call(Answers.account, '/rest/servicedeskapi/customer', { method: 'POST', body: customer }),
-    async admit(accountId: string): Promise<void> {
-      await call(Answers.any, `${desk}/customer`, { method: 'POST', body: { accountIds: [accountId] } });
-    },
+    admit: (accountId: string) => tell('POST', `${desk}/customer`, { accountIds: [accountId] }),
     fields: () => call(Answers.fields, `${desk}/requesttype/${config.requestTypeId}/field`),
     me: () => call(Answers.account, '/rest/api/3/myself'),
   };

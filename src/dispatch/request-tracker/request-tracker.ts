@@ -52,6 +52,8 @@ const Queue = z.object({ Name: z.string(), TicketCustomFields: z.array(z.object(
 const Status = z.object({ Status: z.string() });
 const Version = z.object({ Version: z.string() });
 const Anything = z.unknown();
+/** `Correspondence added`, in the language of the account. */
+const Added = z.array(z.string()).min(1);
 
 const TEXT_BYTES = 500_000;
 /** The columns hold 200 and 255 characters. */
@@ -113,7 +115,7 @@ function create(config: Config, context: Context): Destination {
       const { message, ticket } = delivery;
       const files = await readFiles(delivery, config.maxAttachmentBytes);
       const isCustomers = message.direction === 'inbound' && message.kind !== 'note';
-      await api.ask(Anything, {
+      await api.ask(Added, {
         method: 'POST',
         path: `ticket/${encodeURIComponent(ref.externalId)}/${isCustomers ? 'correspond' : 'comment'}`,
         body: {
