@@ -108,7 +108,8 @@ describe('amoCRM’s tokens and refusals', function () {
   it('keeps no answer that quotes the secret, whatever it means', async () => {
     for (const [http, kind] of [
       [500, RetryableError],
-      [403, RetryableError],
+      [403, AuthExpiredError],
+      [429, RateLimitedError],
       [401, AuthExpiredError],
     ] as const) {
       far.end('POST /oauth2/access_token', { http, body: { you: 'sent', client_secret: CLIENT_SECRET, token: FIRST } });

@@ -4,8 +4,8 @@ import type { Readable } from 'node:stream';
 export interface HttpRequest {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly url: string;
-  /** A credential in the body, or in the address where it may look like a word: errors and logs don't show it. */
-  readonly hidden?: string;
+  /** Credentials in the body, or in the address where they may look like words: errors and logs don't show them. */
+  readonly hidden?: string | readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
   /** An object is sent as JSON, a string or Buffer as it stands. */
   readonly body?: object | string | Buffer;

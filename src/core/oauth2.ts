@@ -59,7 +59,8 @@ async function ask(oauth2: OAuth2, context: Pick<Context, 'http'>, refreshToken:
     ...(oauth2.scope !== undefined && { scope: oauth2.scope }),
   }).toString();
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };
-  const request: HttpRequest = { method: 'POST', url: oauth2.tokenUrl, headers, body };
+  const hidden = [refreshToken, ...(secret === undefined ? [] : [secret])];
+  const request: HttpRequest = { method: 'POST', url: oauth2.tokenUrl, headers, body, hidden };
   const answer = await context.http.send(request).catch((error: unknown) => {
     throw refusalOf(error, [refreshToken, secret]);
   });

@@ -195,7 +195,8 @@ export function nameOf(request: HttpRequest): string {
   const method = request.method ?? 'GET';
   if (!URL.canParse(request.url)) return `${method} (not an address)`;
   const { origin, host, protocol, pathname } = new URL(request.url);
-  const isHidden = (segment: string) => segment === request.hidden || isSecretSegment(segment);
+  const hidden = [request.hidden ?? []].flat();
+  const isHidden = (segment: string) => hidden.includes(segment) || isSecretSegment(segment);
   const path = pathname.split('/').map((segment) => (isHidden(segment) ? '…' : segment));
   return `${method} ${origin === 'null' ? `${protocol}//${host}` : origin}${path.join('/')}`;
 }
@@ -213,10 +214,26 @@ const SHORTEST_SECRET = 6;
 function withoutSecrets(text: string, { url, hidden, headers = {} }: HttpRequest): string {
   const { searchParams, pathname } = new URL(url);
   const values = Object.entries(headers).flatMap(([name, value]) =>
-    HARMLESS.test(name.toLowerCase()) ? [] : [value, ...value.split(' ')],
+    HARMLESS.test(name.toLowerCase()) ? [] : [value, ...value.split(' '), ...loginIn(value)],
   );
-  const secrets = [...values, ...searchParams.values(), ...pathname.split('/').filter(isSecretSegment), hidden ?? '']
+  const secrets = [...values, ...searchParams.values(), ...pathname.split('/').filter(isSecretSegment), hidden ?? []]
+    .flat()
     .filter((value) => value.length >= SHORTEST_SECRET)
+    .flatMap(spellingsOf)
     .sort((a, b) => b.length - a.length);
   return secrets.reduce((rest, value) => rest.replaceAll(value, '[secret]'), text);
+}
+
+/** As it stands in an address, in a form, and in JSON. */
+function spellingsOf(value: string): string[] {
+  const form = new URLSearchParams({ value }).toString().slice('value='.length);
+  return [value, encodeURIComponent(value.toWellFormed()), form, JSON.stringify(value).slice(1, -1)];
+}
+
+/** User and password of a Basic login: an answer may name them as it has read them. */
+function loginIn(value: string): string[] {
+  const [scheme = '', encoded = ''] = value.split(' ');
+  if (scheme.toLowerCase() !== 'basic') return [];
+  const login = Buffer.from(encoded, 'base64').toString();
+  return [login, ...login.split(':')];
 }

@@ -3,8 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { once } from 'node:events';
 
-/** What the receiver does with the next requests. */
-export type Behaviour =
+/** What the receiver does with the next requests: one by one, where it is a function. */
+export type Behaviour = Act | ((request: Received) => Act);
+
+export type Act =
   | 'ok'
   /** Keeps the request and never answers. */
   | 'hang'
@@ -20,8 +22,7 @@ export type Behaviour =
   | 'brotli'
   /** What is not HTTP. */
   | 'garbage'
-  | Answer
-  | ((request: Received) => Answer);
+  | Answer;
 
 export interface Answer {
   readonly status: number;
@@ -112,7 +113,7 @@ async function read(request: IncomingMessage): Promise<Received> {
   return { method, url, headers, body: Buffer.concat(chunks) };
 }
 
-const ACTS: Record<Extract<Behaviour, string>, (response: ServerResponse) => void> = {
+const ACTS: Record<Extract<Act, string>, (response: ServerResponse) => void> = {
   ok: (response) => response.writeHead(200, { 'content-type': 'application/json' }).end('{"ok":true}'),
   hang: () => undefined,
   drop: (response) => response.destroy(),

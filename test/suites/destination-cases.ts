@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { parse as parseYaml } from 'yaml';
 import { z } from 'zod';
-import type { Context, Http } from '../../src/core/connector.ts';
+import type { Context } from '../../src/core/connector.ts';
 import type { Delivery, Destination, DestinationType, TicketUpdate } from '../../src/core/destination.ts';
 import { Secret } from '../../src/core/secret.ts';
 import { Change, Customer, Message, Ticket } from '../../src/core/ticket.ts';
 import { fakeClock } from '../fakes/clock.ts';
-import { fakeContext } from '../fakes/context.ts';
+import { fakeContext, type FakeContext } from '../fakes/context.ts';
 import type { Receiver } from '../fakes/receiver.ts';
 
 /** What a destination's folder says: its settings as an example, and its fixtures. */
@@ -87,11 +87,9 @@ export function settingsAt(kind: DestinationType, settings: Settings, { origin }
 export async function open(
   kind: DestinationType,
   settings: Settings,
-  http: Http,
-  now?: number,
-  smtp?: Context['smtp'],
+  { now, ...lent }: Pick<Context, 'http'> & { readonly now?: number } & Partial<Pick<FakeContext, 'smtp' | 'log'>>,
 ): Promise<Destination> {
-  const context = fakeContext({ id: settings.id, clock: fakeClock(now), http, ...(smtp && { smtp }) });
+  const context = fakeContext({ id: settings.id, clock: fakeClock(now), ...lent });
   return kind.open(kind.config.parse(settingsOf(settings)), context);
 }
 
@@ -145,16 +143,19 @@ function deliveryOf({
   };
 }
 
-/** What is tried against failing servers: an event, or a ticket that is created. */
-export function faultCaseOf(home: string): string {
-  const isMain = (name: string) => {
-    if (Exchange.parse(JSON.parse(readOf(join(home, 'fixtures', name), 'exchange.json'))).length === 0) return false;
-    const file = join(home, 'fixtures', name, 'delivery.json');
-    return !existsSync(file) || Carried.parse(JSON.parse(readFileSync(file, 'utf8'))).call === 'createTicket';
-  };
-  const name = casesOf(home).find(isMain);
-  assert.ok(name, 'no case creates a ticket or tells an event');
-  return name;
+/** What is tried against failing servers: a ticket that is created and goes on, or else the first event that is told. */
+export function faultCasesOf(home: string, { capabilities }: DestinationType): readonly [Case, ...Case[]] {
+  const names =
+    capabilities.carries === 'tickets'
+      ? ['created', 'added']
+      : casesOf(home).filter((name) => exchangeOf(home, name).length > 0);
+  const [first, second] = names.map((name) => caseOf(home, name));
+  assert.ok(first, 'no case tells an event');
+  return capabilities.carries === 'tickets' && second ? [first, second] : [first];
+}
+
+export function exchangeOf(home: string, name: string): Exchange {
+  return Exchange.parse(JSON.parse(readOf(join(home, 'fixtures', name), 'exchange.json')));
 }
 
 export function casesOf(home: string): string[] {

@@ -19,7 +19,7 @@ export async function compareMails(kind: DestinationType, home: string, name: st
   try {
     const smtp = createSmtp({ clock: fakeClock(now), resolve: async () => '127.0.0.1' });
     const server = { host: '127.0.0.1', port: sink.port, secure: false };
-    const destination = await open(kind, { ...settings, smtp: server }, sealedHttp(), now, smtp);
+    const destination = await open(kind, { ...settings, smtp: server }, { http: sealedHttp(), now, smtp });
     const result = await run(destination);
     if (returns !== undefined) assert.deepEqual(result ?? null, returns);
   } finally {

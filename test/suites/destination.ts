@@ -10,14 +10,14 @@ import {
   caseOf,
   casesOf,
   examplesOf,
+  exchangeOf,
   mailCasesOf,
-  Exchange,
   open,
   readOf,
   secretsIn,
   settingsOf,
 } from './destination-cases.ts';
-import type { Path, Settings } from './destination-cases.ts';
+import type { Exchange, Path, Settings } from './destination-cases.ts';
 import { faultSuite, speaksHttp } from './destination-faults.ts';
 import { compareMails } from './destination-mails.ts';
 
@@ -58,7 +58,7 @@ export function destinationSuite(root: string, folder: string, types: readonly D
 
   it('has the methods that its capabilities promise, and opens without touching the network', async () => {
     const http = sealedHttp();
-    const destination = await open(kind, examplesOf(home)[0]!, http);
+    const destination = await open(kind, examplesOf(home)[0]!, { http });
     const has = (method: keyof Destination) => destination[method] !== undefined;
     const { carries, idempotent } = kind.capabilities;
     assert.equal(has('notify'), carries === 'events', 'capabilities.carries and notify() disagree');
@@ -91,7 +91,7 @@ export function destinationSuite(root: string, folder: string, types: readonly D
       assert.ok(names.length > 0, `put a case into src/dispatch/${folder}/fixtures/<case>/`);
     });
     it('has one for each answer that may come when it is asked what became of a call (H11)', async () => {
-      const destination = await open(kind, examplesOf(home)[0]!, sealedHttp());
+      const destination = await open(kind, examplesOf(home)[0]!, { http: sealedHttp() });
       const cases = names.map((name) => caseOf(home, name));
       for (const call of ['findTicket', 'hasMessage'] as const) {
         const answers = cases.filter((each) => each.call === call).map(({ returns }) => Boolean(returns));
@@ -120,14 +120,17 @@ export function destinationSuite(root: string, folder: string, types: readonly D
 async function compareExchange(kind: DestinationType, home: string, name: string): Promise<void> {
   const { settings, now, run, returns } = caseOf(home, name);
   const file = join(home, 'fixtures', name, 'exchange.json');
-  const exchange = Exchange.parse(JSON.parse(readOf(join(home, 'fixtures', name), 'exchange.json')));
+  const exchange = exchangeOf(home, name);
   const egress = createHttp({ allow: [] });
   const seen = playBack(exchange);
   const http = egress.for({ hosts: [] });
-  const hidden = new Set<string | undefined>();
-  const send: Http['send'] = (request) => http.send(hidden.add(request.hidden) && request);
+  const hidden = new Set<string>();
+  const send: Http['send'] = (request) => {
+    for (const secret of [request.hidden ?? []].flat()) hidden.add(secret);
+    return http.send(request);
+  };
   try {
-    const result = await run(await open(kind, settings, { ...http, send }, now));
+    const result = await run(await open(kind, settings, { http: { ...http, send }, now }));
     if (returns !== undefined) assert.deepEqual(result ?? null, returns);
   } finally {
     nock.cleanAll();

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { keepAccessTokens, withAccessToken } from '../../core/access-tokens.ts';
 import type { AccessToken } from '../../core/access-tokens.ts';
 import type { Context } from '../../core/connector.ts';
-import { AuthExpiredError, PermanentError, RetryableError, TributaryError } from '../../core/errors.ts';
+import { AuthExpiredError, PermanentError, RetryableError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { Config, OAuth2 } from './config.ts';
 
@@ -54,9 +54,7 @@ function createRenewal(apiRoot: string, oauth2: OAuth2, { http, secrets }: Pick<
     };
     const url = `${apiRoot}/oauth2/access_token`;
     const headers = { accept: 'application/json' };
-    const { json } = await http
-      .send({ method: 'POST', url, headers, body, hidden: refreshToken })
-      .catch((error: unknown) => withoutSecret(error, body.client_secret));
+    const { json } = await http.send({ method: 'POST', url, headers, body, hidden: [refreshToken, body.client_secret] });
     const granted = Granted.safeParse(json).data;
     if (!granted) {
       throw new RetryableError('amoCRM answered without an access token', {
@@ -84,17 +82,12 @@ function createRenewal(apiRoot: string, oauth2: OAuth2, { http, secrets }: Pick<
   };
 }
 
-/** What quotes the secret is kept nowhere. */
-function withoutSecret(error: unknown, secret: string): never {
-  if (!(error instanceof TributaryError) || !error.response?.text.includes(secret)) throw error;
-  if (isRefusal(error)) throw refused();
-  throw new RetryableError(error.message);
-}
-
-/** 400 and 401 are what it says to tokens that are used up, revoked or of another integration. */
+/** 400, 401 and 403 are what it says to tokens that are used up, revoked or of another integration, or may do nothing. */
 function isRefusal(error: unknown): boolean {
   if (error instanceof AuthExpiredError) return true;
-  return error instanceof PermanentError && error.response?.status === 400;
+  if (!(error instanceof PermanentError) || !error.response) return false;
+  const { status, text } = error.response;
+  return status === 400 || (status === 403 && text.trimStart().startsWith('{'));
 }
 
 /** Without the answer, which may quote the request. */
