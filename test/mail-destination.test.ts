@@ -174,6 +174,26 @@ describe('A ticket by mail to a mailbox', () => {
     assert.ok(html.includes('&lt;b&gt;x&lt;/b&gt;') && !html.includes('<script'), html);
   });
 
+  it('says how much it matters, and in headers what the settings name, on one line each', async () => {
+    const fields = { 'X-Order': '/ticket/fields/order', Keywords: '/ticket/tags', 'X-Long': '/ticket/fields/long' };
+    const order = '4512\r\nBcc: x@example.com';
+    const ticket = sampleTicket({ tags: ['доставка', 'late'], fields: { order, long: 'x'.repeat(900) } });
+    const { headers, to } = await mailOf(asked(), { ticket }, { fields });
+    assert.equal(headers.get('x-order'), '4512 Bcc: x@example.com');
+    assert.equal(decodeWords(headers.get('keywords')!), 'доставка, late');
+    assert.equal(headers.get('x-long')!.replaceAll(/\s/g, ''), 'x'.repeat(500));
+    assert.deepEqual([to, headers.has('bcc')], [['team@example.test'], false]);
+    for (const [priority, importance] of [
+      ['low', 'low'],
+      ['normal', 'normal'],
+      ['high', 'high'],
+      ['urgent', 'high'],
+    ] as const) {
+      const mail = await mailOf(asked(), { ticket: sampleTicket({ priority }) });
+      assert.equal(mail.headers.get('importance'), importance);
+    }
+  });
+
   it('says what happened before it that was never delivered', async () => {
     const { text } = await mailOf(asked({ text: 'second' }), { transcript: [asked({ id: 'msg_0', text: 'first' })] });
     assert.match(text, /first\n\n--------\n\n[^]*second/);
@@ -213,6 +233,28 @@ describe('Files of a mail to a mailbox', () => {
       },
     });
     await assert.rejects(async () => open(refusing.port).createTicket!(delivery(message)), PermanentError);
+  });
+
+  it('are left out, and named, where the server takes the mail with them for harmful', async () => {
+    const server = await sink({
+      refuse({ raw }) {
+        if (raw.includes('Content-Disposition: attachment')) throw smtpError(554, '5.7.1 this kind of file is not taken');
+      },
+    });
+    await open(server.port).createTicket!(delivery(message));
+    const { parts, text } = read(server);
+    assert.equal(parts.length, 2);
+    assert.match(text, /File a\.pdf .* is not attached: 127\.0\.0\.1 did not take the mail with it/);
+  });
+
+  it('are left for the next try where the server takes nothing just now', async () => {
+    const server = await sink({
+      refuse() {
+        throw smtpError(451, 'later');
+      },
+    });
+    await assert.rejects(async () => open(server.port).createTicket!(delivery(message)), RetryableError);
+    assert.equal(server.connections, 1);
   });
 });
 
@@ -282,14 +324,18 @@ describe('The settings of a mailbox as a destination', () => {
     assert.equal(problem({ answersTo: `${'x'.repeat(25)}@example.test` }), 'answersTo');
     assert.equal(problem({ to: 'team@example.test, x@example.test' }), 'to');
     assert.equal(problem({ smtp: { host: 'x', user: 'y' } }), 'smtp.user');
+    const headers = ['Bcc', 'Subject', 'X-', 'X-Ü', 'X-A: b', 'X-Auto-Response-Suppress', 'X-AUTO-response-suppress'];
+    for (const name of headers) assert.equal(problem({ fields: { [name]: '/ticket/number' } }), 'fields', name);
   });
 
   it('can be tried: a test signs in, and a preview shows the mail without its proof', async () => {
     const server = await sink();
     assert.match(await open(server.port).test!(), /127\.0\.0\.1 answers/);
-    const preview = await open(server.port).preview!(delivery(asked({ attachments: [fileOf('att_1', 'a.pdf')] })));
+    const fields = { 'X-Number': '/ticket/number' };
+    const team = open(server.port, { fields });
+    const preview = await team.preview!(delivery(asked({ attachments: [fileOf('att_1', 'a.pdf')] })));
     assert.deepEqual([preview.method, preview.url], ['MAIL', 'mailto:team@example.test']);
-    assert.match(JSON.stringify(preview.body), /Where is it\?.*a\.pdf/);
+    assert.match(JSON.stringify(preview.body), /"X-Number":"1001".*Where is it\?.*a\.pdf/);
     assert.ok(!JSON.stringify(preview).includes(answerProof(keyOf('team'), 1001)));
     assert.equal(server.mails.length, 0);
   });

@@ -1,8 +1,12 @@
 import { z } from 'zod';
+import { FieldMapping } from '../../core/field-mapping.ts';
 import { isOwnAddress, localPartOf, LONGEST_FOR_ANSWERS } from '../../core/mail-address.ts';
 import { mailbox, SmtpServer } from '../../core/mail-server.ts';
 
 const MB = 1024 * 1024;
+/** Headers that nobody lives by: RFC 822 left those with X- to whoever agrees on them. */
+const HEADER = /^(?:X-[A-Za-z0-9-]{1,70}|Keywords)$/;
+const isFree = (name: string) => HEADER.test(name) && name.toLowerCase() !== 'x-auto-response-suppress';
 
 export const Config = z
   .strictObject({
@@ -18,6 +22,9 @@ export const Config = z
       .max(100 * MB)
       .default(15 * MB)
       .meta({ description: 'Most bytes of files in one mail; on its way it is a third larger' }),
+    fields: FieldMapping.refine((fields) => Object.keys(fields).every(isFree), {
+      error: 'name headers: X- with letters and digits behind it, or Keywords',
+    }),
   })
   .refine(({ to, from, answersTo = from }) => !isOwnAddress(to, [from, answersTo]), {
     path: ['to'],

@@ -1,7 +1,7 @@
 import type { Context } from '../../core/connector.ts';
 import { defineDestination } from '../../core/destination.ts';
 import type { Delivery, Destination } from '../../core/destination.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { PermanentError, type FarAnswer } from '../../core/errors.ts';
 import { domainOf } from '../../core/mail-address.ts';
 import { createAccessTokens } from '../../core/oauth2.ts';
 import { sendable } from '../../core/sendable.ts';
@@ -10,6 +10,9 @@ import { Config } from './config.ts';
 
 /** What servers answer to a mail that is too large for them. */
 const TOO_LARGE = 552;
+
+/** A mail that the server refused for good. */
+type Refused = PermanentError & { readonly response: FarAnswer };
 
 /** Each message of a ticket as a mail to one mailbox; what a colleague answers comes in by an e-mail channel. */
 export const email = defineDestination({
@@ -37,9 +40,10 @@ function create(config: Config, context: Context): Destination {
     try {
       await context.smtp.send(route, mail);
     } catch (error) {
-      const isTooLarge = error instanceof PermanentError && error.response?.status === TOO_LARGE;
-      if (!isTooLarge || files.sending.length === 0) throw error;
-      await context.smtp.send(route, toMail(config, context, delivery, { root, files: without(files, smtp.host) }));
+      // Whatever it says, its files may be the reason: too large, or of a kind that it doesn't take.
+      if (!isRefused(error) || files.sending.length === 0) throw error;
+      const left = { root, files: without(files, reasonOf(error, smtp.host)) };
+      await context.smtp.send(route, toMail(config, context, delivery, left));
     }
     return mail.messageId;
   }
@@ -51,11 +55,12 @@ function create(config: Config, context: Context): Destination {
     },
     preview(delivery) {
       const mail = toMail(config, context, delivery, { root: undefined, files: filesOf(delivery) });
-      const { subject, text, files } = mail;
+      const { subject, headers, text, files } = mail;
       const body = {
         from: mail.from,
         to,
         subject,
+        headers,
         text,
         files: files.map(({ name, mediaType }) => ({ name, mediaType })),
       };
@@ -66,7 +71,15 @@ function create(config: Config, context: Context): Destination {
 }
 
 /** The message goes all the same, and names its files with links. */
-function without({ sending, unsent }: Chosen, server: string): Chosen {
-  const refused = sending.map(({ id }) => [id, `too large for ${server}`] as const);
+function without({ sending, unsent }: Chosen, reason: string): Chosen {
+  const refused = sending.map(({ id }) => [id, reason] as const);
   return { sending: [], unsent: new Map([...unsent, ...refused]) };
+}
+
+function isRefused(error: unknown): error is Refused {
+  return error instanceof PermanentError && error.response !== undefined;
+}
+
+function reasonOf({ response }: Refused, server: string): string {
+  return response.status === TOO_LARGE ? `too large for ${server}` : `${server} did not take the mail with it`;
 }
