@@ -5,7 +5,7 @@ import { createChords } from '../console/src/chords.ts';
 import { densityOf } from '../console/src/density.ts';
 import { found } from '../console/src/found.ts';
 import { groupOf, lookOf, reasonOf } from '../console/src/health.ts';
-import { addressOf, placeOf, stepFrom, topOf } from '../console/src/place.ts';
+import { addressOf, anything, placeOf, placeOfView, stepFrom, topOf, viewOf, views } from '../console/src/place.ts';
 import type { Place } from '../console/src/place.ts';
 import { replayStates, sinceOf, spans } from '../console/src/replay.ts';
 import { deliveryName } from '../console/src/sections/delivery-types.ts';
@@ -53,6 +53,7 @@ describe('the console', () => {
   describe('an address', () => {
     const nowhere: Place = {
       ...{ section: 'inbox', id: undefined, q: '', status: 'unsolved', who: '' },
+      ...anything,
       ...{ outcome: undefined, state: undefined, delivery: undefined, find: '', from: undefined, span: 'all' },
       ...{ task: 'look', type: undefined },
     };
@@ -62,6 +63,14 @@ describe('the console', () => {
       const cases: [string, Partial<Place>][] = [
         ['/', {}],
         ['/?q=%D1%84%D0%BE%D1%80%D0%BC%D0%B0&status=all', { q: 'форма', status: 'all' }],
+        ['/?assignee=me', { assignee: 'me' }],
+        [
+          '/t/tkt_1?assignee=none&status=open&channel=bot&team=%D0%A1%D0%BA%D0%BB%D0%B0%D0%B4&tag=vip&priority=urgent',
+          {
+            ...{ id: 'tkt_1', assignee: 'none', status: 'open', channel: 'bot', team: 'Склад', tag: 'vip' },
+            priority: 'urgent',
+          },
+        ],
         ['/t/tkt_1?status=closed', { id: 'tkt_1', status: 'closed' }],
         ['/customers?q=%2B380', { section: 'customers', who: '+380' }],
         ['/customers/cus_1', { section: 'customers', id: 'cus_1' }],
@@ -114,6 +123,27 @@ describe('the console', () => {
       const open = { ...place, section: 'destinations', id: 'crm', state: 'dead', delivery: 'tsk_1' } as const;
       assert.equal(addressOf({ ...open, ...topOf('destinations') }), '/destinations');
       assert.equal(addressOf({ ...open, ...topOf('inbox') }), '/?q=words&status=all');
+    });
+  });
+
+  describe('a view', () => {
+    const elsewhere = { ...anything, id: undefined, q: 'words', status: 'all', tag: 'vip' } as const;
+
+    it('leads to work that is not done, with nothing else looked for', () => {
+      assert.deepEqual(
+        views.map((view) => ({ ...elsewhere, ...placeOfView(view) })),
+        ['me', 'none', undefined].map((assignee) => ({
+          ...{ ...anything, id: undefined, q: '', status: 'unsolved', section: 'inbox' },
+          assignee,
+        })),
+      );
+    });
+
+    it('is known by whose tickets it shows, however they are narrowed down', () => {
+      assert.deepEqual(
+        ['me', 'none', undefined, 'usr_2'].map((assignee) => viewOf({ ...elsewhere, assignee })),
+        ['mine', 'unassigned', 'all', undefined],
+      );
     });
   });
 

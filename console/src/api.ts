@@ -8,10 +8,10 @@ import type {
   EventView,
   FieldProblem,
   Filed,
+  Labels,
   LedgerEvent,
   Message,
   Page,
-  Priority,
   ReadItem,
   Refusal,
   Role,
@@ -19,10 +19,12 @@ import type {
   Session,
   TaskState,
   Ticket,
-  TicketStatus,
+  TicketPatch,
+  TicketsWanted,
   TicketView,
   Trial,
   TypeEntry,
+  User,
 } from './views.ts';
 
 /** A refused or failed call; `status` is 0 when nothing was answered at all. */
@@ -44,20 +46,20 @@ interface Call {
   readonly body?: object;
   /** Makes a repeated POST count once. */
   readonly key?: string;
+  /** The ticket must be as this version of it was: else 412. */
+  readonly ifVersion?: number;
 }
 
 /** Calls of our own API: it comes from the same installation, so its answers have the shape that it documents. */
-export async function call<T>(path: string, { method = 'GET', query = {}, body, key }: Call = {}): Promise<T> {
+export async function call<T>(path: string, asked: Call = {}): Promise<T> {
+  const { method = 'GET', query = {}, body } = asked;
   const given = Object.entries(query).filter((pair): pair is [string, string] => Boolean(pair[1]));
   const search = new URLSearchParams(given).toString();
   let response: Response;
   try {
     response = await fetch(`/api/v1${path}${search && `?${search}`}`, {
       method,
-      headers: {
-        ...(body && { 'content-type': 'application/json' }),
-        ...(key !== undefined && { 'idempotency-key': key }),
-      },
+      headers: headersOf(asked),
       ...(body && { body: JSON.stringify(body) }),
     });
   } catch {
@@ -67,6 +69,14 @@ export async function call<T>(path: string, { method = 'GET', query = {}, body, 
   if (response.status === 401) location.reload();
   if (!response.ok) throw await failureOf(response);
   return (response.status === 204 ? undefined : await response.json()) as T;
+}
+
+function headersOf({ body, key, ifVersion }: Call): Record<string, string> {
+  return {
+    ...(body && { 'content-type': 'application/json' }),
+    ...(key !== undefined && { 'idempotency-key': key }),
+    ...(ifVersion !== undefined && { 'if-match': `"${ifVersion}"` }),
+  };
 }
 
 /** All entries of a list, page by page. */
@@ -141,19 +151,17 @@ export const api = {
   async position(): Promise<number> {
     return Number((await call<{ readonly nextCursor: string }>('/changes')).nextCursor);
   },
-  tickets: (query: {
-    readonly q: string;
-    readonly status: readonly TicketStatus[];
-    readonly cursor?: string;
-  }): Promise<Page<Ticket>> =>
-    call('/tickets', { query: { q: query.q, status: query.status.join(','), cursor: query.cursor, limit: '50' } }),
+  tickets: (query: TicketsWanted): Promise<Page<Ticket>> =>
+    call('/tickets', { query: { ...query, status: query.status.join(','), limit: '50' } }),
+  users: () => all<User>((cursor) => call('/users', { query: { limit: '200', cursor } })),
+  labels: () => call<Labels>('/labels'),
   ticket: (id: string) => call<TicketView>(at(id)),
   customer: (id: string) => call<Customer>(`/customers/${encodeURIComponent(id)}`),
   message: (id: string) => call<Message>(`/messages/${encodeURIComponent(id)}`),
   messages: (id: string, cursor: string | null): Promise<Page<Message>> =>
     call(`${at(id)}/messages`, { query: { limit: '200', cursor: cursor ?? undefined } }),
-  update: (id: string, patch: { readonly status?: TicketStatus; readonly priority?: Priority }) =>
-    call<Ticket>(at(id), { method: 'PATCH', body: patch }),
+  update: (id: string, patch: TicketPatch, ifVersion: number) =>
+    call<Ticket>(at(id), { method: 'PATCH', body: patch, ifVersion }),
   reply: (id: string, reply: { readonly text: string; readonly channel: string }, key: string) =>
     call<Message>(`${at(id)}/replies`, { method: 'POST', body: reply, key }),
   note: (id: string, note: { readonly text: string }, key: string) =>

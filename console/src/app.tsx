@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { useCell } from './cell.ts';
+import { choicesOf } from './choosing.ts';
 import { commandsOf } from './commands.ts';
 import { endpointIn } from './endpoints.ts';
 import { useFocus } from './focus.ts';
@@ -16,11 +17,14 @@ import { Top } from './top.tsx';
 /** The page: a way to each section, and the one that is shown. */
 export function App() {
   const parts = useParts();
-  const { route, spoken, language, density } = parts;
+  const { route, spoken, language, density, choosing } = parts;
   const { section, id, task } = useCell(route.place);
   const page = section === 'inbox' || task === 'look' ? section : 'connect';
   const help = useRef<HTMLDialogElement>(null);
   const [palette, setPalette] = useState<'open' | 'closed'>('closed');
+  const { t } = useTexts();
+  const what = useCell(choosing);
+  const choices = what && choicesOf(what, parts);
   const tag = useCell(language);
   const room = useCell(density);
   const acts = { focus: useFocus(), help: () => help.current?.showModal() };
@@ -37,7 +41,10 @@ export function App() {
       <Nav />
       <main>{page === 'inbox' ? <InboxPage /> : <SectionPage key={page} name={page} />}</main>
       <Help dialog={help} />
-      {palette === 'open' && <Palette commands={commandsOf(parts, acts)} close={() => setPalette('closed')} />}
+      {palette === 'open' && (
+        <Palette label={t.commands} commands={commandsOf(parts, acts)} close={() => setPalette('closed')} />
+      )}
+      {choices && <Palette key={what} {...choices} close={() => choosing.set(undefined)} />}
       <p class="spoken" role="status" aria-live="polite">
         {useCell(spoken)}
       </p>

@@ -1,13 +1,13 @@
 import { densities } from './density.ts';
-import { problemText } from './failure.ts';
 import type { Find } from './focus.ts';
 import { keptForGood, keptInTab } from './kept.ts';
 import { may } from './may.ts';
 import type { Box, Parts } from './parts.ts';
-import { priorities, sections, statuses, topOf } from './place.ts';
+import { sections, topOf } from './place.ts';
 import type { Section } from './place.ts';
 import { languages, textsOf } from './texts.ts';
 import type { Language } from './texts.ts';
+import { ticketCommands, viewCommands } from './ticket-commands.ts';
 
 /** Something that can be done now, by its key or in the palette. */
 export interface Command {
@@ -41,6 +41,7 @@ export function commandsOf(parts: Parts, acts: Acts): readonly Command[] {
   return [
     ...pageCommands(parts, acts),
     ...parts.offered.get(),
+    ...viewCommands(parts),
     ...sectionCommands(parts, acts),
     ...endpointCommands(parts),
     ...settingCommands(parts, acts),
@@ -75,17 +76,11 @@ function sectionCommands(parts: Parts, { focus }: Acts): Command[] {
 
 /** For the ticket that is open. */
 function pageCommands(parts: Parts, { focus }: Acts): Command[] {
-  const { conversation, route, spoken, box } = parts;
+  const { conversation, route, box } = parts;
   const { section, id } = route.place.get();
   const ticket = conversation.state.get()?.ticket;
   if (section !== 'inbox' || id === undefined || !ticket) return [];
   const t = textsOf(parts.language.get());
-  const change = (patch: Parameters<typeof conversation.update>[0]) => {
-    conversation.update(patch).catch((error: unknown) => {
-      spoken.set(problemText(error, t));
-      conversation.refresh();
-    });
-  };
   const answer = (next: Box) => {
     box.set(next);
     focus(() => document.getElementById('answer'));
@@ -93,16 +88,7 @@ function pageCommands(parts: Parts, { focus }: Acts): Command[] {
   return [
     { id: 'reply', title: t.reply, keys: 'KeyR', run: () => answer('reply') },
     { id: 'note', title: t.note, keys: 'KeyN', run: () => answer('note') },
-    ...statuses
-      .filter((status) => status !== ticket.status)
-      .map((status) => ({ id: status, title: `${t.status}: ${t.statuses[status]}`, run: () => change({ status }) })),
-    ...priorities
-      .filter((priority) => priority !== ticket.priority)
-      .map((priority) => ({
-        id: priority,
-        title: `${t.priority}: ${t.priorities[priority]}`,
-        run: () => change({ priority }),
-      })),
+    ...ticketCommands(parts),
   ];
 }
 

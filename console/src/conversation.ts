@@ -1,7 +1,8 @@
 import { ApiFailure } from './api.ts';
 import type { Api } from './api.ts';
 import { createCell } from './cell.ts';
-import type { Change, Customer, Message, Priority, TicketStatus, TicketView } from './views.ts';
+import { isAsSeen } from './fits.ts';
+import type { Change, Customer, Message, TicketPatch, TicketView } from './views.ts';
 
 export interface Conversation {
   readonly id: string;
@@ -12,6 +13,8 @@ export interface Conversation {
   readonly loading: boolean;
   /** HTTP status of why it can't be shown; 0 when nothing was answered. */
   readonly failed?: number;
+  /** Why the last change of the ticket was not made. */
+  readonly problem?: unknown;
 }
 
 /** What changes who may be answered how is looked up a moment later, once for many changes. */
@@ -90,6 +93,23 @@ export function createConversation(api: Api) {
     state.set({ ...now, messages });
   }
 
+  /**
+   * Every message makes a new version of its ticket, our own too: what was changed meanwhile only counts where it is the
+   * same that is to be changed, and a ticket isn't resolved over a message that nobody has seen.
+   */
+  async function update(before: TicketView, patch: TicketPatch): Promise<void> {
+    const { id } = before;
+    const ticket = await api.update(id, patch, before.version).catch(async (error: unknown) => {
+      if (!(error instanceof ApiFailure) || error.status !== 412) throw error;
+      const fresh = await api.ticket(id);
+      const messages = isOpen(id) ? (state.get()?.messages ?? []) : [];
+      if (!isAsSeen(fresh, { ticket: before, messages }, patch)) throw error;
+      return api.update(id, patch, fresh.version);
+    });
+    const view = state.get()?.ticket;
+    if (view?.id === id) show({ ...view, ...ticket });
+  }
+
   /** What we have just written, unless the feed was faster: then it has the later state. */
   function takeOwn(message: Message): void {
     if (!state.get()?.messages.some(({ id }) => id === message.id)) take(message);
@@ -123,12 +143,19 @@ export function createConversation(api: Api) {
       readTicketSoon(now.id);
     },
 
-    async update(patch: { readonly status?: TicketStatus; readonly priority?: Priority }): Promise<void> {
+    /** Changes the ticket that is open; whether that was done. If not, `problem` says why, and it is read again. */
+    async change(patch: TicketPatch): Promise<boolean> {
       const now = state.get();
-      if (!now?.ticket) return;
-      const ticket = await api.update(now.id, patch);
-      const view = state.get()?.ticket;
-      if (view) show({ ...view, ...ticket });
+      if (!now?.ticket) return false;
+      amend(now.id, { problem: undefined });
+      try {
+        await update(now.ticket, patch);
+        return true;
+      } catch (problem) {
+        amend(now.id, { problem });
+        void read(now.id);
+        return false;
+      }
     },
 
     async reply(id: string, reply: { readonly text: string; readonly channel: string }, key: string): Promise<void> {

@@ -1,12 +1,13 @@
 import { useCell } from './cell.ts';
 import { Copy } from './copy.tsx';
 import { useParts, useTexts } from './parts.ts';
+import { anything } from './place.ts';
 
 /** Why there is nothing in the list, and what to do about it. */
 export function EmptyList() {
   const { inbox, route } = useParts();
   const { t } = useTexts();
-  const { q, status } = useCell(route.place);
+  const { q, status, assignee, channel, team, tag, priority } = useCell(route.place);
   const { failed, untouched } = useCell(inbox.state);
   if (failed) {
     return (
@@ -16,11 +17,14 @@ export function EmptyList() {
       </div>
     );
   }
-  if (untouched || (q === '' && status === 'all')) return null;
+  const narrowed = [assignee, channel, team, tag, priority].some((each) => each !== undefined);
+  if (untouched || (q === '' && status === 'all' && !narrowed)) return null;
   return (
     <div class="empty">
       <p>{q ? t.empty.nothingFound : t.empty.nothingHere}</p>
-      {status !== 'all' && <button onClick={() => route.go({ status: 'all' })}>{t.empty.everywhere}</button>}
+      {(status !== 'all' || narrowed) && (
+        <button onClick={() => route.go({ ...anything, status: 'all' })}>{t.empty.everywhere}</button>
+      )}
     </div>
   );
 }

@@ -1,7 +1,8 @@
 import type { Api } from './api.ts';
 import { createCell } from './cell.ts';
+import { fitsIn } from './fits.ts';
+import type { Filter } from './fits.ts';
 import { statusesOf } from './place.ts';
-import type { StatusChoice } from './place.ts';
 import type { Ticket } from './views.ts';
 
 export interface InboxState {
@@ -15,16 +16,11 @@ export interface InboxState {
   readonly untouched: boolean;
 }
 
-interface Filter {
-  readonly q: string;
-  readonly status: StatusChoice;
-}
-
 /** Letters that are typed one after the other are one search. */
 const PAUSE_MS = 250;
 
 /** The list of tickets: newest activity first, kept up to date, and still while somebody points at it. */
-export function createInbox(api: Api) {
+export function createInbox(api: Pick<Api, 'tickets'>, ownId: string) {
   const state = createCell<InboxState>({
     tickets: [],
     waiting: 0,
@@ -44,10 +40,7 @@ export function createInbox(api: Api) {
   let turn = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
-  const fits = (ticket: Ticket): boolean => {
-    const statuses = statusesOf(filter?.status ?? 'all');
-    return ticket.mergedInto === null && (statuses.length === 0 || statuses.includes(ticket.status));
-  };
+  const fits = (ticket: Ticket): boolean => filter !== undefined && fitsIn(ticket, filter, ownId);
 
   function keep(ticket: Ticket): void {
     const before = known.get(ticket.id);
@@ -72,9 +65,10 @@ export function createInbox(api: Api) {
   async function read(after: string | null): Promise<void> {
     if (!filter) return;
     const mine = after === null ? ++turn : turn;
-    const { q, status } = filter;
+    const { status, assignee, ...rest } = filter;
+    const whose = assignee === 'me' ? ownId : assignee;
     const page = await api
-      .tickets({ q, status: statusesOf(status), ...(after !== null && { cursor: after }) })
+      .tickets({ ...rest, assignee: whose, status: statusesOf(status), ...(after !== null && { cursor: after }) })
       .catch(() => undefined);
     const all = page?.data.length === 0 ? await api.tickets({ q: '', status: [] }).catch(() => undefined) : undefined;
     if (mine !== turn) return;
@@ -98,7 +92,7 @@ export function createInbox(api: Api) {
     /** Shows the list of a filter. */
     show(next: Filter): void {
       const isSearch = filter !== undefined && filter.q !== next.q;
-      if (filter && !isSearch && filter.status === next.status) return;
+      if (filter && JSON.stringify(filter) === JSON.stringify(next)) return;
       filter = next;
       turn++;
       isNew = true;
@@ -144,4 +138,5 @@ export function createInbox(api: Api) {
     },
   };
 }
+
 export type Inbox = ReturnType<typeof createInbox>;

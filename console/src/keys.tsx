@@ -7,6 +7,7 @@ import type { Acts } from './commands.ts';
 import { densities } from './density.ts';
 import type { Density } from './density.ts';
 import { isTyping } from './focus.ts';
+import { useInboxTexts } from './inbox-texts.ts';
 import { keptForGood } from './kept.ts';
 import { useParts, useTexts } from './parts.ts';
 import type { Parts } from './parts.ts';
@@ -31,7 +32,8 @@ export function useKeys(acts: Acts, openPalette: () => void): void {
     };
     const actOf = (event: KeyboardEvent): (() => void) | undefined => {
       if (asksForPalette(event)) return openPalette;
-      if (event.ctrlKey || event.metaKey || event.altKey) return undefined;
+      if (event.ctrlKey || event.metaKey) return undefined;
+      if (event.altKey) return viewActOf(event);
       if (event.code === 'Escape') return () => escape(parts, acts);
       if (isTyping(document.activeElement) || parts.shortcuts.get() === 'off') return undefined;
       const name = chords.current.press(event);
@@ -39,6 +41,12 @@ export function useKeys(acts: Acts, openPalette: () => void): void {
       if (name === 'KeyJ') return () => step(parts, 1);
       if (name === 'KeyK') return () => step(parts, -1);
       const command = commandsOf(parts, acts).find(({ keys }) => keys === name);
+      return command && (() => command.run());
+    };
+    const viewActOf = ({ code, shiftKey }: KeyboardEvent) => {
+      // With Alt, Macs type letters.
+      if (shiftKey || isTyping(document.activeElement) || parts.shortcuts.get() === 'off') return undefined;
+      const command = commandsOf(parts, acts).find(({ keys }) => keys === `Alt+${code}`);
       return command && (() => command.run());
     };
     document.addEventListener('keydown', press);
@@ -53,11 +61,13 @@ function asksForPalette({ code, ctrlKey, metaKey, altKey, shiftKey }: KeyboardEv
   return code === 'KeyK' && (ctrlKey || metaKey) && !altKey && !shiftKey;
 }
 
+const printed: Readonly<Record<string, string>> = { 'Shift+Slash': '?', Slash: '/', 'Shift+Digit3': '#' };
+
 /** What stands on the keys: `G`, `I`. */
 export function keyNames(keys: string): readonly string[] {
   return keys.split(' ').map((key) => {
-    if (key === 'Shift+Slash') return '?';
-    return key === 'Slash' ? '/' : key.replace('Key', '');
+    const name = printed[key];
+    return name ?? key.replace('Key', '').replace('Digit', '').replace('+', ' ');
   });
 }
 
@@ -98,6 +108,7 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement>
   const mode = useCell(shortcuts);
   const room = useCell(density);
   const { keys } = t;
+  const w = useInboxTexts();
   const lines = [
     ['Ctrl ⌘ K', t.commands],
     ...sections.map((section) => [`G ${sectionKeys[section].replace('Key', '')}`, t.sections[section]] as const),
@@ -106,6 +117,13 @@ export function Help({ dialog }: { readonly dialog: RefObject<HTMLDialogElement>
     ['Esc', keys.back],
     ['R', keys.reply],
     ['N', keys.note],
+    ['A', w.assign],
+    ['M', w.assignToMe],
+    ['#', w.tags],
+    ['P', w.setPriority],
+    ['E', w.resolve],
+    ['Shift E', w.resolveNext],
+    ['Alt 1 2 3', `${w.view.mine}, ${w.view.unassigned}, ${w.view.all}`],
     ['/', keys.search],
     ['Ctrl ⌘ Enter', keys.send],
     ['?', keys.help],

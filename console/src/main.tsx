@@ -3,6 +3,8 @@ import { api } from './api.ts';
 import { App } from './app.tsx';
 import { createCell } from './cell.ts';
 import type { Command } from './commands.ts';
+import type { Choosing } from './choosing.ts';
+import { createColleagues, userOf } from './colleagues.ts';
 import { createConversation } from './conversation.ts';
 import { densityOf } from './density.ts';
 import type { Density } from './density.ts';
@@ -29,7 +31,8 @@ async function createParts(): Promise<Parts> {
   // The position comes first: what happens while the lists are read is sent again behind it.
   const [after, session] = await Promise.all([api.position(), api.session()]);
   const route = createRoute();
-  const inbox = createInbox(api);
+  const colleagues = createColleagues(api, userOf(session));
+  const inbox = createInbox(api, colleagues.ownId);
   const conversation = createConversation(api);
   const endpoints = createEndpoints(api);
   const seen = createSeen();
@@ -39,6 +42,7 @@ async function createParts(): Promise<Parts> {
     const { ticket, message } = change.data;
     if (change.type === 'channel.health_changed' || route.place.get().section !== 'inbox') endpoints.hear();
     if (ticket) inbox.take(ticket);
+    if (ticket) colleagues.see(ticket);
     conversation.apply(change);
     if (!ticket || message?.direction !== 'inbound' || !ARRIVALS.has(change.type)) return;
     seen.expect(ticket);
@@ -47,6 +51,7 @@ async function createParts(): Promise<Parts> {
   const readAll = () => {
     inbox.refresh();
     conversation.refresh();
+    colleagues.refresh();
     void endpoints.refresh();
   };
   const live = createLive({
@@ -58,14 +63,16 @@ async function createParts(): Promise<Parts> {
   });
 
   const show = () => {
-    const { section, id, q, status } = route.place.get();
-    if (section === 'inbox') inbox.show({ q, status });
+    const { section, id, q, status, assignee, channel, team, tag, priority } = route.place.get();
+    if (section === 'inbox') inbox.show({ q, status, assignee, channel, team, tag, priority });
     conversation.open(section === 'inbox' ? id : undefined);
   };
   route.place.watch(show);
   show();
+  colleagues.refresh();
   return {
-    ...{ api, session, live, route, inbox, conversation, endpoints, seen, language },
+    ...{ api, session, live, route, inbox, conversation, endpoints, colleagues, seen, language },
+    choosing: createCell<Choosing | undefined>(undefined),
     density: createCell<Density>(densityOf(keptForGood.read('density'))),
     offered: createCell<readonly Command[]>([]),
     named: createCell<string | undefined>(undefined),

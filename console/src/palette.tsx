@@ -4,13 +4,27 @@ import { found } from './found.ts';
 import { keyNames } from './keys.tsx';
 import { useTexts } from './parts.ts';
 
-/** Everything that can be done here, found by a few letters. Drawn while it is open. */
-export function Palette({ commands, close }: { readonly commands: readonly Command[]; readonly close: () => void }) {
+/**
+ * Something out of many, found by a few letters. Drawn while it is open. `typed`: what can be made of words that are
+ * none of them.
+ */
+export function Palette({
+  label,
+  commands,
+  typed,
+  close,
+}: {
+  readonly label: string;
+  readonly commands: readonly Command[];
+  readonly typed?: ((words: string) => Command | undefined) | undefined;
+  readonly close: () => void;
+}) {
   const { t } = useTexts();
   const dialog = useRef<HTMLDialogElement>(null);
   const [words, setWords] = useState('');
   const [active, setActive] = useState(0);
-  const hits = found(commands, words);
+  const made = typed?.(words.trim());
+  const hits = [...found(commands, words), ...(made ? [made] : [])];
 
   useLayoutEffect(() => {
     dialog.current?.showModal();
@@ -38,7 +52,7 @@ export function Palette({ commands, close }: { readonly commands: readonly Comma
     <dialog
       class="palette"
       ref={dialog}
-      aria-label={t.commands}
+      aria-label={label}
       onClose={close}
       onClick={(event) => {
         // On the dialog itself, not on anything in it: beside it.
@@ -51,8 +65,8 @@ export function Palette({ commands, close }: { readonly commands: readonly Comma
         aria-expanded="true"
         aria-controls="commands"
         aria-activedescendant={hits.length > 0 ? `command-${active}` : undefined}
-        aria-label={t.commands}
-        placeholder={t.commands}
+        aria-label={label}
+        placeholder={label}
         autocomplete="off"
         spellcheck={false}
         value={words}
@@ -62,7 +76,7 @@ export function Palette({ commands, close }: { readonly commands: readonly Comma
         }}
         onKeyDown={press}
       />
-      <ul role="listbox" id="commands" aria-label={t.commands}>
+      <ul role="listbox" id="commands" aria-label={label}>
         {hits.map((command, index) => (
           <li
             key={command.id}

@@ -3,6 +3,8 @@ import { useContext } from 'preact/hooks';
 import type { Api } from './api.ts';
 import type { Cell } from './cell.ts';
 import { useCell } from './cell.ts';
+import type { Choosing } from './choosing.ts';
+import type { Colleagues } from './colleagues.ts';
 import type { Command } from './commands.ts';
 import type { Conversations } from './conversation.ts';
 import type { Density } from './density.ts';
@@ -24,6 +26,7 @@ export interface Parts {
   readonly inbox: Inbox;
   readonly conversation: Conversations;
   readonly endpoints: Endpoints;
+  readonly colleagues: Colleagues;
   readonly seen: SeenMarks;
   readonly language: Cell<Language>;
   readonly density: Cell<Density>;
@@ -33,6 +36,8 @@ export interface Parts {
   readonly offered: Cell<readonly Command[]>;
   /** What the page that is open is called, where only its section knows. */
   readonly named: Cell<string | undefined>;
+  /** What is being chosen for the ticket that is open, in a palette of its own. */
+  readonly choosing: Cell<Choosing | undefined>;
   /** What a screen reader is told next. */
   readonly spoken: Cell<string>;
   /** Which box below the ticket is written in. */

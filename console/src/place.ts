@@ -18,6 +18,12 @@ export interface Place {
   /** Of the inbox. */
   readonly q: string;
   readonly status: StatusChoice;
+  /** `me`, `none` or who has the ticket. */
+  readonly assignee: string | undefined;
+  readonly channel: string | undefined;
+  readonly team: string | undefined;
+  readonly tag: string | undefined;
+  readonly priority: Priority | undefined;
   /** Of the customers: whom somebody looks for. */
   readonly who: string;
   /** Of events, and of those of a channel. */
@@ -78,6 +84,11 @@ export function placeOf({ pathname, search }: { readonly pathname: string; reado
       : { ...openIn(section, first, second), task: 'look', type: undefined }),
     ...soughtIn(section, query),
     status: statusChoices.find((choice) => choice === query.get('status')) ?? 'unsolved',
+    assignee: wordIn(query, 'assignee'),
+    channel: wordIn(query, 'channel'),
+    team: wordIn(query, 'team'),
+    tag: wordIn(query, 'tag'),
+    priority: priorities.find((priority) => priority === query.get('priority')),
     outcome: outcomes.find((outcome) => outcome === query.get('outcome')),
     state: taskStates.find((state) => state === query.get('state')),
     delivery: idIn(query, 'delivery'),
@@ -98,6 +109,36 @@ function idIn(query: URLSearchParams, name: string): string | undefined {
   return ID.exec(query.get(name) ?? '')?.[0];
 }
 
+function wordIn(query: URLSearchParams, name: string): string | undefined {
+  return query.get(name)?.slice(0, 200) || undefined;
+}
+
+/** Which tickets the list shows; each is a part of the address. */
+export type Narrowing = Pick<Place, 'assignee' | 'channel' | 'team' | 'tag' | 'priority'>;
+export const anything: Narrowing = {
+  assignee: undefined,
+  channel: undefined,
+  team: undefined,
+  tag: undefined,
+  priority: undefined,
+};
+
+/** The views that one keeps coming back to. */
+export const views = ['mine', 'unassigned', 'all'] as const;
+export type View = (typeof views)[number];
+
+const assignees: Readonly<Record<View, string | undefined>> = { mine: 'me', unassigned: 'none', all: undefined };
+
+/** What a view shows: work that isn't done yet, nothing else narrowed down. */
+export function placeOfView(view: View): Partial<Place> {
+  return { ...anything, section: 'inbox', q: '', status: 'unsolved', assignee: assignees[view] };
+}
+
+/** The view that is shown, also where it is narrowed down further; none for the tickets of somebody else. */
+export function viewOf({ assignee }: Pick<Place, 'assignee'>): View | undefined {
+  return views.find((view) => assignees[view] === assignee);
+}
+
 /** The beginning of a section; the inbox and the customers keep what is looked for. */
 export function topOf(section: Section): Partial<Place> {
   const nothing = { outcome: undefined, state: undefined, delivery: undefined, from: undefined } as const;
@@ -115,10 +156,6 @@ function pathOf({ section, id, task, type }: Place): string {
   if (id !== undefined) return task === 'change' ? `/${section}/${id}/settings` : `/${section}/${id}`;
   if (task === 'make') return `/${section}/new/${type ?? ''}`;
   return task === 'choose' ? `/${section}/new` : `/${section}`;
-}
-
-function inboxQueryOf({ q, status }: Place): Record<string, string> {
-  return { ...(q && { q }), ...(status !== 'unsolved' && { status }) };
 }
 
 function customerQueryOf({ id, who }: Place): Record<string, string> {
@@ -145,5 +182,17 @@ function eventQueryOf({ id, find, from, outcome, span, delivery }: Place): Recor
     ...(outcome && { outcome }),
     ...(span !== 'all' && { since: span }),
     ...(id !== undefined && delivery !== undefined && { delivery }),
+  };
+}
+
+function inboxQueryOf({ q, status, assignee, channel, team, tag, priority }: Place): Record<string, string> {
+  return {
+    ...(assignee && { assignee }),
+    ...(q && { q }),
+    ...(status !== 'unsolved' && { status }),
+    ...(channel && { channel }),
+    ...(team && { team }),
+    ...(tag && { tag }),
+    ...(priority && { priority }),
   };
 }

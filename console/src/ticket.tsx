@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { Answer } from './answer.tsx';
+import { ApiFailure } from './api.ts';
 import { Beside } from './beside.tsx';
 import { useCell } from './cell.ts';
 import type { Conversation } from './conversation.ts';
@@ -8,9 +9,12 @@ import { NoTicket } from './empty.tsx';
 import { problemText } from './failure.ts';
 import { isTyping } from './focus.ts';
 import { Icon, iconOf } from './icons.tsx';
+import { useInboxTexts } from './inbox-texts.ts';
+import type { InboxTexts } from './inbox-texts.ts';
 import { MessageView } from './message.tsx';
 import { priorities, statuses, topOf } from './place.ts';
 import { useParts, useTexts } from './parts.ts';
+import type { Texts } from './texts.ts';
 import type { Customer, Priority, TicketStatus, TicketView } from './views.ts';
 
 /** One ticket: what it is, what was said, and the box to answer in. */
@@ -74,7 +78,7 @@ function Opened({ open, ticket }: { readonly open: Conversation; readonly ticket
         </h1>
         <div class="line">
           <Who ticket={ticket} customer={open.customer} />
-          <Controls ticket={ticket} />
+          <Controls open={open} ticket={ticket} />
         </div>
         {ticket.mergedInto !== null && (
           <p class="merged">
@@ -124,26 +128,26 @@ function Who({ ticket, customer }: { readonly ticket: TicketView; readonly custo
   );
 }
 
-function Controls({ ticket }: { readonly ticket: TicketView }) {
-  const { conversation } = useParts();
+function Controls({ open, ticket }: { readonly open: Conversation; readonly ticket: TicketView }) {
+  const { conversation, choosing, colleagues } = useParts();
   const { t } = useTexts();
-  const [problem, setProblem] = useState<string | undefined>();
-  const change = (patch: { readonly status?: TicketStatus; readonly priority?: Priority }) => {
-    setProblem(undefined);
-    conversation.update(patch).catch((error: unknown) => {
-      setProblem(problemText(error, t));
-      // The box shows what it was set to: draw again what holds.
-      conversation.refresh();
-    });
-  };
+  const w = useInboxTexts();
+  useCell(colleagues.state);
+  const { assignee, team, tags } = ticket;
+  const owner = [assignee === null ? undefined : colleagues.nameOf(assignee), team].filter(Boolean).join(' · ');
   return (
     <div class="controls">
+      <button class="owner" title={`${w.assign} (A)`} onClick={() => choosing.set('assignee')}>
+        <Icon name="person" />
+        <span class="spoken">{w.assignee}: </span>
+        <span dir="auto">{owner || w.nobody}</span>
+      </button>
       <label>
         <span>{t.status}</span>
         <select
           value={ticket.status}
           data-status={ticket.status}
-          onChange={(event) => change({ status: event.currentTarget.value as TicketStatus })}
+          onChange={(event) => void conversation.change({ status: event.currentTarget.value as TicketStatus })}
         >
           {statuses.map((status) => (
             <option key={status} value={status}>
@@ -156,7 +160,7 @@ function Controls({ ticket }: { readonly ticket: TicketView }) {
         <span>{t.priority}</span>
         <select
           value={ticket.priority}
-          onChange={(event) => change({ priority: event.currentTarget.value as Priority })}
+          onChange={(event) => void conversation.change({ priority: event.currentTarget.value as Priority })}
         >
           {priorities.map((priority) => (
             <option key={priority} value={priority}>
@@ -165,13 +169,34 @@ function Controls({ ticket }: { readonly ticket: TicketView }) {
           ))}
         </select>
       </label>
-      {problem !== undefined && (
+      <ul class="labels">
+        {tags.map((tag) => (
+          <li key={tag}>
+            <span dir="auto">{tag}</span>
+            <button
+              aria-label={w.removeTag(tag)}
+              title={w.removeTag(tag)}
+              onClick={() => void conversation.change({ tags: tags.filter((one) => one !== tag) })}
+            >
+              <Icon name="close" />
+            </button>
+          </li>
+        ))}
+      </ul>
+      <button class="tagging" title={`${w.tags} (#)`} onClick={() => choosing.set('tags')}>
+        <Icon name="tag" /> {w.tags}
+      </button>
+      {open.problem !== undefined && (
         <p class="problem" role="alert">
-          {problem}
+          {problemOf(open.problem, t, w)}
         </p>
       )}
     </div>
   );
+}
+
+function problemOf(problem: unknown, t: Texts, w: InboxTexts): string {
+  return problem instanceof ApiFailure && problem.status === 412 ? w.moved : problemText(problem, t);
 }
 
 /** Follows the end of the conversation, unless somebody has scrolled up to read. */

@@ -42,6 +42,38 @@ export interface Session {
   readonly scopes: readonly string[];
 }
 
+/** Which tickets, as the API is asked for them. */
+export interface TicketsWanted {
+  readonly q: string;
+  readonly status: readonly TicketStatus[];
+  readonly assignee?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly team?: string | undefined;
+  readonly tag?: string | undefined;
+  readonly priority?: Priority | undefined;
+  readonly cursor?: string;
+}
+
+export interface TicketPatch {
+  readonly status?: TicketStatus;
+  readonly priority?: Priority;
+  readonly assignee?: string | null;
+  readonly team?: string | null;
+  readonly tags?: readonly string[];
+}
+
+/** Somebody who can sign in. */
+export interface User {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** What tickets are marked with. */
+export interface Labels {
+  readonly tags: readonly string[];
+  readonly teams: readonly string[];
+}
+
 export const healthStates = [
   'setting_up',
   'waiting_first',

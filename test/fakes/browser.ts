@@ -40,7 +40,7 @@ export interface StartedGateway {
   /** Makes the first admin. */
   readonly setupLink: string;
   /** Calls the API with every scope; throws unless it answers 2xx. */
-  api(path: string, method?: 'GET' | 'POST', body?: object): Promise<unknown>;
+  api(path: string, method?: 'GET' | 'POST' | 'PATCH', body?: object): Promise<unknown>;
   /** Stops it and takes its folder away. Resolves with its exit code. */
   stop(): Promise<number | null>;
 }
