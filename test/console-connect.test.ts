@@ -114,6 +114,9 @@ describe('what a channel or destination is connected with', () => {
     assert.ok(secrets > 50, 'it found nothing to hide');
     const odd = fieldsOf({ properties: { odd: { type: 'array', items: { type: 'string', writeOnly: true } } } });
     assert.deepEqual(draftOf(odd, { odd: '["s3cret"]' }), {});
+    const key: Schema = { type: 'string', writeOnly: true };
+    const listed = fieldsOf({ properties: { all: { type: 'array', items: { properties: { key } } } } });
+    assert.deepEqual(draftOf(listed, { all: [{ key: 's3cret' }] }), { all: [{}] });
   });
 
   it('gives each kind of setting what it is best entered with', () => {
