@@ -69,7 +69,8 @@ export async function wakeFor(
   if (isNew) return woken;
   const about = { ticket: woken, kind: 'call', ...(origin !== undefined && { origin }) };
   const woke = { from: ticket.status, to: 'open' };
-  const changes = { ...(asleep && { status: woke }), ...(rises && { priority: { from: ticket.priority, to: 'high' } }) };
+  const rose = { from: ticket.priority, to: 'high' };
+  const changes = { ...(asleep && { status: woke }), ...(rises && { priority: rose }) };
   const type = asleep ? 'ticket.status_changed' : 'ticket.updated';
   const extra = { ...(asleep && woke), changes };
   await announcer.change({ type, version, ticketId: ticket.id, extra }, about);

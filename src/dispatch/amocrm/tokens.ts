@@ -54,7 +54,8 @@ function createRenewal(apiRoot: string, oauth2: OAuth2, { http, secrets }: Pick<
     };
     const url = `${apiRoot}/oauth2/access_token`;
     const headers = { accept: 'application/json' };
-    const { json } = await http.send({ method: 'POST', url, headers, body, hidden: [refreshToken, body.client_secret] });
+    const hidden = [refreshToken, body.client_secret];
+    const { json } = await http.send({ method: 'POST', url, headers, body, hidden });
     const granted = Granted.safeParse(json).data;
     if (!granted) {
       throw new RetryableError('amoCRM answered without an access token', {
