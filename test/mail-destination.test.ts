@@ -238,7 +238,8 @@ describe('Files of a mail to a mailbox', () => {
   it('are left out, and named, where the server takes the mail with them for harmful', async () => {
     const server = await sink({
       refuse({ raw }) {
-        if (raw.includes('Content-Disposition: attachment')) throw smtpError(554, '5.7.1 this kind of file is not taken');
+        if (raw.includes('Content-Disposition: attachment'))
+          throw smtpError(554, '5.7.1 this kind of file is not taken');
       },
     });
     await open(server.port).createTicket!(delivery(message));
