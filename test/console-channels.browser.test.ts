@@ -188,7 +188,11 @@ channels:
     await block.locator('.log li', { hasText: 'Seen before' }).waitFor();
     await page.selectOption('[aria-labelledby=events] select', '');
     await block.locator('.log li >> nth=1').waitFor();
-    await block.locator('.log li', { hasText: 'New ticket' }).first().locator('a', { hasText: /^Ticket$/ }).click();
+    await block
+      .locator('.log li', { hasText: 'New ticket' })
+      .first()
+      .locator('a', { hasText: /^Ticket$/ })
+      .click();
     await page.waitForURL('**/t/*');
     await page.waitForSelector('.message');
     await page.goBack();

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { clockOf, isOfThisMachine } from '../console/src/sections/connect/elapsed.ts';
 import { draftOf, enteredIn, enteredOf, settingsOf } from '../console/src/sections/connect/entered.ts';
 import type { Entered } from '../console/src/sections/connect/entered.ts';
 import { fieldOf, fieldsOf, labelOf } from '../console/src/sections/connect/fields.ts';
 import type { Field, Schema, Shape } from '../console/src/sections/connect/fields.ts';
 import { enteredFor, frameOf, freeId, patchOf } from '../console/src/sections/connect/frame.ts';
-import { clockOf, isOfThisMachine } from '../console/src/sections/connect/since.ts';
 import { connectTexts } from '../console/src/sections/connect/texts.ts';
 import { languages } from '../console/src/texts.ts';
 import type { Language } from '../console/src/texts.ts';
@@ -269,7 +269,7 @@ describe('what a channel or destination is connected with', () => {
   });
 
   it('tells groups without a name apart by what they must have', () => {
-    const ways = {
+    const ways: Schema = {
       anyOf: [
         { properties: { file: {} }, required: ['file'] },
         { properties: { url: {} }, required: ['url'] },

@@ -6,7 +6,7 @@ import type { Endpoint } from '../core/gateway.ts';
 import type { NewId } from '../core/id.ts';
 import type { Task } from '../core/rows.ts';
 import type { Store } from '../core/store.ts';
-import type { Change, Message, Ticket, TicketStatus } from '../core/ticket.ts';
+import type { Change, Message, Priority, Ticket, TicketStatus } from '../core/ticket.ts';
 import { readCarried } from './carried.ts';
 import { parked } from './channel.ts';
 import { waitsForFiles } from './files.ts';
@@ -110,13 +110,16 @@ export function createUpdate(deps: DeliverDeps) {
       return { request: 'a later status was told already' };
     }
     const change = task.changeSeq === null ? undefined : await deps.store.read.change(task.changeSeq);
-    const status = task.changeSeq === null ? ticket.status : statusIn(change);
-    const { priority, assignee } = ticket;
-    // Told only where it changed: another change must not undo what an agent did there meanwhile.
-    const told = { ...(status && { status }), ...(hasChanged(change, 'priority') && { priority }) };
-    await destination.update(ref, { id: task.id, ticket, ...told, assignee });
+    const told = task.changeSeq === null ? { status: ticket.status } : toldBy(change, ticket);
+    await destination.update(ref, { id: task.id, ticket, ...told, assignee: ticket.assignee });
     return { request: `updated ${ref.externalId}` };
   };
+}
+
+/** Status and priority only where they changed: another change must not undo what an agent did there meanwhile. */
+function toldBy(change: Change | undefined, { priority }: Ticket): { status?: TicketStatus; priority?: Priority } {
+  const status = statusIn(change);
+  return { ...(status && { status }), ...(hasChanged(change, 'priority') && { priority }) };
 }
 
 /** What the status became by a change. */
@@ -125,7 +128,7 @@ function statusIn(change: Change | undefined): TicketStatus | undefined {
 }
 
 function hasChanged(change: Change | undefined, name: keyof Ticket): boolean {
-  return Object.hasOwn((change?.data['changes'] ?? {}) as object, name);
+  return Object.hasOwn(change?.data['changes'] ?? {}, name);
 }
 
 function open(deps: DeliverDeps, task: Task): { destination: Destination; type: DestinationType } {

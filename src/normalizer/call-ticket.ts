@@ -68,13 +68,16 @@ export async function wakeFor(
   const woken = { ...ticket, ...patch, version };
   if (isNew) return woken;
   const about = { ticket: woken, kind: 'call', ...(origin !== undefined && { origin }) };
-  const woke = { from: ticket.status, to: 'open' };
-  const rose = { from: ticket.priority, to: 'high' };
-  const changes = { ...(asleep && { status: woke }), ...(rises && { priority: rose }) };
   const type = asleep ? 'ticket.status_changed' : 'ticket.updated';
-  const extra = { ...(asleep && woke), changes };
-  await announcer.change({ type, version, ticketId: ticket.id, extra }, about);
+  await announcer.change({ type, version, ticketId: ticket.id, extra: risenFrom(ticket, { asleep, rises }) }, about);
   return woken;
+}
+
+/** What the announcement of a woken ticket says of its change. */
+function risenFrom({ status, priority }: TicketRow, { asleep, rises }: { asleep: boolean; rises: boolean }) {
+  const woke = { from: status, to: 'open' };
+  const rose = { from: priority, to: 'high' };
+  return { ...(asleep && woke), changes: { ...(asleep && { status: woke }), ...(rises && { priority: rose }) } };
 }
 
 /**

@@ -88,7 +88,7 @@ export function fakeGateway(given: { readonly publicUrl?: string } = {}): FakeGa
         return { items: [{ outcome: 'appended', ticketId: 'tkt_1', ticketNumber: 1 }] };
       },
       reread: async (eventId) => [{ kind: 'ignored', name: 'read again', reason: eventId }],
-      dryRun: async (_id, { body, headers }) => [{ kind: 'ignored', name: `${body}`, reason: JSON.stringify(headers) }],
+      dryRun: async (_id, sent) => [{ kind: 'ignored', name: sent.body.toString(), reason: JSON.stringify(sent.headers) }],
     },
     refusals: {
       note() {},

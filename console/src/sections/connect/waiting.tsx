@@ -9,9 +9,10 @@ import { hourOf } from '../../time.ts';
 import type { EndpointView, LedgerEvent, Trial } from '../../views.ts';
 import { AddressRows } from '../address-rows.tsx';
 import { may } from '../../may.ts';
+import { clockOf, isOfThisMachine } from './elapsed.ts';
 import { useConnectTexts } from './controls.tsx';
 import { pathOf, qrOf } from './qr.ts';
-import { clockOf, isConnected, isOfThisMachine, startWaiting, stopWaiting, waitingSince } from './since.ts';
+import { isConnected, startWaiting, stopWaiting, waitingSince } from './since.ts';
 import './connect.css';
 
 /** Milliseconds between two looks. */
