@@ -88,9 +88,7 @@ export function fakeGateway(given: { readonly publicUrl?: string } = {}): FakeGa
         return { items: [{ outcome: 'appended', ticketId: 'tkt_1', ticketNumber: 1 }] };
       },
       reread: async (eventId) => [{ kind: 'ignored', name: 'read again', reason: eventId }],
-      dryRun: async (_, { body, headers }) => [
-        { kind: 'ignored', name: String(body), reason: JSON.stringify(headers) },
-      ],
+      dryRun: async (_id, sent) => [{ kind: 'ignored', name: String(sent.body), reason: JSON.stringify(sent.headers) }],
     },
     refusals: {
       note() {},
