@@ -68,19 +68,21 @@ export async function createRoutes(
     return { id, source: null, ...definition };
   }
 
-  async function dryRun(routes: readonly Given[], count: number): Promise<readonly Routed[]> {
-    routes.forEach((route, index) => {
+  async function dryRun(given: readonly Given[] | undefined, count: number): Promise<readonly Routed[]> {
+    // Of those that there are, one may lead to a destination that was removed since.
+    given?.forEach((route, index) => {
       checkDestinations(route, `/routes/${index}`);
     });
-    const routing = routingOf(routes, deps.endpoints.all(), deps.destinationTypes);
+    const routing = routingOf(given ?? [...defined, ...own], deps.endpoints.all(), deps.destinationTypes);
     const routed: Routed[] = [];
     let end = await store.read.lastChange();
     for (let pages = 0; pages < MOST_PAGES && end > 0 && routed.length < count; pages++) {
       const start = Math.max(0, end - PAGE);
       const changes = (await store.read.changes(start, PAGE)).filter(({ seq, type }) => seq <= end && FILED.has(type));
       for (const change of changes.reverse()) {
-        const targets = targetsOf(factsOf(change), routing).filter(({ follows }) => !follows);
-        routed.push({ change, to: targets.map(({ id }) => id) });
+        const targets = targetsOf(factsOf(change), routing);
+        const [to, follows] = [targets.filter((each) => !each.follows), targets.filter((each) => each.follows)];
+        routed.push({ change, to: to.map(({ id }) => id), follows: follows.map(({ id }) => id) });
       }
       end = start;
     }

@@ -54,7 +54,7 @@ channels:
     await opened.goto('/');
     await page.waitForSelector('.list');
     const before = scripts.length;
-    await page.click('.nav a >> nth=1');
+    await page.click('.nav a[href="/channels"]');
     await page.waitForURL('**/channels');
     await card('contact').waitFor();
     assert.ok(scripts.length > before, 'it was there already');
@@ -66,7 +66,7 @@ channels:
     const { page } = opened;
     await opened.goto('/');
     await page.route('**/assets/channels*.js', (route) => route.abort());
-    await page.click('.nav a >> nth=1');
+    await page.click('.nav a[href="/channels"]');
     await page.waitForSelector('.sheet [role=alert], .sheet[role=alert]');
     await page.unroute('**/assets/channels*.js');
     await page.click('.sheet button');

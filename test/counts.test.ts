@@ -181,6 +181,11 @@ describeOnBoth('what reports count', (open) => {
     assert.deepEqual(await read.users(), []);
     await tx.saveUser(user);
     assert.equal(await read.session('h', clock.now()), undefined);
+    for (const id of ['usr_2', 'usr_3']) await tx.saveUser({ ...user, id, role: 'admin' });
+    assert.deepEqual([await tx.deleteUser('usr_2'), await tx.deleteUser('usr_3')], [true, false]);
+    await tx.saveSession({ hash: 'a', userId: 'usr_3', createdAt: clock.now(), expiresAt });
+    assert.equal(await tx.deleteUser('usr_3'), false);
+    assert.equal((await read.session('a', clock.now()))?.userId, 'usr_3');
   });
 });
 

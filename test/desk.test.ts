@@ -260,6 +260,11 @@ describe('the desk', () => {
           assert.deepEqual(after[name as keyof typeof after], value, name);
         }
       }
+      const [tidy] = await changes(() =>
+        filing.desk.updateTicket(ticket, { assignee: ' ', tags: ['VIP', 'vip', ''] }, AGENT),
+      );
+      const { assignee, tags } = tidy!.data['changes'] as Record<string, { to: unknown }>;
+      assert.deepEqual([assignee!.to, tags!.to], [null, ['VIP']]);
       const solved = (await changesAfter(0)).find(({ type }) => type === 'ticket.status_changed')!;
       assert.deepEqual([solved.data['from'], solved.data['to']], ['new', 'solved']);
     });
@@ -428,9 +433,28 @@ describe('the desk', () => {
       const owner = () => filing.store.write([], async (tx) => (await tx.identifier('whatsapp', '2'))!.customerId);
       assert.equal(await owner(), customerId);
       const [merge] = await filing.store.read.merges(customerId);
-      await filing.desk.undoMerge(merge!.id, AGENT);
+      const undone = await changes(() => filing.desk.undoMerge(merge!.id, AGENT));
+      assert.deepEqual(
+        undone.map(({ type, data }) => [type, data.customer?.id, data['from']]),
+        [['customer.merged', customer, customerId]],
+      );
       assert.equal(await owner(), customer);
       assert.deepEqual((await filing.store.read.timeline(customerId, { limit: 9 })).data, []);
+    });
+
+    it('and gives nothing back to one who was merged into another since', async () => {
+      await write({ text: 'proves both' }, ['telegram|1', 'whatsapp|2']);
+      const customer = await customerOf(await write({ text: 'from there' }, 'whatsapp|2'));
+      const other = await customerOf(await write({}, 'telegram|3'));
+      const identifiers = [{ kind: 'whatsapp', value: '2' }];
+      const { customerId } = await filing.desk.splitCustomer(customer, identifiers, AGENT);
+      const [split] = await filing.store.read.merges(customerId);
+      await filing.desk.mergeCustomers(customer, other, AGENT);
+      await refuses(() => filing.desk.undoMerge(split!.id, AGENT), ConflictError, /since/);
+      const owner = await filing.store.write([], (tx) => tx.identifier('whatsapp', '2'));
+      assert.equal(owner?.customerId, customerId);
+      const telegram = [{ kind: 'telegram', value: '1' }];
+      await refuses(() => filing.desk.splitCustomer(customer, telegram, AGENT), ConflictError, /merged/);
     });
 
     it('into one who is found at once, and says beforehand what leaves', async () => {

@@ -93,14 +93,19 @@ describe('a help desk that keeps tickets of its own', () => {
     await out.pass(SECOND);
     desk.fail('before', new PermanentError('not now'));
     await out.desk.updateTicket(id, { status: 'solved' }, 'user:usr_1');
+    await out.desk.updateTicket(id, { status: 'pending', priority: 'high' }, 'user:usr_1');
     await out.pass(2 * SECOND);
     desk.recover();
     await out.desk.updateTicket(id, { status: 'open' }, 'user:usr_1');
     await out.pass(2 * SECOND);
-    const [dead] = await out.deliveries({ state: 'dead' });
+    const [prior, dead] = await out.deliveries({ state: 'dead' });
     await out.store.write([], (tx) => tx.replayTask(dead!.id, out.clock.now()));
     await out.pass(2 * SECOND);
-    assert.equal(desk.tickets[0]!.status, 'open');
+    assert.deepEqual([desk.tickets[0]!.status, desk.tickets[0]!.priority], ['open', 'normal']);
+    // What else it says is told nevertheless.
+    await out.store.write([], (tx) => tx.replayTask(prior!.id, out.clock.now()));
+    await out.pass(2 * SECOND);
+    assert.deepEqual([desk.tickets[0]!.status, desk.tickets[0]!.priority], ['open', 'high']);
     assert.equal((await out.store.read.delivery(dead!.id))!.log.at(-1)!.request, 'a later status was told already');
   });
 

@@ -80,10 +80,14 @@ describeOnBoth('reading the outbox', (openTestDatabase) => {
     await base.tx.moveMessages([message], into, base.clock.now());
     const later = await add.task({ ...about, ticketId: into });
     await add.task({ ticketId: into });
+    const answer = await add.message(from, { direction: 'outbound', payloadId: null });
+    const sent = await add.task({ kind: 'reply', messageId: answer, ticketId: from });
+    await base.tx.moveMessages([answer], into, base.clock.now());
     const list = async (filter: Parameters<typeof base.read.deliveries>[0]) =>
       ids((await base.read.deliveries(filter, { limit: 10 })).data);
     assert.deepEqual(await list({ message }), [later, done]);
     assert.deepEqual(await list({ message, ticket: into }), [later]);
+    assert.deepEqual(await list({ message: answer }), [sent]);
     assert.deepEqual(await list({ message: 'msg_none' }), []);
   });
 

@@ -155,6 +155,17 @@ describe('routes', () => {
         assert.equal(error.problems[0]!.pointer, '/routes/0/to/0');
         return true;
       });
+      const gone = await open([{ ...FILE, to: ['crm', 'gone'] }]);
+      await write('one');
+      assert.deepEqual(
+        (await gone.dryRun(undefined, 9)).map(({ to, follows }) => [to, follows]),
+        [[['crm'], []]],
+      );
+      const other = await gone.dryRun([{ when: { tag: ['x'] }, to: ['desk'], stop: false }], 9);
+      assert.deepEqual(
+        other.map(({ to, follows }) => [to, follows]),
+        [[[], ['desk']]],
+      );
     });
   });
 
@@ -200,6 +211,8 @@ describe('routes', () => {
         { time: { zone: 'Europe/Kyiv' } },
         { time: { zone: 'Europe/Kyiv', days: ['sun', 'mon'], from: '12:00', to: '12:01' } },
         { time: { zone: 'Europe/Kyiv', from: '23:00', to: '12:01' } },
+        { time: { zone: 'Europe/Kyiv', days: ['sun'], from: '23:00', to: '12:01' } },
+        { time: { zone: 'Europe/Kyiv', days: ['mon'], from: '11:00', to: '10:00' } },
         { time: { zone: 'Pacific/Auckland', from: '23:00', to: '06:00' } },
       ];
       for (const when of fitting) assert.equal(passes(when), true, JSON.stringify(when));
@@ -217,6 +230,7 @@ describe('routes', () => {
         { field: { department: ['sales'], order: ['1'] } },
         { field: { toString: ['sales'] } },
         { time: { zone: 'Europe/Kyiv', days: ['tue'] } },
+        { time: { zone: 'Europe/Kyiv', days: ['mon'], from: '23:00', to: '12:01' } },
         { time: { zone: 'Europe/Kyiv', from: '12:01' } },
         { time: { zone: 'Europe/Kyiv', to: '12:00' } },
         { time: { zone: 'Europe/Kyiv', from: '23:00', to: '12:00' } },
@@ -286,6 +300,26 @@ describe('routes', () => {
       );
       await say('telegram|2');
       assert.deepEqual((await told()).sort(), [here, here, there].sort());
+      // What a person has to look at first is not forgotten either, nor what is merged into another ticket.
+      const third = await say('telegram|3');
+      const lost = { ...task, id: 'tsk_lost', ticketId: third, messageId: null, changeSeq: null, attachmentId: null };
+      await other.store.write([], async (tx) => {
+        const now = other.clock.now();
+        await tx.insertTask({ ...lost, createdAt: now }, now);
+        const lease = (await tx.lease(lost.id, 'one', now, now + 1000))!;
+        const attempt = { taskId: lost.id, number: 1, startedAt: now, endedAt: now, outcome: 'needs_check' } as const;
+        await tx.finish(
+          lease,
+          { state: 'needs_check' },
+          { ...attempt, error: null, hint: null, request: null, response: null },
+          now,
+        );
+      });
+      await say('telegram|3');
+      assert.equal((await told()).filter((each) => each === third).length, 2);
+      const fourth = await say('telegram|4');
+      await other.desk.mergeTickets(there, fourth, 'usr_1');
+      assert.equal((await other.store.write([], (tx) => tx.link('desk', fourth)))?.externalId, '7');
       await other.close();
     });
 

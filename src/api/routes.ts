@@ -53,11 +53,12 @@ const RoutedView = z
     ticketId: z.string().optional(),
     ticketNumber: z.number().int().optional(),
     messageId: z.string().optional(),
-    to: z.array(z.string()).meta({ description: 'Destinations; none: it stays in the built-in queue' }),
+    to: z.array(z.string()).meta({ description: 'Destinations' }),
+    follows: z.array(z.string()).meta({ description: 'Help desks that get it too where they have its ticket already' }),
   })
   .meta({ id: 'RoutedMessage' });
 
-function toView({ change, to }: Routed): z.input<typeof RoutedView> {
+function toView({ change, to, follows }: Routed): z.input<typeof RoutedView> {
   const { ticket, message } = change.data;
   const { type, timestamp } = change;
   return {
@@ -65,6 +66,7 @@ function toView({ change, to }: Routed): z.input<typeof RoutedView> {
     timestamp,
     ...present({ ticketId: ticket?.id, ticketNumber: ticket?.number, messageId: message?.id }),
     to: [...to],
+    follows: [...follows],
   };
 }
 
@@ -129,7 +131,7 @@ export function routeOperations({ routes, endpoints, store, clock }: Gateway): O
       answer: z.object({ data: z.array(RoutedView) }),
       async handle({ body }) {
         const given = body.routes?.map((route) => ({ ...route, when: present(route.when) }));
-        return { body: { data: (await routes.dryRun(given ?? routes.all(), body.count)).map(toView) } };
+        return { body: { data: (await routes.dryRun(given, body.count)).map(toView) } };
       },
     }),
     operation({

@@ -3,6 +3,10 @@ import type { TaskState } from './ticket.ts';
 
 /** The statements about what follows a message, or a status, that a destination was told of before. */
 export interface FollowingStatements {
+  /** Whether a ticket is in a destination, or would be if a person saw to it. */
+  isIn(destinationId: string, ticketId: string): Promise<boolean>;
+  /** What a ticket is called in destinations that don't know the other one becomes that one's. */
+  moveLinks(from: string, to: string): Promise<void>;
   /** Puts what waits for a file at the end of its wait into the line of a ticket. */
   releaseFile(attachmentId: string, ticketId: string, now: number): Promise<readonly TaskRefRow[]>;
   /** What carries a message on, and waits for nothing but its files, is due. */

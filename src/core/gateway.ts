@@ -234,6 +234,8 @@ export interface RouteFacts {
 export interface Routed {
   readonly change: Change;
   readonly to: readonly string[];
+  /** Help desks that would get it if they had its ticket. */
+  readonly follows: readonly string[];
 }
 
 /** A destination that a change goes to. */
@@ -249,8 +251,8 @@ export interface Routes {
   create(route: Omit<Route, 'id' | 'source'>): Promise<Route>;
   update(id: string, route: Omit<Route, 'id' | 'source'>): Promise<Route>;
   remove(id: string): Promise<void>;
-  /** Where the last `count` messages would go by these routes, the newest first; nothing is sent. */
-  dryRun(routes: readonly Omit<Route, 'id' | 'source'>[], count: number): Promise<readonly Routed[]>;
+  /** Where the last `count` messages would go by these routes, or those that there are, the newest first; nothing is sent. */
+  dryRun(routes: readonly Omit<Route, 'id' | 'source'>[] | undefined, count: number): Promise<readonly Routed[]>;
 }
 
 export interface Outbox {

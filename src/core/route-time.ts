@@ -12,7 +12,10 @@ export const RouteTime = z
     zone: z.string().max(100).refine(isTimeZone, { error: 'write a time zone, Europe/Kyiv for example' }),
     days: z.array(z.enum(weekdays)).min(1).max(7).optional(),
     from: clock.optional(),
-    to: clock.optional().meta({ description: 'Until then, not including it. Before `from`: over midnight' }),
+    to: clock.optional().meta({
+      description:
+        'Until then, not including it. Before `from`: over midnight, and the day is the one on which that night began',
+    }),
   })
   .meta({ description: 'When it happened, by the clocks of `zone`' });
 export type RouteTime = z.output<typeof RouteTime>;

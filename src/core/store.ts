@@ -158,7 +158,10 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
   /** Moves identifiers, claims, tickets and messages and lists what moved, for undo. */
   moveCustomer(from: string, to: string, evidence: string, mergeId: string, at: number): Promise<void>;
   /** Takes a merge back: everything that moved, and only that. Returns the two customers. */
-  undoMerge(mergeId: string, at: number): Promise<{ winner: string; loser: string } | undefined>;
+  undoMerge(
+    mergeId: string,
+    at: number,
+  ): Promise<{ kind: 'merge' | 'split'; winner: string; loser: string } | undefined>;
   /**
    * Gives identifiers and the messages that came by them to another customer; listed for undo. A ticket in which nobody
    * else wrote goes along, with what was answered in it.
@@ -246,8 +249,6 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
     at: number,
   ): Promise<void>;
   ticketOfLink(destinationId: string, externalId: string): Promise<string | undefined>;
-  /** Whether a ticket is in a destination, or on its way there. */
-  isIn(destinationId: string, ticketId: string): Promise<boolean>;
   /** Notes what an agent did in a destination, and the message it became; false when that was noted before. */
   saveAction(destinationId: string, externalId: string, messageId: string | null, at: number): Promise<boolean>;
   /** The destination where an agent wrote a message; undefined for what was written elsewhere. */

@@ -105,21 +105,29 @@ export function createUpdate(deps: DeliverDeps) {
     const ticket = await deps.store.read.ticket(task.ticketId ?? '');
     const ref = ticket && linkOf(ticket, task.endpointId);
     if (!ticket || !ref || !destination.update) return { request: 'nothing to update there' };
-    const isOld = task.changeSeq !== null && task.type === 'ticket.status_changed';
-    if (isOld && (await deps.store.write([], (tx) => tx.toldLaterStatus(task)))) {
-      return { request: 'a later status was told already' };
-    }
-    const change = task.changeSeq === null ? undefined : await deps.store.read.change(task.changeSeq);
-    const told = task.changeSeq === null ? { status: ticket.status } : toldBy(change, ticket);
+    const told = await toldBy(deps.store, task, ticket);
+    if (!told) return { request: 'a later status was told already' };
     await destination.update(ref, { id: task.id, ticket, ...told, assignee: ticket.assignee });
     return { request: `updated ${ref.externalId}` };
   };
 }
 
-/** Status and priority only where they changed: another change must not undo what an agent did there meanwhile. */
-function toldBy(change: Change | undefined, { priority }: Ticket): { status?: TicketStatus; priority?: Priority } {
+/**
+ * Status and priority only where they changed: another change must not undo what an agent did there meanwhile.
+ * Undefined where nothing is left to tell.
+ */
+async function toldBy(
+  store: Store,
+  task: Task,
+  ticket: Ticket,
+): Promise<{ status?: TicketStatus; priority?: Priority } | undefined> {
+  if (task.changeSeq === null) return { status: ticket.status };
+  const change = await store.read.change(task.changeSeq);
+  const priority = hasChanged(change, 'priority') && { priority: ticket.priority };
   const status = statusIn(change);
-  return { ...(status && { status }), ...(hasChanged(change, 'priority') && { priority }) };
+  if (!status) return { ...priority };
+  if (await store.write([], (tx) => tx.toldLaterStatus(task))) return priority || undefined;
+  return { status, ...priority };
 }
 
 /** What the status became by a change. */

@@ -4,6 +4,8 @@ import { weekdayOf, wordsOf } from '../core/local-time.ts';
 import type { RouteTime } from '../core/route-time.ts';
 import type { Change } from '../core/ticket.ts';
 
+const DAY_MS = 86_400_000;
+
 /** What decides where changes go, as plain data. */
 export interface Routing {
   readonly routes: readonly Pick<Route, 'when' | 'to' | 'stop'>[];
@@ -71,9 +73,11 @@ function matches({ when }: Pick<Route, 'when'>, facts: RouteFacts | undefined, t
 }
 
 function isWithin({ zone, days, from = '00:00', to = '24:00' }: RouteTime, at: number): boolean {
-  if (days && !days.includes(weekdayOf(at, zone))) return false;
   const now = wordsOf(at, zone).slice(11, 16);
-  return from <= to ? from <= now && now < to : now >= from || now < to;
+  if (from <= to ? now < from || now >= to : now < from && now >= to) return false;
+  // After midnight it is still the night of the day before.
+  const began = from > to && now < to ? at - DAY_MS : at;
+  return !days || days.includes(weekdayOf(began, zone));
 }
 
 /** What routes can ask about a change that is told already; undefined for one that is about no ticket. */

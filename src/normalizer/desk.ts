@@ -125,7 +125,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const version = await tx.updateTicket(ticketId, clean, clock.now());
         const after = { ...ticket, ...clean, version };
         await announcer.change(
-          { type: typeOf(patch, ticket), version, ticketId, extra: differences(ticket, patch) },
+          { type: typeOf(patch, ticket), version, ticketId, extra: differences(ticket, patch, clean) },
           { ticket: after },
         );
       });
@@ -139,6 +139,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         const now = clock.now();
         await tx.moveMessages(await tx.messageIds(from), into, now);
         await tx.repointThreads(from, into);
+        await tx.moveLinks(from, into);
         announcer.due.push(...(await tx.moveTasks(from, into, now)));
         const version = await tx.updateTicket(from, { status: 'closed', closedAt: now, mergedInto: into }, now);
         await announcer.change({ type: 'ticket.merged', version, ticketId: from, extra: { into } }, { ticket: loser });
@@ -224,11 +225,12 @@ function typeOf(patch: DeskPatch, ticket: TicketRow): ChangeType {
   return patch.assignee !== undefined || patch.team !== undefined ? 'ticket.assigned' : 'ticket.updated';
 }
 
-function differences(ticket: TicketRow, patch: DeskPatch): Record<string, unknown> {
+/** What a patch changed, as it was stored. */
+function differences(ticket: TicketRow, patch: DeskPatch, clean: TicketPatch): Record<string, unknown> {
   const changes: Record<string, unknown> = {};
   for (const name of Object.keys(patch) as (keyof DeskPatch)[]) {
-    if (JSON.stringify(ticket[name]) !== JSON.stringify(patch[name]))
-      changes[name] = { from: ticket[name], to: patch[name] };
+    if (JSON.stringify(ticket[name]) !== JSON.stringify(clean[name]))
+      changes[name] = { from: ticket[name], to: clean[name] };
   }
   return 'status' in changes ? { ...(changes['status'] as object), changes } : { changes };
 }

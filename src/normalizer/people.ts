@@ -26,13 +26,15 @@ export function createPeople(
       await carryOut(deps, { actor, action: 'customer.undo_merge', target: mergeId, once }, async (tx, announcer) => {
         const undone = await tx.undoMerge(mergeId, clock.now());
         if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
-        const version = (await tx.customer(undone.winner))?.version ?? 0;
-        await announcer.change({
-          type: 'customer.split',
-          version,
-          customerId: undone.winner,
-          extra: { into: undone.loser },
-        });
+        const { kind, winner, loser } = undone;
+        // What brings two together again is told as a merge.
+        const customerId = kind === 'split' ? loser : winner;
+        const version = (await tx.customer(customerId))?.version ?? 0;
+        const told =
+          kind === 'split'
+            ? ({ type: 'customer.merged', extra: { from: winner, mergeId } } as const)
+            : ({ type: 'customer.split', extra: { into: loser } } as const);
+        await announcer.change({ ...told, version, customerId });
       });
     },
 
@@ -88,5 +90,7 @@ async function checkMerge(tx: Transaction, from: string, into: string): Promise<
 
 async function checkSplit(tx: Transaction, customerId: string, identifiers: readonly object[]): Promise<void> {
   if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
-  if (!(await tx.customer(customerId))) throw new NotFoundError(`there is no customer ${customerId}`);
+  const row = await tx.customer(customerId);
+  if (!row) throw new NotFoundError(`there is no customer ${customerId}`);
+  if (row.mergedInto !== null) throw new ConflictError(`${customerId} was merged into ${row.mergedInto}`);
 }

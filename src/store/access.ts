@@ -86,8 +86,13 @@ export function accessOf(
       );
     },
     async deleteUser(id) {
-      await sql.run('DELETE FROM sessions WHERE user_id = ?', id);
-      return (await sql.run('DELETE FROM users WHERE id = ?', id)) > 0;
+      const deleted = await sql.run(
+        `DELETE FROM users WHERE id = ?
+           AND (role <> 'admin' OR (SELECT count(*) FROM users admins WHERE admins.role = 'admin') > 1)`,
+        id,
+      );
+      if (deleted > 0) await sql.run('DELETE FROM sessions WHERE user_id = ?', id);
+      return deleted > 0;
     },
     async saveSession(row) {
       await sql.run(

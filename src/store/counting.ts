@@ -37,9 +37,12 @@ export function createCounting(sources: {
     const counts = await countIn(db, from, to);
     const waiting = isLast ? await unsolvedIn(db) : undefined;
     await write(async (sql) => {
-      const position = await sql.get<{ value: number }>('SELECT value FROM counters WHERE name = ?', COUNTED);
-      // Another process may have counted the same.
-      if (position?.value !== known) return;
+      // Another process may have counted the same, or be about to: this statement waits for it.
+      const moved =
+        known === undefined
+          ? await sql.run('INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING', COUNTED, to)
+          : await sql.run('UPDATE counters SET value = ? WHERE name = ? AND value = ?', to, COUNTED, known);
+      if (moved === 0) return;
       for (const { measure, endpointId, step, total } of counts) {
         await sql.run(ADD, hourOf(from), measure, endpointId, step, total);
       }
@@ -50,11 +53,6 @@ export function createCounting(sources: {
           await sql.run(ADD, hourOf(now), 'unsolved', endpointId, 0, total);
         }
       }
-      await sql.run(
-        'INSERT INTO counters (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value',
-        COUNTED,
-        to,
-      );
     });
     next = to + STEP_MS + YOUNG_MS;
     return 1;

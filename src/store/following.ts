@@ -6,6 +6,27 @@ import type { Sql } from './sql.ts';
 /** Deliveries and the files that they wait for, or that follow them. */
 export function followingOf(sql: Sql): FollowingStatements {
   return {
+    async moveLinks(from, to) {
+      await sql.run(
+        `UPDATE links SET ticket_id = ? WHERE ticket_id = ?
+           AND destination_id NOT IN (SELECT known.destination_id FROM links known WHERE known.ticket_id = ?)`,
+        to,
+        from,
+        to,
+      );
+    },
+    async isIn(destinationId, ticketId) {
+      const found = await sql.get(
+        `SELECT 1 AS x FROM links WHERE destination_id = ? AND ticket_id = ?
+         UNION ALL SELECT 1 FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND kind = 'deliver' AND state <> 'delivered'
+         LIMIT 1`,
+        destinationId,
+        ticketId,
+        destinationId,
+        ticketId,
+      );
+      return found !== undefined;
+    },
     async releaseFile(attachmentId, ticketId, now) {
       const parked = await sql.all<{ endpoint_id: string }>(
         `UPDATE tasks SET ticket_id = ? WHERE attachment_id = ? AND kind = 'deliver' AND state = 'waiting'

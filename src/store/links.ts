@@ -3,9 +3,7 @@ import type { Transaction } from '../core/store.ts';
 import type { Sql } from './sql.ts';
 
 /** What tickets are called in destinations, and what agents did there. */
-export function linksOf(
-  sql: Sql,
-): Pick<Transaction, 'link' | 'saveLink' | 'ticketOfLink' | 'isIn' | 'saveAction' | 'originOf'> {
+export function linksOf(sql: Sql): Pick<Transaction, 'link' | 'saveLink' | 'ticketOfLink' | 'saveAction' | 'originOf'> {
   return {
     link: (destinationId, ticketId) =>
       sql.get(
@@ -44,18 +42,6 @@ export function linksOf(
         externalId,
       );
       return row?.ticket_id;
-    },
-    async isIn(destinationId, ticketId) {
-      const found = await sql.get(
-        `SELECT 1 AS x FROM links WHERE destination_id = ? AND ticket_id = ?
-         UNION ALL SELECT 1 FROM tasks WHERE endpoint_id = ? AND ticket_id = ? AND state IN ('waiting', 'delivering')
-           AND kind = 'deliver' LIMIT 1`,
-        destinationId,
-        ticketId,
-        destinationId,
-        ticketId,
-      );
-      return found !== undefined;
     },
     async saveAction(destinationId, externalId, messageId, at) {
       const inserted = await sql.run(

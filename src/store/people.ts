@@ -67,14 +67,15 @@ export function peopleOf(
       id,
     );
     if (!merge || merge.undone_at !== null) return undefined;
-    const winner = await sql.get<{ merged_into: string | null }>(
-      'SELECT merged_into FROM customers WHERE id = ?',
-      merge.winner,
-    );
-    // What moved has moved on with the winner: undoing this alone would bring nothing back.
-    if (winner?.merged_into != null) {
-      throw new ConflictError(`${merge.winner} was merged into ${winner.merged_into} since`, {
-        hint: 'Undo that merge first.',
+    // What moved has moved on with the winner; and whoever gets back what was split off must not be gone.
+    for (const customerId of merge.kind === 'split' ? [merge.winner, merge.loser] : [merge.winner]) {
+      const row = await sql.get<{ merged_into: string | null }>(
+        'SELECT merged_into FROM customers WHERE id = ?',
+        customerId,
+      );
+      if (row?.merged_into == null) continue;
+      throw new ConflictError(`${customerId} was merged into ${row.merged_into} since`, {
+        hint: 'Undo that merge first, or merge those who belong together.',
       });
     }
     return { ...merge, moved: JSON.parse(merge.moved) as Moved };
@@ -205,7 +206,7 @@ export function peopleOf(
       if (kind === 'split') await withdraw(winner, loser);
       await touch(loser, at);
       await touch(winner, at);
-      return { winner, loser };
+      return { kind, winner, loser };
     },
     async splitCustomer(from, to, identifiers, evidence, mergeId, at) {
       await sql.alone();

@@ -125,7 +125,7 @@ export const migrations: readonly Migration[] = [
       `CREATE INDEX tasks_due ON tasks (endpoint_id, due_at) WHERE state IN ('waiting', 'delivering') AND due_at IS NOT NULL`,
       `CREATE INDEX tasks_by_endpoint ON tasks (endpoint_id, id)`,
       `CREATE INDEX tasks_by_ticket ON tasks (ticket_id, id)`,
-      `CREATE INDEX tasks_by_message ON tasks (message_id) WHERE kind = 'deliver'`,
+      `CREATE INDEX tasks_by_message ON tasks (message_id) WHERE message_id IS NOT NULL`,
       `CREATE INDEX tasks_by_file ON tasks (attachment_id) WHERE attachment_id IS NOT NULL`,
       `CREATE INDEX tasks_done ON tasks (updated_at, id) WHERE state = 'delivered'`,
       `CREATE INDEX tasks_to_replay ON tasks (endpoint_id, id) WHERE replay_at IS NOT NULL`,

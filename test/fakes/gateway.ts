@@ -67,7 +67,6 @@ export function fakeGateway(given: { readonly publicUrl?: string } = {}): FakeGa
     for (const listener of listeners) listener(entry);
     return entry;
   }
-
   const parts = { state, clock, change };
   return {
     version: '0.1.0',
@@ -238,6 +237,7 @@ function fakeStore({ state, clock }: Parts): Store {
     },
     saveUser: async (row) => void state.users.set(row.id, row),
     async deleteUser(id) {
+      if ([...state.users.values()].every((user) => user.role !== 'admin' || user.id === id)) return false;
       for (const [hash, { userId }] of state.sessions) if (userId === id) state.sessions.delete(hash);
       return state.users.delete(id);
     },
@@ -398,9 +398,10 @@ function fakeRoutes(state: FakeState): Routes {
     },
     remove: async (id) => void state.routes.delete(id),
     dryRun: async (routes) =>
-      routes.map(({ to }) => ({
+      (routes ?? [...state.routes.values()]).map(({ to }) => ({
         change: { seq: 1, type: 'message.received', timestamp: toTime(0), data: { version: 1 } },
         to,
+        follows: [],
       })),
   };
 }

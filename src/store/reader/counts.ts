@@ -12,26 +12,32 @@ export const COUNTED = 'counted';
 const ASKED_MS = 2 * HOUR_MS;
 
 export function countsIn(db: Db): Pick<Reader, 'counts'> {
-  return {
-    async counts(edges) {
-      const now = edges.at(-1) ?? 0;
-      const until = Math.max((await countedUntil(db)) ?? 0, now - ASKED_MS);
-      const waiting = await unsolvedIn(db);
-      const spans: Counted[] = [];
-      for (const [index, from] of edges.slice(0, -1).entries()) {
-        const to = edges[index + 1] ?? now;
-        const kept = await keptIn(db, from, to);
-        const fresh = to > until ? await countIn(db, Math.max(from, until), to) : [];
-        const unsolved = to === now ? sumOf(waiting) : await unsolvedAt(db, from, to);
-        spans.push({ from, counts: added([...kept, ...fresh]), unsolved });
-      }
-      return {
-        spans,
-        unsolved: Object.fromEntries(waiting.map(({ endpointId, total }) => [endpointId, total])),
-        until,
-      };
-    },
+  const counts: Reader['counts'] = async (edges) => {
+    const counted = await countedUntil(db);
+    const found = await countsBetween(edges, counted);
+    // What was counted meanwhile would be in both: what is kept, and what was looked at.
+    return (await countedUntil(db)) === counted ? found : counts(edges);
   };
+  return { counts };
+
+  async function countsBetween(edges: readonly number[], counted: number | undefined) {
+    const now = edges.at(-1) ?? 0;
+    const until = Math.max(counted ?? 0, now - ASKED_MS);
+    const waiting = await unsolvedIn(db);
+    const spans: Counted[] = [];
+    for (const [index, from] of edges.slice(0, -1).entries()) {
+      const to = edges[index + 1] ?? now;
+      const kept = await keptIn(db, from, to);
+      const fresh = to > until ? await countIn(db, Math.max(from, until), to) : [];
+      const unsolved = to === now ? sumOf(waiting) : await unsolvedAt(db, from, to);
+      spans.push({ from, counts: added([...kept, ...fresh]), unsolved });
+    }
+    return {
+      spans,
+      unsolved: Object.fromEntries(waiting.map(({ endpointId, total }) => [endpointId, total])),
+      until,
+    };
+  }
 }
 
 export async function countedUntil(db: Db): Promise<number | undefined> {

@@ -23,7 +23,7 @@ export function outboxIn(
       if (keys) query = query.where('id', '<', keys[0]);
       if (filter.destination !== undefined) query = query.where('endpoint_id', '=', filter.destination);
       if (filter.ticket !== undefined) query = query.where('ticket_id', '=', filter.ticket);
-      if (filter.message !== undefined) query = query.where(aboutMessage(filter.message));
+      if (filter.message !== undefined) query = query.where('message_id', '=', filter.message);
       if (filter.state !== undefined) query = query.where('state', '=', filter.state);
       if (filter.state === 'dead' || filter.state === 'needs_check') query = query.where(SET_ASIDE);
       if (filter.state === 'waiting' || filter.state === 'delivering') {
@@ -97,17 +97,6 @@ export function outboxIn(
       return row && Buffer.from(row.sealed);
     },
   };
-}
-
-/**
- * Tasks about a message, found by its tickets: the one that it is in, and the one that it was filed in, where what was
- * done stays.
- */
-function aboutMessage(id: string) {
-  return sql<boolean>`(message_id = ${id} AND ticket_id IN (
-    SELECT m.ticket_id FROM messages m WHERE m.id = ${id}
-    UNION SELECT e.ticket_id FROM messages m JOIN events e ON e.payload_id = m.payload_id AND e.message_id = m.id
-      WHERE m.id = ${id}))`;
 }
 
 /**
