@@ -75,7 +75,7 @@ export function describePeople(open: OpenStore): void {
       await people();
       const before = await owners(PEOPLE);
       await join('a', 'b', 'mrg_1');
-      assert.deepEqual(await undo('mrg_1'), { winner: 'b', loser: 'a' });
+      assert.deepEqual(await undo('mrg_1'), { kind: 'merge', winner: 'b', loser: 'a' });
       assert.deepEqual(await owners(PEOPLE), before);
       assert.equal(await undo('mrg_1'), undefined);
       assert.equal(await undo('mrg_nothing'), undefined);
