@@ -63,7 +63,8 @@ export function createApi(deps: {
   async function call<T>(schema: z.ZodType<T>, method: string, params: object, signal?: AbortSignal): Promise<T> {
     const body = { ...params, key: deps.key.reveal(), secret: deps.secret.reveal() };
     const url = `${apiRoot}/api/4.0/${method}.json`;
-    const answer = await http.send({ method: 'POST', url, body, maxBytes: 16 * MB, ...(signal && { signal }) });
+    const hidden = [body.key, body.secret];
+    const answer = await http.send({ method: 'POST', url, body, hidden, maxBytes: 16 * MB, ...(signal && { signal }) });
     const outcome = Outcome.safeParse(answer.json).data;
     if (outcome?.status === 'error') throw refusalOf(method, outcome.code, masked(outcome.message));
     const read = schema.safeParse(answer.json);

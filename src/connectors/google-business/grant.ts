@@ -46,7 +46,9 @@ export function createAccessTokens(deps: {
       refresh_token: grant.refreshToken.reveal(),
     }).toString();
     const headers = { 'content-type': 'application/x-www-form-urlencoded' };
-    const { json } = await http.send({ method: 'POST', url: tokenUrl, headers, body }).catch((error: unknown) => {
+    const hidden = [grant.clientSecret.reveal(), grant.refreshToken.reveal()];
+    const request = { method: 'POST', url: tokenUrl, headers, body, hidden } as const;
+    const { json } = await http.send(request).catch((error: unknown) => {
       throw refusalOf(error);
     });
     const { data } = Granted.safeParse(json);

@@ -8,7 +8,10 @@ import type { Secret } from '../../core/secret.ts';
 /** Where bots call since July 2026; before, it was platform-api.max.ru, and botapi.max.ru before that. */
 export const MAX = 'https://platform-api2.max.ru';
 
-export interface MaxRequest extends Pick<HttpRequest, 'method' | 'body' | 'signal' | 'timeoutMs' | 'maxBytes'> {
+export interface MaxRequest extends Pick<
+  HttpRequest,
+  'method' | 'body' | 'hidden' | 'signal' | 'timeoutMs' | 'maxBytes'
+> {
   /** `/messages` */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;

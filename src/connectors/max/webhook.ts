@@ -31,7 +31,7 @@ export async function subscribe(api: MaxApi, secret: Secret, context: Context, s
     return;
   }
   const body = { url, update_types: UPDATES, secret: secret.reveal() };
-  await api({ method: 'POST', path: '/subscriptions', body, signal }, z.unknown());
+  await api({ method: 'POST', path: '/subscriptions', body, hidden: body.secret, signal }, z.unknown());
 }
 
 /** Whom MAX could push nothing for eight hours it takes off the webhook without a word: then it is told anew where to push. */

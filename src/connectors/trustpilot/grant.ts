@@ -41,7 +41,9 @@ export function createAccessTokens(deps: {
     const basic = Buffer.from(`${apiKey.reveal()}:${apiSecret.reveal()}`).toString('base64');
     const headers = { authorization: `Basic ${basic}`, 'content-type': 'application/x-www-form-urlencoded' };
     const body = new URLSearchParams(form).toString();
-    const { json } = await http.send({ method: 'POST', url: apiRoot + PATH, headers, body }).catch((error: unknown) => {
+    const hidden = user ? user.password.reveal() : [];
+    const request = { method: 'POST', url: apiRoot + PATH, headers, body, hidden } as const;
+    const { json } = await http.send(request).catch((error: unknown) => {
       throw refusalOf(error);
     });
     const { data } = Granted.safeParse(json);

@@ -31,6 +31,7 @@ export function createCall(deps: { readonly token: Secret; readonly apiRoot: str
       url: `${apiRoot}/method/${method}`,
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: form.toString(),
+      hidden: token.reveal(),
       maxBytes: MAX_BYTES,
       ...(signal && { signal }),
     });
