@@ -63,7 +63,7 @@ describe('What a vendor quotes of a call', () => {
 
   for (const [vendor, call] of Object.entries(vendors)) {
     it(`shows nothing that it is told by: ${vendor}`, async () => {
-      far.behave(({ body }) => ({ status: 500, body: `sorry, ${body} is too much` }));
+      far.behave(({ body }) => ({ status: 500, body: `sorry, ${body.toString()} is too much` }));
       const error: unknown = await call().catch((thrown: unknown) => thrown);
       assert.ok(error instanceof TributaryError);
       const shown = inspect(error, { depth: 8, showHidden: true });
