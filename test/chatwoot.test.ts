@@ -92,6 +92,19 @@ describe('Chatwoot as a destination', () => {
       assert.deepEqual([counts(), far.conversations[1]!.status], [[1, 1], 'resolved']);
     });
 
+    it('gets a message once whose status it could not be given at first', async () => {
+      const id = await desk.write('one');
+      await desk.settled(1);
+      const about = await deliveryOf(id);
+      const two = { ...about.message, id: 'msg_2', text: 'two' };
+      const given = { ...about, message: two, ticket: { ...about.ticket, status: 'solved' as const } };
+      const ref = { externalId: String(there().id) };
+      far.end('POST /conversations/{id}/toggle_status', { http: 429 });
+      await assert.rejects(desk.destination.addMessage!(ref, given), RateLimitedError);
+      await desk.destination.addMessage!(ref, given);
+      assert.deepEqual([counts(), there().status], [[2], 'resolved']);
+    });
+
     it('is asked for a message too, however much was said since', async () => {
       await desk.write('one');
       await desk.settled(1);

@@ -92,11 +92,12 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
       return refOf(config, id);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
-      await say(externalId, delivery);
       const status = toTheirs(config.statuses, written(delivery.ticket.status));
       // Whatever comes from a customer opens the conversation, also a file that follows, or an edit.
-      if (delivery.message.direction === 'inbound' && status !== 'open')
-        await api.setStatus(externalId, String(status));
+      const opens = delivery.message.direction === 'inbound' && status !== 'open';
+      // Where only the status was refused, all of it is tried again.
+      if (!opens || !(await hasMessage(externalId, delivery.message))) await say(externalId, delivery);
+      if (opens) await api.setStatus(externalId, String(status));
     },
     hasMessage: ({ externalId }: TicketRef, message: Message) => hasMessage(externalId, message),
   };
