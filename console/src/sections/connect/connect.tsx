@@ -17,6 +17,7 @@ import { SettingsForm } from './form.tsx';
 import { frameOf, freeId } from './frame.ts';
 import { noteConnected } from './since.ts';
 import './connect.css';
+import './waiting.css';
 
 /** Where channels and destinations are connected and changed. */
 export function Connect() {

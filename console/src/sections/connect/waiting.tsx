@@ -14,6 +14,7 @@ import { useConnectTexts } from './controls.tsx';
 import { pathOf, qrOf } from './qr.ts';
 import { isConnected, startWaiting, stopWaiting, waitingSince } from './since.ts';
 import './connect.css';
+import './waiting.css';
 
 /** Milliseconds between two looks. */
 const LOOK_MS = 2000;
