@@ -45,8 +45,9 @@ const PRAGMAS = [
   'mmap_size = 0',
   'secure_delete = ON',
   'cache_size = -65536',
-  // About 32 MB: hot pages are then written back once for thousands of messages.
-  'wal_autocheckpoint = 8000',
+  // About 8 MB. Whoever files waits while it is written back: the shorter the wait, the less everything before it queues up.
+  // A larger one saves little: a third of its pages are different ones at any size (38 % of 1000, 33 % of 4000).
+  'wal_autocheckpoint = 2000',
   'temp_store = MEMORY',
 ];
 
