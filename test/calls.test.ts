@@ -153,6 +153,8 @@ function calls(open: (rules?: 'inbound' | 'all') => Promise<Filing>): void {
     assert.deepEqual(others, []);
     assert.deepEqual([ticket!.priority, ticket!.tags, ticket!.messageCount], ['high', ['callback'], 1]);
     assert.deepEqual(ofCall(await changes()), ['call.missed']);
+    const created = (await filing.store.read.changes(0, 1000)).find(({ type }) => type === 'ticket.created');
+    assert.equal(created?.data.message?.call?.outcome, 'missed');
     assert.equal((await timeline()).length, 1);
   });
 

@@ -178,8 +178,11 @@ describe('the desk', () => {
       let id = '';
       const made = await changes(async () => ({ ticketId: id } = await filing.desk.createTicket(input, AGENT)));
       assert.deepEqual(
-        made.map(({ type }) => type),
-        ['ticket.created', 'note.created'],
+        made.map(({ type, data }) => [type, data.message?.text]),
+        [
+          ['ticket.created', 'She called about it'],
+          ['note.created', 'She called about it'],
+        ],
       );
       const { subject, customer, priority, tags, fields, status } = await ticketOf(id);
       assert.deepEqual(
@@ -338,10 +341,10 @@ describe('the desk', () => {
         async () => ({ ticketId: id } = await filing.desk.splitTicket(ticket, [all[1]!.id], AGENT)),
       );
       assert.deepEqual(
-        made.map(({ type, data }) => [type, data.ticket!.id]),
+        made.map(({ type, data }) => [type, data.ticket!.id, data.message?.text]),
         [
-          ['ticket.created', id],
-          ['ticket.updated', ticket],
+          ['ticket.created', id, 'about cups'],
+          ['ticket.updated', ticket, undefined],
         ],
       );
       assert.deepEqual([await texts(ticket), await texts(id)], [['about tea', 'tea again'], ['about cups']]);

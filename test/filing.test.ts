@@ -289,6 +289,20 @@ describe('filing what arrives', () => {
 });
 
 describe('announcing what was filed', () => {
+  it('tells with a new ticket what opened it', async () => {
+    const filing = await openFiling();
+    try {
+      for (const text of ['one', 'two']) await filing.file(message('telegram|1', { text }));
+      const created = (await filing.store.read.changes(0, 100)).filter(({ type }) => type === 'ticket.created');
+      assert.deepEqual(
+        created.map(({ data }) => [data.ticket?.messageCount, data.message?.text]),
+        [[2, 'one']],
+      );
+    } finally {
+      await filing.close();
+    }
+  });
+
   it('gives each destination its tasks in the order of the ticket, one at a time', async () => {
     const filing = await openFiling({
       targets: [

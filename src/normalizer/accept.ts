@@ -199,7 +199,7 @@ async function file(
 
   const about = { ticket, kind: envelope.kind, fields: envelope.fields, origin: source.origin };
   const ticketId = ticket.id;
-  if (created) await announcer.change({ type: 'ticket.created', version, ticketId }, about);
+  if (created) await announcer.change({ type: 'ticket.created', version, ticketId, messageId }, about);
   const change = { type: changeTypeOf(envelope), version, ticketId, messageId };
   await announcer.change(change, { ...about, dueAt: completeAt(envelope, source) });
   // A ticket that was just made is new: it sleeps neither way.

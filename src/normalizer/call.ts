@@ -205,16 +205,18 @@ async function announce(
   const becameMissed = isMissed(state.content.call) && !(before && isMissed(before.content.call));
   // What a missed call makes of its ticket comes first: whoever hears of it sees the ticket as it is.
   const ticket = found && becameMissed ? await wakeFor(tx, announcer, found, { at, origin, place }) : found;
-  const change = { type: typeOf(state, before, place), messageId: row.id };
+  const messageId = row.id;
+  const change = { type: typeOf(state, before, place), messageId };
   if (ticket) {
     const about = { ticket, kind: 'call', origin };
     const ticketId = ticket.id;
-    if (place?.created) await announcer.change({ type: 'ticket.created', version: ticket.version, ticketId }, about);
+    const created = { type: 'ticket.created', version: ticket.version, ticketId, messageId } as const;
+    if (place?.created) await announcer.change(created, about);
     const version = await tx.updateTicket(ticketId, {}, at);
     const changeSeq = await announcer.change({ ...change, version, ticketId }, about);
     // Help desks hear of a call when it is over; what was said in it is often written down after that.
     if (change.type === 'message.updated' && isWrittenDown(state, before))
-      await follow(tx, announcer, { id: row.id, ticketId }, { changeSeq });
+      await follow(tx, announcer, { id: messageId, ticketId }, { changeSeq });
   } else {
     await announcer.change({ ...change, version: 0, customerId: row.customerId ?? undefined });
   }

@@ -104,11 +104,9 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
           payloadId: null,
         } as const;
         await tx.insertMessage(note, { revision: 0, occurredAt: now, text, fields: {} });
-        await announcer.change({ type: 'ticket.created', version, ticketId: row.id }, { ticket: row, kind: 'note' });
-        await announcer.change(
-          { type: 'note.created', version, ticketId: row.id, messageId },
-          { ticket: row, kind: 'note' },
-        );
+        const change = { version, ticketId: row.id, messageId };
+        await announcer.change({ type: 'ticket.created', ...change }, { ticket: row, kind: 'note' });
+        await announcer.change({ type: 'note.created', ...change }, { ticket: row, kind: 'note' });
         return { ticketId };
       });
     },
@@ -169,7 +167,7 @@ export function createDesk(deps: AnswerDeps & { readonly country: string | undef
         await tx.moveMessages(chosen, row.id, clock.now());
         const version = await tx.updateTicket(row.id, {}, clock.now());
         await announcer.change(
-          { type: 'ticket.created', version, ticketId: row.id, extra: { splitFrom: ticketId } },
+          { type: 'ticket.created', version, ticketId: row.id, messageId: first.id, extra: { splitFrom: ticketId } },
           { ticket: row },
         );
         const rest = await tx.updateTicket(ticketId, {}, clock.now());
