@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { Destination } from '../src/core/destination.ts';
-import { PermanentError, RetryableError } from '../src/core/errors.ts';
+import { PermanentError, RetryableError, UncertainError } from '../src/core/errors.ts';
 import { createHelpDesk, type HelpDesk } from './fakes/helpdesk.ts';
 import { message } from './fakes/filing.ts';
 import { openOutgoing, type Outgoing } from './fakes/outgoing.ts';
@@ -173,6 +173,65 @@ describe('a help desk that keeps tickets of its own', () => {
       assert.equal(alarm!.data['state'], 'needs_check');
     });
 
+    for (const when of ['after', 'before'] as const) {
+      it(`is asked again for the next message, where it ${when === 'after' ? 'was' : 'was not'} created and nobody could tell`, async () => {
+        await open();
+        const unable = () => Promise.reject(new UncertainError('there are too many'));
+        out.addDestination('desk', { ...desk.destination, findTicket: unable });
+        desk.fail(when);
+        await write('one');
+        await out.pass(2 * SECOND);
+        desk.recover();
+        await out.pass(10 * SECOND);
+        assert.equal((await out.deliveries())[0]!.state, 'needs_check');
+        await write('two');
+        await out.pass(2 * SECOND);
+        const [two, one] = await out.deliveries();
+        assert.deepEqual([two!.state, one!.state], ['needs_check', 'needs_check'], 'as long as nobody can tell');
+        out.addDestination('desk', desk.destination);
+        await write('three');
+        await out.pass(2 * SECOND);
+        const [made] = await out.deliveries();
+        assert.deepEqual([made!.state, texts()], ['delivered', [['one', 'two', 'three']]]);
+        assert.equal(desk.calls.filter((call) => call === 'create').length, when === 'after' ? 1 : 2);
+      });
+    }
+
+    it('is a matter for a person when it refuses to tell', async () => {
+      await open();
+      const hint = 'Give the user that right.';
+      const refuse = () => Promise.reject(new PermanentError('it answered 403', { hint }));
+      out.addDestination('desk', { ...desk.destination, findTicket: refuse });
+      desk.fail('after');
+      await write('one');
+      await out.pass(2 * SECOND);
+      desk.recover();
+      await out.pass(10 * SECOND);
+      const [delivery] = await out.deliveries();
+      assert.equal(delivery!.state, 'needs_check');
+      assert.match(delivery!.error!, /nobody can say whether ticket #\d+ was created already: it answered 403/);
+      assert.equal((await out.store.read.delivery(delivery!.id))!.log.at(-1)!.hint, hint);
+    });
+
+    it('gets it created by who replays the first delivery, also where nobody can tell', async () => {
+      await open();
+      const unable = () => Promise.reject(new UncertainError('there are too many'));
+      out.addDestination('desk', { ...desk.destination, findTicket: unable });
+      desk.fail('before');
+      await write('one');
+      await out.pass(2 * SECOND);
+      desk.recover();
+      await out.pass(10 * SECOND);
+      await write('two');
+      await out.pass(2 * SECOND);
+      for (const { id } of (await out.deliveries()).toReversed()) {
+        await out.store.write([], (tx) => tx.replayTask(id, out.clock.now()));
+        await out.pass(2 * SECOND);
+      }
+      assert.ok((await out.deliveries()).every(({ state }) => state === 'delivered'));
+      assert.deepEqual(texts(), [['one', 'two']]);
+    });
+
     it('simply gets it again when it knows our ids', async () => {
       await open('tells nothing', { idempotent: true });
       desk.fail('after');
@@ -235,6 +294,24 @@ describe('a help desk that keeps tickets of its own', () => {
     await out.pass(10 * SECOND);
     assert.deepEqual(desk.calls, ['create', 'append', 'has', 'append']);
     assert.deepEqual(texts(), [['one', 'two']]);
+  });
+
+  it('gets nothing along with the next message that is there although nobody could tell', async () => {
+    await open();
+    await write('one');
+    await out.pass(2 * SECOND);
+    const unable = () => Promise.reject(new UncertainError('there are too many'));
+    out.addDestination('desk', { ...desk.destination, hasMessage: unable });
+    desk.fail('after');
+    await write('two');
+    await out.pass(2 * SECOND);
+    desk.recover();
+    await out.pass(10 * SECOND);
+    assert.equal((await out.deliveries())[0]!.state, 'needs_check');
+    out.addDestination('desk', desk.destination);
+    await write('three');
+    await out.pass(2 * SECOND);
+    assert.deepEqual(texts(), [['one', 'two', 'three']]);
   });
 
   it('whose answer to an append was lost is a matter for a person when it cannot be asked, and loses nothing', async () => {

@@ -54,6 +54,7 @@ describe('reading from a store with 20,000 tickets', () => {
       'deliveries of a ticket': () => read.deliveries({ ticket: ticket!.id }, page),
       'deliveries waiting': () => read.deliveries({ state: 'waiting' }, page),
       'dead letters': () => read.deliveries({ state: 'dead' }, page),
+      'dead letters of a ticket': () => read.deliveries({ ticket: ticket!.id, state: 'dead' }, page),
       changes: () => read.changes(TICKETS - 50, 50),
     };
     for (const [name, list] of Object.entries(lists)) {

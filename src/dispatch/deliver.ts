@@ -57,11 +57,7 @@ export function createDeliver(deps: DeliverDeps) {
     if (waitsForFiles(message) && deps.clock.now() < complete) return { later: complete };
     const said = await withoutLater(deps, task, message);
     const transcript = await deps.store.read.undelivered(task.endpointId, ticket.id, message.id);
-    const delivery = { ...about, message: said, transcript };
-    if (link) return append(deps, to, link, delivery);
-    const { ref, how } = await create(to, delivery);
-    await saveLink(deps, task.endpointId, ticket.id, ref);
-    return { request: `${how} ${ref.externalId}` };
+    return carry(deps, to, task, { delivery: { ...about, message: said, transcript }, link });
   };
 }
 
@@ -72,14 +68,28 @@ function linkOf({ links }: Ticket, destinationId: string): TicketRef | undefined
 
 function target(deps: DeliverDeps, task: Task): Target {
   const { destination, type } = open(deps, task);
-  return { destination, id: task.endpointId, asks: task.uncertain && !type.capabilities.idempotent };
+  const isIdempotent = type.capabilities.idempotent;
+  return { destination, id: task.endpointId, isIdempotent, asks: task.uncertain && !isIdempotent };
 }
 
 /** A destination, and whether the far side must be asked before anything is repeated there. */
 interface Target {
   readonly destination: Destination;
   readonly id: string;
+  readonly isIdempotent: boolean;
   readonly asks: boolean;
+}
+
+async function carry(
+  deps: DeliverDeps,
+  to: Target,
+  task: Task,
+  { delivery, link }: { readonly delivery: Delivery; readonly link: TicketRef | undefined },
+) {
+  const goesAlone = link && delivery.transcript.length === 0;
+  const isInDoubt = !goesAlone && (await awaitsCheck(deps.store, to, task));
+  if (!link) return create(deps, to, delivery, isInDoubt ? 'in doubt' : 'new');
+  return append(deps, to, link, isInDoubt ? await withoutKnown(to, link, delivery) : delivery);
 }
 
 async function append(deps: DeliverDeps, { destination, id, asks }: Target, ref: TicketRef, delivery: Delivery) {
@@ -91,11 +101,44 @@ async function append(deps: DeliverDeps, { destination, id, asks }: Target, ref:
   return { request: `goes on as ${next.externalId}` };
 }
 
-async function create({ destination, id, asks }: Target, delivery: Delivery) {
-  const found = asks ? await find(destination, delivery.ticket) : undefined;
+/** Whether a person has yet to look what became of a message before this one, which may be there. */
+async function awaitsCheck(store: Store, { isIdempotent }: Target, { id, endpointId, ticketId }: Task) {
+  if (isIdempotent || ticketId === null) return false;
+  const which = { destination: endpointId, ticket: ticketId, state: 'needs_check' } as const;
+  const { data } = await store.read.deliveries(which, { limit: 100 });
+  // Who replays the first one has looked.
+  return data.some((each) => each.id < id);
+}
+
+/** `in doubt`: another message may have made the ticket, and this one isn't in it. */
+async function create(deps: DeliverDeps, to: Target, delivery: Delivery, state: 'new' | 'in doubt') {
+  const { destination, id, asks } = to;
+  const found = asks || state === 'in doubt' ? await find(destination, delivery.ticket) : undefined;
   if (!destination.createTicket) throw new PermanentError(`${id} can't create tickets`);
-  if (found) return { ref: found, how: 'found as' };
-  return { ref: await destination.createTicket(delivery), how: 'created as' };
+  const ref = found ?? (await destination.createTicket(delivery));
+  await saveLink(deps, id, delivery.ticket.id, ref);
+  if (found && state === 'in doubt') return append(deps, to, ref, await withoutKnown(to, ref, delivery));
+  return { request: `${found ? 'found' : 'created'} as ${ref.externalId}` };
+}
+
+/** Without what of the transcript is there, by the last message of it that is: that one took along all before it. */
+async function withoutKnown({ destination }: Target, ref: TicketRef, delivery: Delivery): Promise<Delivery> {
+  for (const [index, message] of [...delivery.transcript.entries()].reverse()) {
+    if (await hasOrNot(destination, ref, message)) {
+      return { ...delivery, transcript: delivery.transcript.slice(index + 1) };
+    }
+  }
+  return delivery;
+}
+
+/** Where nobody can say, it is rather said twice than not at all. */
+async function hasOrNot(destination: Destination, ref: TicketRef, message: Message): Promise<boolean> {
+  try {
+    return (await destination.hasMessage?.(ref, message)) ?? false;
+  } catch (error) {
+    if (error instanceof UncertainError) return false;
+    throw error;
+  }
 }
 
 /** Mirrors a ticket's status, priority or assignee. */
@@ -167,13 +210,19 @@ async function has(destination: Destination, ref: TicketRef, message: Message): 
 }
 
 async function find(destination: Destination, ticket: Ticket): Promise<TicketRef | undefined> {
-  if (destination.findTicket) return destination.findTicket(ticket);
-  throw uncertain(`whether ticket #${ticket.number} was created already`);
+  const what = `whether ticket #${ticket.number} was created already`;
+  if (!destination.findTicket) throw uncertain(what);
+  return destination.findTicket(ticket).catch((error: unknown) => {
+    if (!(error instanceof PermanentError) || error.gone) throw error;
+    // Who refuses to tell leaves it as unknown as it was.
+    throw uncertain(`${what}: ${error.message}`, error);
+  });
 }
 
-function uncertain(what: string): UncertainError {
+function uncertain(what: string, cause?: PermanentError): UncertainError {
   return new UncertainError(`nobody can say ${what}`, {
-    hint: 'Look in the destination; replay the delivery if it is not there.',
+    hint: cause?.hint ?? 'Look in the destination; replay the delivery if it is not there.',
+    cause,
   });
 }
 

@@ -25,7 +25,9 @@ export function outboxIn(
       if (filter.ticket !== undefined) query = query.where('ticket_id', '=', filter.ticket);
       if (filter.message !== undefined) query = query.where('message_id', '=', filter.message);
       if (filter.state !== undefined) query = query.where('state', '=', filter.state);
-      if (filter.state === 'dead' || filter.state === 'needs_check') query = query.where(SET_ASIDE);
+      // Those of one ticket are few; all that were set aside may be many.
+      const isAside = filter.state === 'dead' || filter.state === 'needs_check';
+      if (isAside && filter.ticket === undefined) query = query.where(SET_ASIDE);
       if (filter.state === 'waiting' || filter.state === 'delivering') {
         query = query.where('id', '>=', oldestOpen(db));
       }
