@@ -210,11 +210,33 @@ describe('What agents do in Usedesk', () => {
     far.act(ticket, { message: 'x' });
     far.end('/ticket', { http: 200, body: { error: 'Access denied' } });
     const one = await poll(cursor);
-    const refusal = { kind: 'ignored', name: `ticket ${ticket}`, reason: 'Usedesk refused /ticket: Access denied' };
+    const reason = 'Usedesk refused /ticket: Access denied; it is looked into again for a day';
+    const refusal = { kind: 'ignored', name: `ticket ${ticket}`, reason };
     assert.deepEqual(one.actions, [refusal]);
     await desk.out.pass(SECOND);
     far.act(ticket, { message: 'y' });
     assert.deepEqual(reasons(await poll(one.cursor)), [CUSTOMER, 'reply', 'reply']);
+  });
+
+  it('is told once its ticket may be looked into again, also where only others moved meanwhile', async () => {
+    far.act(ticket, { message: 'x' });
+    const denied = { http: 200, body: { error: 'Access denied' } };
+    far.end('/ticket', denied);
+    const one = await poll(cursor);
+    await desk.out.pass(70 * SECOND, 10 * SECOND);
+    far.end('/ticket', denied);
+    const two = await poll(one.cursor);
+    await desk.out.pass(120 * SECOND, 10 * SECOND);
+    far.tickets.push({ ...far.tickets[0]!, id: 5000, comments: [], changes: [] });
+    far.act(5000, { message: 'y' });
+    const three = await poll(two.cursor);
+    assert.deepEqual(
+      [two, three].map(reasons),
+      [[], ['reply', CUSTOMER, 'reply']],
+      'it is said once that it is refused',
+    );
+    assert.deepEqual(idsOf(three.actions), [5000, ticket]);
+    assert.deepEqual(kinds(await poll(three.cursor)), []);
   });
 
   /** So many more tickets, in each of which an agent says something, one every `ms`. */

@@ -61,6 +61,7 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
   }
 
   return pollMoved(clock, {
+    again: (ticket) => ticket,
     movedSince: async (since, signal) =>
       (await movedSince(api, since, signal)).map(({ id, last_updated_at: at }) => ({
         id,
@@ -72,7 +73,9 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
       const before = known === undefined ? undefined : Known.parse(JSON.parse(known));
       const nothing = { items: [], known: known ?? JSON.stringify(NOTHING) };
       const whole = await api.ticket(id, signal).catch((error: unknown) => refusalOf(error, id));
-      if ('refused' in whole) return { ...nothing, items: whole.refused === '' ? [] : [toRaw(whole)] };
+      // One that was deleted is no news.
+      if (!whole) return nothing;
+      if ('refused' in whole) return { items: [toRaw(whole)] };
       if (!isOurs(whole)) return nothing;
       const all = { comments: sorted(whole.comments), changes: sorted(whole.changes ?? []).filter(movesStatus) };
       const comments = all.comments.filter((each) =>
@@ -90,10 +93,11 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
   });
 }
 
-/** No words where it was deleted, which is no news. */
-function refusalOf(error: unknown, ticket: string): z.output<typeof Refused> {
+/** Undefined where it was deleted. */
+function refusalOf(error: unknown, ticket: string): z.output<typeof Refused> | undefined {
   const { response } = refused(error);
-  return { ticket, refused: response?.status === 404 ? '' : textOf(error).slice(0, 1000) };
+  if (response?.status === 404) return undefined;
+  return { ticket, refused: `${textOf(error).slice(0, 1000)}; it is looked into again for a day` };
 }
 
 /** What Usedesk refuses for this one; anything else ends the poll. */
