@@ -222,6 +222,22 @@ describe('Usedesk as a destination', () => {
       assert.ok((await error({ error: 'Wrong token', code: 401 })) instanceof AuthExpiredError);
     });
 
+    it('asks for a new token where ours is meant, also when what it was sent speaks of tokens too', async () => {
+      id = await desk.write('https://token.example.com/', 'telegram|2');
+      await desk.settled(2);
+      const refused = { error: 'Invalid api_token', code: 112 };
+      far.end('/users', { http: 200, body: refused });
+      assert.ok((await error(refused)) instanceof AuthExpiredError);
+      far.end('/users', { http: 403, body: { error: 'Not for you' } });
+      for (const why of ['it is none for agents', 'it works']) {
+        const { response } = (await error(refused)) as PermanentError;
+        assert.equal(response?.text, 'Invalid api_token', why);
+      }
+      const asked = called('/users');
+      assert.ok((await error({ error: 'Bad subject' })) instanceof PermanentError);
+      assert.equal(called('/users'), asked);
+    });
+
     it('is not believed when it does not say which ticket it made', async () => {
       for (const body of [{ status: 'success' }, { status: false }, {}]) {
         const thrown = await error(body);

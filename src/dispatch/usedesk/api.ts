@@ -92,19 +92,14 @@ export type Api = ReturnType<typeof createApi>;
 export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
   const token = config.apiToken.reveal();
 
-  async function call<T extends z.ZodType>(
-    schema: T,
-    path: string,
-    body: object,
-    { files = [], ...request }: Partial<HttpRequest> & { readonly files?: readonly UploadFile[] } = {},
-  ) {
+  type Given = Partial<HttpRequest> & { readonly files?: readonly UploadFile[] };
+  async function ask<T extends z.ZodType>(schema: T, path: string, body: object, { files = [], ...request }: Given) {
     const asked = {
       url: `${config.apiRoot}${path}`,
       hidden: token,
       ...toRequest({ api_token: token, ...body }, files),
     };
-    // An error may quote what it refuses: what a customer says of tokens is nothing about ours.
-    const about = { path, token, isQuoted: ABOUT_TOKEN.test(JSON.stringify(body)) };
+    const about = { path, token, isQuoted: speaksOfTokens(body) };
     const sent = http.send({ maxBytes: LIST_BYTES, method: 'POST', ...request, ...asked });
     const { json } = await sent.catch((error: unknown) => refused(error, about));
     const refusal = Refusal.safeParse(json).data;
@@ -115,6 +110,20 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
       outcomeUnknown: true,
       hint: 'Compare `apiRoot`: it is https://api.usedesk.ru when left out.',
     });
+  }
+  async function tryToken(): Promise<void> {
+    await ask(z.unknown(), '/users', { user_id: config.user }, {}).catch((error: unknown) => {
+      if (!(error instanceof PermanentError)) throw error;
+    });
+  }
+  async function call<T extends z.ZodType>(schema: T, path: string, body: object, request: Given = {}) {
+    try {
+      return await ask(schema, path, body, request);
+    } catch (error) {
+      // An error may quote what it refuses, a customer's words too: what says nothing of tokens shows whether ours is meant.
+      if (speaksOfTokens(body) && isAboutToken(error)) await tryToken();
+      throw error;
+    }
   }
   const during = (signal: AbortSignal | undefined) => (signal ? { signal } : {});
   const written = (files: readonly UploadFile[]) => ({ files, timeoutMs: UPLOAD_MS });
@@ -177,6 +186,14 @@ function toRequest(body: object, files: readonly UploadFile[]): Pick<HttpRequest
   const fields = Object.entries(body).map(([name, value]) => [name, String(value)] as const);
   const form = toUploadForm(Object.fromEntries(fields), ...files);
   return { body: form.body, headers: { ...accept, 'content-type': form.type } };
+}
+
+function speaksOfTokens(body: object): boolean {
+  return ABOUT_TOKEN.test(JSON.stringify(body));
+}
+
+function isAboutToken(error: unknown): boolean {
+  return error instanceof PermanentError && ABOUT_TOKEN.test(error.response?.text ?? '');
 }
 
 /** The call that was refused, and whether it speaks of tokens itself. */
