@@ -48,6 +48,31 @@ describe('Pipedrive where there is much, or something else than usual', () => {
     return { http: 200, body: { success: true, data: [other], additional_data: { next_cursor: 'more' } } };
   };
 
+  it('names a file that is there already, which may be that of the message before', async () => {
+    const photo = { id: 'p', name: 'photo.jpg', mediaType: 'image/jpeg' };
+    out.addChannel('chat', { download: async () => Readable.from(['bytes']) });
+    await desk.write('zero');
+    await desk.write('see this', undefined, { attachments: [photo] });
+    await out.until(() => far.notes.length === 2);
+    await desk.write('and this', undefined, { attachments: [photo] });
+    await out.until(() => far.notes.length === 3);
+    const [, first, second] = far.said(deal().id);
+    assert.doesNotMatch(first!, /photo/);
+    assert.match(second!, /photo\.jpg .* is not attached: Pipedrive has one of this name and size already/);
+    assert.equal(far.files.length, 1);
+  });
+
+  it('gets each of two files that are alike, also after a try that brought only one', async () => {
+    const files = ['a', 'b'].map((id) => ({ id, name: 'photo.jpg', mediaType: 'image/jpeg' }));
+    out.addChannel('chat', { download: async () => Readable.from(['bytes']) });
+    await desk.write('zero');
+    await desk.settled(1);
+    far.end('POST /v1/files', 'lost');
+    await desk.write('see these', undefined, { attachments: files });
+    await out.until(() => far.notes.length === 2);
+    assert.equal(far.files.length, 2);
+  });
+
   it('finds a deal behind a page of newer ones', async () => {
     far.indexedUntil = 0;
     far.end('POST /api/v2/deals', 'lost');

@@ -62,10 +62,15 @@ export function createTickets(config: Config, { clock, publicUrl }: Pick<Context
     if (!attachments.some(({ state }) => state === 'stored')) return new Set();
     const since = Date.parse(receivedAt) - FILE_SKEW_MS;
     const files = (await api.filesOf(dealId)).filter(({ add_time: at }) => at >= since);
-    const there = attachments.filter(({ name, size }) =>
-      files.some((file) => file.name === name && file.file_size === size),
-    );
-    return new Set(there.map(({ id }) => id));
+    const there = new Set<string>();
+    for (const { id, name, size } of attachments) {
+      const index = files.findIndex((file) => file.name === name && file.file_size === size);
+      if (index < 0) continue;
+      // Of two that are alike each needs one of its own.
+      files.splice(index, 1);
+      there.add(id);
+    }
+    return there;
   }
 
   async function complete(dealId: string, delivery: Delivery): Promise<void> {
@@ -137,10 +142,15 @@ function titleOf({ subject, number }: Ticket): string {
   return cut(subject.trim() || `#${number}`, TITLE_LENGTH);
 }
 
-/** Uploads what is stored; what Pipedrive doesn't take is named in the note, with a link, rather than losing it. */
+/** Uploads what is stored; what Pipedrive has or doesn't take is named in the note, with a link, rather than losing it. */
 async function upload(api: Api, dealId: string, delivery: Delivery, there: ReadonlySet<string>): Promise<Unsent> {
   const { sending, unsent } = sendable(delivery.message, { max: MOST_FILE_BYTES, taker: 'Pipedrive' });
-  for (const { id, name, mediaType } of sending.filter((each) => !there.has(each.id))) {
+  for (const { id, name, mediaType } of sending) {
+    if (there.has(id)) {
+      // It may also be that of a message shortly before this one.
+      unsent.set(id, 'Pipedrive has one of this name and size already');
+      continue;
+    }
     try {
       await api.upload(dealId, { name, mediaType, bytes: await buffer(await delivery.open(id)) });
     } catch (error) {
