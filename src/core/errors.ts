@@ -77,6 +77,11 @@ export class PermanentError extends TributaryError {
   }
 }
 
+/** Whether it was refused for good with one of these statuses. */
+export function isRefused(error: unknown, ...statuses: readonly number[]): boolean {
+  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
+}
+
 /** Not signed by the vendor, or not as documented. `status` is what an unsigned sender hears. */
 export class BadPayloadError extends TributaryError {
   readonly status: number;

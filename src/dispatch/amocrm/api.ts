@@ -1,12 +1,6 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
-import {
-  AuthExpiredError,
-  PermanentError,
-  RateLimitedError,
-  RetryableError,
-  TributaryError,
-} from '../../core/errors.ts';
+import { AuthExpiredError, RateLimitedError, RetryableError, TributaryError, isRefused } from '../../core/errors.ts';
 import type { Config } from './config.ts';
 import { createPace } from './pace.ts';
 import { Account, Lead } from './things.ts';
@@ -177,14 +171,10 @@ function inTheirWords(error: unknown): never {
   throw error;
 }
 
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
-}
-
 /** What isn't there for us is undefined. */
 export function unless(...statuses: readonly number[]): (error: unknown) => undefined {
   return (error) => {
-    if (!isStatus(error, ...statuses)) throw error;
+    if (!isRefused(error, ...statuses)) throw error;
   };
 }
 

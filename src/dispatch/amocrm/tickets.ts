@@ -2,11 +2,10 @@ import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
-import { PermanentError, RetryableError } from '../../core/errors.ts';
+import { PermanentError, RetryableError, isRefused } from '../../core/errors.ts';
 import { contactOf, mapFields } from '../../core/field-mapping.ts';
 import { sendable } from '../../core/sendable.ts';
 import type { Customer, Message, Ticket } from '../../core/ticket.ts';
-import { isStatus } from './api.ts';
 import type { Api } from './api.ts';
 import { stageOf } from './config.ts';
 import type { Config } from './config.ts';
@@ -108,7 +107,7 @@ export function createTickets(config: Config, context: Context, { api, drive }: 
     try {
       await send([...beside, toNote(context, delivery, unsent)]);
     } catch (error) {
-      if (beside.length === 0 || !isStatus(error, 400, 422)) throw error;
+      if (beside.length === 0 || !isRefused(error, 400, 422)) throw error;
       const refused = sent.map(({ id }) => [id, 'amoCRM did not take it'] as const);
       await send([toNote(context, delivery, new Map([...unsent, ...refused]))]);
     }

@@ -179,7 +179,3 @@ function later(error: unknown): never {
     response: error.response,
   });
 }
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
-}

@@ -1,13 +1,13 @@
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
-import { PermanentError, UncertainError } from '../../core/errors.ts';
+import { PermanentError, UncertainError, isRefused } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import { hmac } from '../../core/signature.ts';
 import { isInternal, type Customer, type Message, type Ticket, type TicketStatus } from '../../core/ticket.ts';
 import { toPlainText } from '../../core/words.ts';
-import { isStatus, MESSAGES } from './api.ts';
+import { MESSAGES } from './api.ts';
 import type { Api, Conversation, Message as Theirs, Said } from './api.ts';
 import { PRIORITIES, STATUS, TICKET } from './config.ts';
 import type { Config } from './config.ts';
@@ -105,7 +105,7 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
 
 /** Without Chatwoot knowing the attribute nothing is found, or anything, by the version. */
 export function unknownAttribute(error?: unknown): never {
-  if (error instanceof Error && !isStatus(error, 422)) throw error;
+  if (error instanceof Error && !isRefused(error, 422)) throw error;
   throw new PermanentError(`Chatwoot knows no attribute ${TICKET} of conversations`, {
     cause: error,
     hint: `Settings → Custom Attributes: add one for conversations, type text, with the key ${TICKET}.`,
@@ -198,7 +198,7 @@ async function contactIn({ contacts, inboxId }: Config, api: Api, customer: Cust
   try {
     return await api.makeContact({ ...made, ...(phone && { phone_number: phone }) });
   } catch (error) {
-    if (!isStatus(error, 422)) throw error;
+    if (!isRefused(error, 422)) throw error;
     // Made meanwhile; or another contact has the number.
     return (await contactOfOurs(api, customer.id, address)) ?? api.makeContact(made);
   }

@@ -4,12 +4,12 @@ import type { ActionInput } from '../../core/action.ts';
 import type { Context, Fetching } from '../../core/connector.ts';
 import type { Attachment } from '../../core/envelope.ts';
 import { ignored } from '../../core/envelope.ts';
-import { RetryableError } from '../../core/errors.ts';
+import { RetryableError, isRefused } from '../../core/errors.ts';
 import { toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { pollMoved } from '../../core/moved-tickets.ts';
 import { ticketStatuses } from '../../core/ticket.ts';
 import type { TicketStatus } from '../../core/ticket.ts';
-import { Conversation, isStatus, Message } from './api.ts';
+import { Conversation, Message } from './api.ts';
 import type { Api, File } from './api.ts';
 import { STATUS, TICKET } from './config.ts';
 import type { Config } from './config.ts';
@@ -66,7 +66,7 @@ export function createPoll({ clock }: Pick<Context, 'clock'>, api: Api): NonNull
         return { items, known: all.at(-1)?.id ?? known ?? '0' };
       } catch (error) {
         // It was deleted meanwhile.
-        if (!isStatus(error, 404)) throw error;
+        if (!isRefused(error, 404)) throw error;
         return { items: [], known: known ?? '0' };
       }
     },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
-import { PermanentError, RateLimitedError, RetryableError } from '../../core/errors.ts';
+import { RateLimitedError, RetryableError } from '../../core/errors.ts';
+import { jsonOf } from '../../core/json.ts';
 import { toUploadForm } from '../../core/upload-form.ts';
 import type { Config } from './config.ts';
 
@@ -171,23 +172,11 @@ const Limit = z.object({ policyName: z.string() });
 /** It says which of its limits was reached, not how long to wait. */
 function slower(error: unknown): never {
   if (!(error instanceof RateLimitedError) || error.retryAfterMs !== undefined) throw error;
-  const said = Limit.safeParse(textAsJson(error.response?.text ?? ''));
+  const said = Limit.safeParse(jsonOf(Buffer.from(error.response?.text ?? '')));
   const pause = said.success ? PAUSES.get(said.data.policyName) : undefined;
   if (pause === undefined) throw error;
   throw new RateLimitedError(error.message, pause, {
     cause: error,
     ...(error.response && { response: error.response }),
   });
-}
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
-}
-
-function textAsJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

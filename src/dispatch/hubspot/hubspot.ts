@@ -2,10 +2,10 @@ import type { ActionInput } from '../../core/action.ts';
 import type { Context } from '../../core/connector.ts';
 import { defineDestination } from '../../core/destination.ts';
 import type { Destination, TicketUpdate } from '../../core/destination.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { PermanentError, isRefused } from '../../core/errors.ts';
 import { toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { parseJson } from '../../core/json.ts';
-import { createApi, isStatus } from './api.ts';
+import { createApi } from './api.ts';
 import type { Api, Thing } from './api.ts';
 import { Config } from './config.ts';
 import { actionsOf, hasMark, History } from './history.ts';
@@ -108,7 +108,7 @@ async function test(api: Api, { idProperty, pipeline, statuses }: Config): Promi
 async function checkProperty(api: Api, kind: 'tickets' | 'contacts', name: string): Promise<void> {
   const hint = `In HubSpot: Settings → Properties → ${kind}: make a single-line text with the internal name ${name} and unique values.`;
   const { hasUniqueValue } = await api.property(kind, name).catch((error: unknown) => {
-    if (!isStatus(error, 404)) throw error;
+    if (!isRefused(error, 404)) throw error;
     throw new PermanentError(`${kind} have no property ${name} in HubSpot`, { cause: error, hint });
   });
   if (!hasUniqueValue) throw new PermanentError(`the property ${name} of ${kind} may have a value twice`, { hint });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context, Fetching, Raw } from '../../core/connector.ts';
-import { isStatus } from './api.ts';
+import { isRefused } from '../../core/errors.ts';
 import type { Api, Filter, Kind, Thing } from './api.ts';
 import type { Config } from './config.ts';
 import { isOurNote, NOTE_PROPERTIES } from './history.ts';
@@ -161,7 +161,7 @@ async function fileOf(api: Api, id: string, signal: AbortSignal): Promise<Histor
     const whole = [name ?? `file-${id}`, extension].filter(Boolean).join('.');
     return { id, name: whole, ...(size != null && { size }) };
   } catch (error) {
-    if (!isStatus(error, 403, 404)) throw error;
+    if (!isRefused(error, 403, 404)) throw error;
     return { id, name: `file-${id}` };
   }
 }
@@ -182,7 +182,7 @@ async function nameOf(api: Api, id: string, signal: AbortSignal): Promise<string
     const { firstName, lastName, email } = await api.user(id, signal);
     return [firstName, lastName].filter(Boolean).join(' ') || email || `HubSpot user ${id}`;
   } catch (error) {
-    if (!isStatus(error, 403, 404)) throw error;
+    if (!isRefused(error, 403, 404)) throw error;
     return `HubSpot user ${id}`;
   }
 }

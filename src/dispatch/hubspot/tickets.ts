@@ -1,13 +1,12 @@
 import { buffer } from 'node:stream/consumers';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { PermanentError, isRefused } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { withMark } from '../../core/mark.ts';
 import { sendable } from '../../core/sendable.ts';
 import type { Customer, Ticket } from '../../core/ticket.ts';
 import { toPlainText, toSafeHtml } from '../../core/words.ts';
-import { isStatus } from './api.ts';
 import type { Api, Made } from './api.ts';
 import type { Config } from './config.ts';
 
@@ -35,7 +34,7 @@ export function createTickets(config: Config, { publicUrl }: Context, api: Api, 
     try {
       return await refOf((await api.read('tickets', id, [config.idProperty], config.idProperty)).id);
     } catch (error) {
-      if (isStatus(error, 404)) return undefined;
+      if (isRefused(error, 404)) return undefined;
       throw error;
     }
   }
@@ -70,7 +69,7 @@ export function createTickets(config: Config, { publicUrl }: Context, api: Api, 
         return { externalId: id, url: `https://app.hubspot.com/contacts/${account}/record/0-5/${id}` };
       } catch (error) {
         // Refused where our id is there already: an earlier try came through.
-        const found = isStatus(error, 400, 409) ? await find(delivery.ticket) : undefined;
+        const found = isRefused(error, 400, 409) ? await find(delivery.ticket) : undefined;
         if (found) return found;
         throw error;
       }
@@ -149,7 +148,7 @@ async function contactIn(api: Api, { idProperty }: Config, customer: Customer): 
     try {
       return (await api.read('contacts', value, [by], by)).id;
     } catch (error) {
-      if (isStatus(error, 404)) return undefined;
+      if (isRefused(error, 404)) return undefined;
       throw error;
     }
   };
@@ -164,7 +163,7 @@ async function contactIn(api: Api, { idProperty }: Config, customer: Customer): 
     return (await api.create('contacts', { properties, associations: [] })).id;
   } catch (error) {
     // Made by somebody else in the meantime.
-    const other = isStatus(error, 400, 409) ? await find() : undefined;
+    const other = isRefused(error, 400, 409) ? await find() : undefined;
     if (other === undefined) throw error;
     return other;
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
+import { jsonOf } from '../../core/json.ts';
 import { toUploadForm } from '../../core/upload-form.ts';
 import { Document } from './adf.ts';
 import type { Config } from './config.ts';
@@ -191,18 +192,6 @@ const Refusal = z.object({ errors: z.record(z.string(), z.string()) });
 /** The fields that it refuses, by name, where that is all. */
 export function refusedFields(error: unknown): string[] {
   if (!(error instanceof PermanentError) || error.response?.status !== 400) return [];
-  const said = Refusal.safeParse(textAsJson(error.response.text));
+  const said = Refusal.safeParse(jsonOf(Buffer.from(error.response.text)));
   return said.success ? Object.keys(said.data.errors) : [];
-}
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
-}
-
-function textAsJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { ActionInput } from '../../core/action.ts';
 import type { Context, Fetching } from '../../core/connector.ts';
 import { ignored } from '../../core/envelope.ts';
+import { isRefused } from '../../core/errors.ts';
 import { toOurs } from '../../core/field-mapping.ts';
 import { pollMoved } from '../../core/moved-tickets.ts';
 import { filesIn, markOn, toText } from './adf.ts';
-import { isStatus } from './api.ts';
 import type { Api, Change, Comment, File, Issue } from './api.ts';
 import type { Config } from './config.ts';
 import { ticketIn } from './tickets.ts';
@@ -83,7 +83,7 @@ async function commentsOf(api: Api, id: string, isNew: (one: Comment) => boolean
       if (page.some((one) => !isNew(one) && timeOf(one) < since)) break;
     }
   } catch (error) {
-    if (!isStatus(error, 404)) throw error;
+    if (!isRefused(error, 404)) throw error;
   }
   return all.sort((a, b) => Number(a.id) - Number(b.id));
 }
@@ -92,7 +92,7 @@ async function changesOf(api: Api, id: string, signal: AbortSignal): Promise<rea
   try {
     return [...(await api.changes(id, signal))].sort((a, b) => Number(a.id) - Number(b.id));
   } catch (error) {
-    if (!isStatus(error, 404)) throw error;
+    if (!isRefused(error, 404)) throw error;
     return [];
   }
 }

@@ -1,13 +1,13 @@
 import { buffer } from 'node:stream/consumers';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef, TicketUpdate } from '../../core/destination.ts';
-import { PermanentError, UncertainError } from '../../core/errors.ts';
+import { PermanentError, UncertainError, isRefused } from '../../core/errors.ts';
 import { contactOf, mapFields, toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendable } from '../../core/sendable.ts';
 import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import { markOn } from './adf.ts';
-import { isStatus, refusedFields } from './api.ts';
+import { refusedFields } from './api.ts';
 import type { Api, Issue } from './api.ts';
 import { placeOf } from './config.ts';
 import type { Config } from './config.ts';
@@ -91,7 +91,7 @@ export function createTickets(config: Config, context: Context, api: Api, me: ()
       try {
         await api.attach(id, name, mediaType, await buffer(await delivery.open(ours)));
       } catch (error) {
-        if (!isStatus(error, 400, 413, 415)) throw error;
+        if (!isRefused(error, 400, 413, 415)) throw error;
         unsent.set(ours, 'Jira did not take it');
       }
     }
@@ -220,7 +220,7 @@ async function accountOf(api: Api, customer: Customer): Promise<string | undefin
     return (await api.makeCustomer({ email, displayName: cut(customer.name ?? email, NAME_LENGTH) })).accountId;
   } catch (error) {
     // There is an account with it, whose address we may not see.
-    if (!isStatus(error, 400, 403, 409)) throw error;
+    if (!isRefused(error, 400, 403, 409)) throw error;
     return undefined;
   }
 }

@@ -1,12 +1,6 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
-import {
-  AuthExpiredError,
-  PermanentError,
-  RateLimitedError,
-  RetryableError,
-  TributaryError,
-} from '../../core/errors.ts';
+import { AuthExpiredError, RateLimitedError, RetryableError, TributaryError } from '../../core/errors.ts';
 import { toUploadForm } from '../../core/upload-form.ts';
 import { createAccess } from './access.ts';
 import type { Config } from './config.ts';
@@ -165,10 +159,6 @@ function queryOf(query: Query): string {
 
 function toTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
-}
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
 }
 
 /** https://pipedrive.readme.io/docs/core-api-concepts-http-status-codes and …-rate-limiting */

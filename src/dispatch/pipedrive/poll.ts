@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context, Fetching, Raw } from '../../core/connector.ts';
-import { isStatus } from './api.ts';
+import { isRefused } from '../../core/errors.ts';
 import type { Api } from './api.ts';
 import type { Config } from './config.ts';
 import type { History } from './history.ts';
@@ -177,7 +177,7 @@ async function changesOf(api: Api, id: string, signal: AbortSignal): Promise<Cha
   try {
     return await api.changes(id, signal);
   } catch (error) {
-    if (!isStatus(error, 404)) throw error;
+    if (!isRefused(error, 404)) throw error;
     return [];
   }
 }
@@ -199,7 +199,7 @@ async function nameOf(api: Api, id: string, signal: AbortSignal): Promise<string
   try {
     return (await api.user(id, signal)).name || `Pipedrive user ${id}`;
   } catch (error) {
-    if (!isStatus(error, 403, 404)) throw error;
+    if (!isRefused(error, 403, 404)) throw error;
     return `Pipedrive user ${id}`;
   }
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { withAccessToken } from '../../core/access-tokens.ts';
 import type { Context, HttpRequest } from '../../core/connector.ts';
-import { RetryableError } from '../../core/errors.ts';
+import { RetryableError, isRefused } from '../../core/errors.ts';
 import { momentOf } from '../../core/local-time.ts';
 import type { Config } from './config.ts';
-import { errorIn, explained, isStatus } from './errors.ts';
+import { errorIn, explained } from './errors.ts';
 import { createSession } from './session.ts';
 
 /**
@@ -113,7 +113,7 @@ export function createApi(config: Config, context: Pick<Context, 'http' | 'clock
       try {
         return read(Row, await ask(`/sobjects/${object}/${field}/${encodeURIComponent(value)}?fields=Id`)).Id;
       } catch (error) {
-        if (isStatus(error, 404)) return undefined;
+        if (isRefused(error, 404)) return undefined;
         throw error;
       }
     },

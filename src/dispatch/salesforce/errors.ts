@@ -74,7 +74,3 @@ export function explained(error: unknown): never {
   if (!(error instanceof PermanentError) || error.gone) throw error;
   throw errorIn(jsonOf(Buffer.from(text)), error.response, error) ?? error;
 }
-
-export function isStatus(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
-}

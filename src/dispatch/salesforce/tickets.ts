@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef, TicketUpdate } from '../../core/destination.ts';
-import { textOf } from '../../core/errors.ts';
+import { isRefused, textOf } from '../../core/errors.ts';
 import { contactOf, mapFields, toOurs, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
@@ -10,7 +10,6 @@ import { isInternal, type Customer, type Message, type Ticket } from '../../core
 import { Id, isSame, soqlText, soqlTime } from './api.ts';
 import type { Api, Step } from './api.ts';
 import type { Config } from './config.ts';
-import { isStatus } from './errors.ts';
 import { cut, markIn, subjectOf, toComment, toDescription } from './words.ts';
 
 const NAME_LENGTH = 80;
@@ -209,7 +208,7 @@ async function contactIn(
       found[0];
     return known?.Id ?? (await api.write([toContact(idField, customer)]));
   } catch (error) {
-    if (!isStatus(error, 400, 403, 404)) throw error;
+    if (!isRefused(error, 400, 403, 404)) throw error;
     log.warn({ customer: customer.id, reason: textOf(error) }, 'Salesforce makes no contact: the case has none');
     return undefined;
   }

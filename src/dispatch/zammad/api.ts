@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
-import { PermanentError, RetryableError } from '../../core/errors.ts';
+import { RetryableError } from '../../core/errors.ts';
 import type { Config } from './config.ts';
 
 /** Zammad's REST API, as far as it is used. https://docs.zammad.org/en/latest/api/intro.html */
@@ -137,9 +137,4 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
 
 export function addressOf({ apiRoot }: Config, path: string): string {
   return `${apiRoot}/api/v1${path}`;
-}
-
-/** Whether it was refused with one of these. */
-export function isRefused(error: unknown, ...statuses: readonly number[]): boolean {
-  return error instanceof PermanentError && statuses.includes(error.response?.status ?? 0);
 }

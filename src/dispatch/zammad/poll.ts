@@ -1,7 +1,7 @@
 import type { Context, Fetching } from '../../core/connector.ts';
-import { PermanentError, RetryableError } from '../../core/errors.ts';
+import { PermanentError, RetryableError, isRefused } from '../../core/errors.ts';
 import { pollMoved } from '../../core/moved-tickets.ts';
-import { isRefused, PAGE } from './api.ts';
+import { PAGE } from './api.ts';
 import type { Api, Article, Line, Moved, Person } from './api.ts';
 import type { Config } from './config.ts';
 import { isMarked, isMerge, isOurs } from './tickets.ts';

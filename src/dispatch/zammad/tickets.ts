@@ -1,12 +1,12 @@
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
+import { isRefused } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
 import type { Files } from '../../core/sendable.ts';
 import { isInternal, type Customer, type Message, type Ticket } from '../../core/ticket.ts';
 import { toSafeHtml } from '../../core/words.ts';
-import { isRefused } from './api.ts';
 import type { Api, Line, Ticket as Theirs } from './api.ts';
 import type { Config } from './config.ts';
 

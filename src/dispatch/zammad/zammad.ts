@@ -1,10 +1,10 @@
 import type { Context } from '../../core/connector.ts';
 import { defineDestination } from '../../core/destination.ts';
 import type { Delivery, Destination, Preview, TicketRef, TicketUpdate } from '../../core/destination.ts';
-import { PermanentError } from '../../core/errors.ts';
+import { PermanentError, isRefused } from '../../core/errors.ts';
 import { toTheirs } from '../../core/field-mapping.ts';
 import { namedFiles } from '../../core/sendable.ts';
-import { addressOf, createApi, isRefused } from './api.ts';
+import { addressOf, createApi } from './api.ts';
 import type { Api } from './api.ts';
 import { Config } from './config.ts';
 import { createPoll } from './poll.ts';

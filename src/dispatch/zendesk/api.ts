@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Context, HttpRequest } from '../../core/connector.ts';
 import { PermanentError, RetryableError } from '../../core/errors.ts';
+import { jsonOf } from '../../core/json.ts';
 import type { Config } from './config.ts';
 
 /**
@@ -166,14 +167,6 @@ const Refusal = z.object({ error: z.string() });
 /** The key was used before, for a request that said something else. */
 export function isOtherRequest(error: unknown): boolean {
   if (!(error instanceof PermanentError) || error.response?.status !== 400) return false;
-  const said = Refusal.safeParse(textAsJson(error.response.text));
+  const said = Refusal.safeParse(jsonOf(Buffer.from(error.response.text)));
   return said.success && said.data.error === 'IdempotentRequestError';
-}
-
-function textAsJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
