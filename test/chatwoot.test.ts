@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { Delivery } from '../src/core/destination.ts';
-import { AuthExpiredError, PermanentError, RateLimitedError } from '../src/core/errors.ts';
+import { AuthExpiredError, PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
 import { chatwoot } from '../src/dispatch/chatwoot/chatwoot.ts';
 import { ACCOUNT, callOf, INBOX, readChatwoot, startChatwoot, TOKEN } from './fakes/chatwoot.ts';
 import type { FakeChatwoot } from './fakes/chatwoot.ts';
@@ -13,6 +13,7 @@ import { skipUnless } from './skip.ts';
 const SECOND = 1000;
 const BEGIN = 'POST /conversations';
 const SAY = 'POST /conversations/{id}/messages';
+const STATUS = 'POST /conversations/{id}/toggle_status';
 
 describe('Chatwoot as a destination', () => {
   let description: Description | undefined;
@@ -86,7 +87,7 @@ describe('Chatwoot as a destination', () => {
       await desk.settled(1);
       const about = await deliveryOf(id);
       const given = { ...about, ticket: { ...about.ticket, id: 'tkt_another', status: 'solved' as const } };
-      far.end('POST /conversations/{id}/toggle_status', { http: 429 });
+      far.end(STATUS, { http: 429 });
       await assert.rejects(desk.destination.createTicket!(given), RateLimitedError);
       await desk.destination.createTicket!(given);
       assert.deepEqual([counts(), far.conversations[1]!.status], [[1, 1], 'resolved']);
@@ -99,10 +100,58 @@ describe('Chatwoot as a destination', () => {
       const two = { ...about.message, id: 'msg_2', text: 'two' };
       const given = { ...about, message: two, ticket: { ...about.ticket, status: 'solved' as const } };
       const ref = { externalId: String(there().id) };
-      far.end('POST /conversations/{id}/toggle_status', { http: 429 });
+      far.end(STATUS, { http: 429 });
       await assert.rejects(desk.destination.addMessage!(ref, given), RateLimitedError);
       await desk.destination.addMessage!(ref, given);
       assert.deepEqual([counts(), there().status], [[2], 'resolved']);
+    });
+
+    for (const [what, ending] of [
+      ['was lost', 'cut'],
+      ['ended in a 500', { http: 500 }],
+    ] as const) {
+      it(`gets a message once, and the status behind it although its answer ${what}`, async () => {
+        const id = await desk.write('one');
+        await desk.settled(1);
+        const about = await deliveryOf(id);
+        const two = { ...about.message, id: 'msg_2', text: 'two' };
+        const ticket = { ...about.ticket, status: 'solved' as const };
+        const ref = { externalId: String(there().id) };
+        // With it known that all of it may be repeated, nobody asks for the message alone.
+        const isSimplyRepeated = (error: unknown) => error instanceof RetryableError && !error.outcomeUnknown;
+        far.end(STATUS, ending, ending);
+        await assert.rejects(desk.destination.addMessage!(ref, { ...about, ticket, message: two }), isSimplyRepeated);
+        const other = { ...about, ticket: { ...ticket, id: 'tkt_another' } };
+        await assert.rejects(desk.destination.createTicket!(other), isSimplyRepeated);
+        await desk.destination.addMessage!(ref, { ...about, ticket, message: two });
+        await desk.destination.createTicket!(other);
+        const statuses = far.conversations.map(({ status }) => status);
+        assert.deepEqual(
+          [counts(), statuses],
+          [
+            [2, 1],
+            ['resolved', 'resolved'],
+          ],
+        );
+      });
+    }
+
+    it('has carried a message whose status it refuses, and says so', async () => {
+      const id = await desk.write('one');
+      await desk.settled(1);
+      const about = await deliveryOf(id);
+      const two = { ...about.message, id: 'msg_2', text: 'two' };
+      const ticket = { ...about.ticket, status: 'solved' as const };
+      far.end(STATUS, { http: 422 }, { http: 403 }, { http: 410 });
+      const ref = { externalId: String(there().id) };
+      await desk.destination.addMessage!(ref, { ...about, ticket, message: two });
+      await desk.destination.createTicket!({ ...about, ticket: { ...ticket, id: 'tkt_another' } });
+      assert.deepEqual(counts(), [2, 1]);
+      assert.deepEqual(
+        desk.log.entries.map(({ level, text }) => [level, text]),
+        Array(2).fill(['warn', 'Chatwoot keeps a conversation in its status']),
+      );
+      await assert.rejects(desk.destination.addMessage!(ref, { ...about, ticket, message: two }), PermanentError);
     });
 
     it('is asked for a message too, however much was said since', async () => {

@@ -1,6 +1,6 @@
 import type { Context } from '../../core/connector.ts';
 import type { Delivery, TicketRef } from '../../core/destination.ts';
-import { PermanentError, UncertainError, isRefused } from '../../core/errors.ts';
+import { PermanentError, RetryableError, UncertainError, isRefused, textOf } from '../../core/errors.ts';
 import { contactOf, mapFields, toTheirs } from '../../core/field-mapping.ts';
 import { markOf } from '../../core/mark.ts';
 import { sendWithFiles } from '../../core/sendable.ts';
@@ -28,7 +28,7 @@ const OURS = 'tributary:';
 type Unsent = ReadonlyMap<string, string>;
 
 /** What is written into conversations there. */
-export function createConversations(config: Config, context: Pick<Context, 'publicUrl' | 'key'>, api: Api) {
+export function createConversations(config: Config, context: Pick<Context, 'publicUrl' | 'key' | 'log'>, api: Api) {
   /** Chatwoot has no key that keeps a second conversation from being made: it has to be seen that there is none. */
   async function find({ id }: Ticket): Promise<Conversation | undefined> {
     const found = await api.named(id).catch(unknownAttribute);
@@ -67,6 +67,25 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
     );
   }
 
+  /**
+   * Behind what was said, which stands there whatever becomes of this: one that is refused is no fault of the message, and
+   * one of unknown outcome may simply be set again.
+   */
+  async function setStatus(id: string, status: string): Promise<void> {
+    try {
+      await api.setStatus(id, status);
+    } catch (error) {
+      if (error instanceof RetryableError) {
+        throw new RetryableError(error.message, { cause: error, hint: error.hint, response: error.response });
+      }
+      if (!(error instanceof PermanentError) || error.gone) throw error;
+      context.log.warn(
+        { conversation: id, status, error: textOf(error) },
+        'Chatwoot keeps a conversation in its status',
+      );
+    }
+  }
+
   return {
     /** One that a try began and did not fill is none yet. */
     async findTicket(ticket: Ticket): Promise<TicketRef | undefined> {
@@ -88,7 +107,7 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
         await say(id, { ...delivery, transcript, ticket: { ...ticket, subject: '' } });
       }
       const status = toTheirs(config.statuses, written(ticket.status));
-      if (status !== 'open') await api.setStatus(id, String(status));
+      if (status !== 'open') await setStatus(id, String(status));
       return refOf(config, id);
     },
     async addMessage({ externalId }: TicketRef, delivery: Delivery): Promise<void> {
@@ -97,7 +116,7 @@ export function createConversations(config: Config, context: Pick<Context, 'publ
       const opens = delivery.message.direction === 'inbound' && status !== 'open';
       // Where only the status was refused, all of it is tried again.
       if (!opens || !(await hasMessage(externalId, delivery.message))) await say(externalId, delivery);
-      if (opens) await api.setStatus(externalId, String(status));
+      if (opens) await setStatus(externalId, String(status));
     },
     hasMessage: ({ externalId }: TicketRef, message: Message) => hasMessage(externalId, message),
   };
