@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import type { Clock } from '../src/core/clock.ts';
-import type { Http } from '../src/core/connector.ts';
+import type { Http, HttpRequest } from '../src/core/connector.ts';
 import {
   AuthExpiredError,
   PermanentError,
@@ -56,9 +56,14 @@ describe('calls to others', () => {
     return error;
   }
 
-  const answering = (status: number, headers: Record<string, string> = {}, body = '') => {
+  const answering = (
+    status: number,
+    headers: Record<string, string> = {},
+    body = '',
+    given: Partial<HttpRequest> = {},
+  ) => {
     far.behave({ status, headers, body });
-    return open().send({ method: 'POST', url: `${far.origin}/hooks`, body: { a: 1 } });
+    return open().send({ method: 'POST', url: `${far.origin}/hooks`, body: { a: 1 }, ...given });
   };
 
   describe('what is sent', () => {
@@ -180,25 +185,20 @@ describe('calls to others', () => {
         const error = await failure(RateLimitedError, answering(429, { 'retry-after': value }));
         assert.equal(error.retryAfterMs, expected, value);
       }
-      assert.equal((await failure(RateLimitedError, answering(429))).retryAfterMs, undefined);
-      for (const name of ['x-ratelimit-retry', 'x-ratelimit-retry-after']) {
-        const inItsOwnWay = await failure(RateLimitedError, answering(429, { [name]: '720' }));
-        assert.equal(inItsOwnWay.retryAfterMs, 720_000, name);
-      }
+      for (const status of [429, 420])
+        assert.equal((await failure(RateLimitedError, answering(status))).retryAfterMs, undefined);
       const told = await failure(RateLimitedError, answering(429, { 'x-ratelimit-reset': '2', 'x-other': '3' }));
       assert.deepEqual([told.retryAfterMs, told.response?.limits], [undefined, { 'x-ratelimit-reset': '2' }]);
     });
 
-    it('takes 420 for 429, and waits for a quota that is used up, but for no other one', async () => {
-      const until = 'Sun, 22 Nov 2026 10:30:00 GMT';
-      const quota = (remaining: string) => ({
-        'x-ratelimit-resource-remaining': remaining,
-        'x-ratelimit-resource-until': until,
-      });
-      assert.equal((await failure(RateLimitedError, answering(420, quota('0')))).retryAfterMs, 1_800_000);
-      assert.equal((await failure(RateLimitedError, answering(420, quota('7')))).retryAfterMs, undefined);
-      assert.equal((await failure(RateLimitedError, answering(420))).retryAfterMs, undefined);
-      await failure(RetryableError, answering(503, quota('0')));
+    it('reads what the caller knows to say how long to wait, where there is no Retry-After', async () => {
+      const waitOf: HttpRequest['waitOf'] = ({ status, headers }) => `${status - 400}${headers['x-wait'] ?? ''}`;
+      const wait = async (status: number, headers: Record<string, string>) =>
+        (await failure(RateLimitedError, answering(status, headers, '', { waitOf }))).retryAfterMs;
+      assert.deepEqual([await wait(429, { 'x-wait': '0' }), await wait(503, {})], [290_000, 103_000]);
+      assert.equal(await wait(429, { 'x-wait': '0', 'retry-after': '7' }), 7000);
+      assert.equal(await wait(429, { 'x-wait': ' minutes' }), undefined);
+      assert.equal((await failure(RateLimitedError, answering(429, { 'x-wait': '0' }))).retryAfterMs, undefined);
     });
 
     it('takes 503 with a Retry-After as a request for a pause', async () => {

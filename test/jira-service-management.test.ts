@@ -213,6 +213,7 @@ describe('Jira Service Management as a destination', () => {
       { http: 429, headers: { 'retry-after': '90' } },
       { http: 503, headers: { 'retry-after': '90' } },
       { http: 429, headers: { 'x-ratelimit-reset': at } },
+      { http: 503, headers: { 'x-ratelimit-reset': at } },
     ];
     for (const way of ways) {
       far.end('GET /rest/api/3/myself', way);
@@ -222,6 +223,9 @@ describe('Jira Service Management as a destination', () => {
         return true;
       });
     }
+    // Seconds, or whatever others mean by it.
+    far.end('GET /rest/api/3/myself', { http: 429, headers: { 'x-ratelimit-reset': '1795600000' } });
+    await assert.rejects(open().test!(), (error) => (error as RateLimitedError).retryAfterMs === undefined);
   });
 
   it('names a file that is refused, with a link, and carries the message in public', async () => {

@@ -161,6 +161,19 @@ describe('An answer at Yandex Market', () => {
     assert.deepEqual(said, ['а', 'а', 'б', 'б'], 'the last was refused once');
   });
 
+  it('waits for a quota that is used up, and for no other one', async () => {
+    const left = async (status: number, remaining: string) => {
+      const until = new Date(Date.now() + 30 * 60_000).toUTCString();
+      const headers = { 'X-RateLimit-Resource-Remaining': remaining, 'X-RateLimit-Resource-Until': until };
+      api.end('chats/message', { status, body: { status: 'ERROR', errors: [] }, headers });
+      return (await send('chat:5')).error;
+    };
+    const [spent, other] = [await left(420, '0'), await left(420, '7')];
+    assert.ok(spent instanceof RateLimitedError && spent.retryAfterMs! > 29 * 60_000);
+    assert.ok(other instanceof RateLimitedError && other.retryAfterMs === undefined);
+    assert.ok((await left(503, '0')) instanceof RetryableError);
+  });
+
   it('that Yandex Market would not take is not sent', async () => {
     const before = api.calls.length;
     const tries: [string, Given][] = [

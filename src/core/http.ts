@@ -14,6 +14,11 @@ export interface HttpRequest {
   /** Most that is read of the answer; 64 KB when left out. */
   readonly maxBytes?: number;
   readonly signal?: AbortSignal;
+  /**
+   * How long to wait after a 429 or 503 without a `Retry-After`, for those who say it in headers of their own: written as
+   * that, in seconds or as an HTTP date.
+   */
+  readonly waitOf?: (answer: Pick<HttpResponse, 'status' | 'headers'>) => string | undefined;
 }
 
 export interface HttpResponse {

@@ -30,7 +30,7 @@ export function failureOfStatus(request: HttpRequest, answer: Refusal, now: numb
   const { status } = answer;
   const text = `${nameOf(request)} answered ${status}`;
   const response = { status, text: withoutSecrets(answer.text, request).slice(0, KEPT_TEXT) };
-  const retryAfterMs = readRetryAfter(pauseOf(answer), now);
+  const retryAfterMs = readRetryAfter(waitIn(request, answer), now);
   if (isTooMuch(status) || (status === 503 && retryAfterMs !== undefined)) {
     return new RateLimitedError(text, retryAfterMs, { response: { ...response, ...limitsIn(answer) } });
   }
@@ -62,31 +62,11 @@ function movedError(request: HttpRequest, answer: Refusal, details: ErrorDetails
   });
 }
 
-/** 420 is Yandex Market's: https://yandex.ru/dev/market/partner-api/doc/ru/concepts/limits */
+/** 420 is what Yandex Market says instead: https://yandex.ru/dev/market/partner-api/doc/ru/concepts/limits */
 const isTooMuch = (status: number) => status === 429 || status === 420;
 
-/**
- * How long to wait, as he says it. The second header is Wildberries': https://dev.wildberries.ru/openapi/api-information,
- * the third Help Scout's: https://developer.helpscout.com/mailbox-api/overview/rate-limiting/
- */
-const pauseOf = (answer: Refusal) =>
-  answer.headers['retry-after'] ??
-  answer.headers['x-ratelimit-retry'] ??
-  answer.headers['x-ratelimit-retry-after'] ??
-  endOfQuota(answer) ??
-  timeIn(answer.headers['x-ratelimit-reset']);
-
-/** Yandex Market tells with every answer when its quota is counted anew; it is used up only where nothing remains. */
-function endOfQuota({ status, headers }: Refusal): string | undefined {
-  const remaining = headers['x-ratelimit-resource-remaining'];
-  const isUsedUp = isTooMuch(status) && remaining !== undefined && Number(remaining) <= 0;
-  return isUsedUp ? headers['x-ratelimit-resource-until'] : undefined;
-}
-
-/** Jira says it as a time; others give this header seconds of other meanings. */
-function timeIn(value = ''): string | undefined {
-  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z$/.test(value);
-  return isTime ? new Date(value).toUTCString() : undefined;
+function waitIn({ waitOf }: HttpRequest, answer: Refusal): string | undefined {
+  return answer.headers['retry-after'] ?? waitOf?.(answer);
 }
 
 function limitsIn({ headers }: Refusal): Pick<FarAnswer, 'limits'> {

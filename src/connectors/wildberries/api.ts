@@ -42,7 +42,8 @@ export function createApi(deps: {
     const { method = 'GET', headers } = request;
     const name = `${method} ${path.split('?')[0]}`;
     try {
-      const all = { ...request, method, headers: authorized(headers), maxBytes: MAX_BYTES, timeoutMs: PAGE_MS };
+      const limits = { maxBytes: MAX_BYTES, timeoutMs: PAGE_MS, waitOf };
+      const all = { ...request, method, headers: authorized(headers), ...limits };
       const { status, json, text } = await http.send({ ...all, url: `${root}${path}` });
       if (status === 204) return { data: null };
       const refused = Refusal.safeParse(json).data;
@@ -72,7 +73,7 @@ export function createApi(deps: {
     },
     async chatFile(id) {
       const path = `/api/v1/seller/download/${encodeURIComponent(id)}`;
-      const limits = { maxBytes: MAX_FILE, timeoutMs: FILE_MS };
+      const limits = { maxBytes: MAX_FILE, timeoutMs: FILE_MS, waitOf };
       try {
         // A file may come from a store of its own: our token stays behind.
         const mayFollow = ({ href }: URL) => isOfWildberries(href, chatsRoot);
@@ -98,6 +99,9 @@ export function isOfWildberries(address: string, root: string): boolean {
     (known) => hostname === known || hostname.endsWith(`.${known}`),
   );
 }
+
+/** https://dev.wildberries.ru/openapi/api-information */
+const waitOf: HttpRequest['waitOf'] = ({ headers }) => headers['x-ratelimit-retry'];
 
 /** Answers with 200 that say no. */
 const Refusal = z.object({ error: z.literal(true), errorText: z.string().catch('') });

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
-import type { Http, Log } from '../../core/connector.ts';
+import type { Http, HttpRequest, Log } from '../../core/connector.ts';
 import { PermanentError, RetryableError, TributaryError } from '../../core/errors.ts';
 import { jsonOf } from '../../core/json.ts';
 import type { Secret } from '../../core/secret.ts';
@@ -45,7 +45,7 @@ export function createApi(deps: {
       const search = given.length > 0 ? `?${new URLSearchParams(given).toString()}` : '';
       const url = `${apiRoot}/${version}/businesses/${businessId}/${rest.join('/')}${search}`;
       const all = { 'api-key': apiKey.reveal(), ...headers };
-      const limits = { maxBytes: MAX_BYTES, timeoutMs: PAGE_MS, ...(signal && { signal }) };
+      const limits = { maxBytes: MAX_BYTES, timeoutMs: PAGE_MS, waitOf: endOfQuota, ...(signal && { signal }) };
       const { json, status, text } = await http
         .send({ method: 'POST', url, headers: all, body, ...limits })
         .catch((error: unknown) => {
@@ -71,6 +71,16 @@ function isFetchable(address: string, root: string): boolean {
   const { protocol, host, port } = new URL(address);
   return host === new URL(root).host || (protocol === 'https:' && port === '');
 }
+
+/**
+ * With every answer it tells when the quota of a method is counted anew; that is used up only where nothing remains.
+ * https://yandex.ru/dev/market/partner-api/doc/ru/concepts/limits
+ */
+const endOfQuota: HttpRequest['waitOf'] = ({ status, headers }) => {
+  const remaining = headers['x-ratelimit-resource-remaining'];
+  const isUsedUp = status !== 503 && remaining !== undefined && Number(remaining) <= 0;
+  return isUsedUp ? headers['x-ratelimit-resource-until'] : undefined;
+};
 
 const Errors = z.array(z.object({ code: z.string(), message: z.string().optional() }));
 /** Answers with 200 that say no. */

@@ -84,6 +84,7 @@ export function createApi(config: Config, { http, clock }: Pick<Context, 'http' 
     withAccessToken(tokens, (token) =>
       http.send({
         maxBytes: LIST_BYTES,
+        waitOf,
         ...request,
         url: `${config.apiRoot}/v2${path}`,
         headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
@@ -127,6 +128,9 @@ export function createApi(config: Config, { http, clock }: Pick<Context, 'http' 
     },
   };
 }
+
+/** https://developer.helpscout.com/mailbox-api/overview/rate-limiting/ */
+const waitOf: HttpRequest['waitOf'] = ({ headers }) => headers['x-ratelimit-retry-after'];
 
 /** What only a person can repair (RFC 6749, section 5.2); without the answer, which may quote the request. */
 function refusedApp(error: unknown): never {

@@ -89,7 +89,7 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
 
   function ask(path: string, request: Partial<HttpRequest>) {
     const headers = { authorization: `Basic ${basic()}`, accept: 'application/json', ...request.headers };
-    return http.send({ maxBytes: LIST_BYTES, ...request, url: `${config.apiRoot}${path}`, headers });
+    return http.send({ maxBytes: LIST_BYTES, waitOf, ...request, url: `${config.apiRoot}${path}`, headers });
   }
   const otherwise = (method: string) =>
     new RetryableError(`Jira answered ${method} with something else than it documents`, {
@@ -176,7 +176,7 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     },
     async download(id: string, maxBytes: number) {
       const url = `${config.apiRoot}/rest/api/3/attachment/content/${encodeURIComponent(id)}?redirect=false`;
-      return (await http.stream({ url, maxBytes, headers: { authorization: `Basic ${basic()}` } })).body;
+      return (await http.stream({ url, maxBytes, waitOf, headers: { authorization: `Basic ${basic()}` } })).body;
     },
     usersLike: (text: string) => call(Answers.users, `/rest/api/3/user/search?query=${encodeURIComponent(text)}`),
     makeCustomer: (customer: object) =>
@@ -186,6 +186,12 @@ export function createApi(config: Config, { http }: Pick<Context, 'http'>) {
     me: () => call(Answers.account, '/rest/api/3/myself'),
   };
 }
+
+/** A time, which others say as seconds: https://developer.atlassian.com/cloud/jira/platform/rate-limiting/ */
+const waitOf: HttpRequest['waitOf'] = ({ headers: { 'x-ratelimit-reset': reset = '' } }) => {
+  const isTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?Z$/.test(reset);
+  return isTime ? new Date(reset).toUTCString() : undefined;
+};
 
 const Refusal = z.object({ errors: z.record(z.string(), z.string()) });
 
