@@ -49,6 +49,15 @@ export function contactOf(customer: Customer, kind: 'email' | 'phone'): string |
   return of('verified') ?? of('observed');
 }
 
+/** Help desks that remind agents of a pending ticket want to know when. */
+export const PendingMinutes = z
+  .number()
+  .int()
+  .min(1)
+  .max(525_600)
+  .default(1440)
+  .meta({ description: 'How long a ticket that is set to a pending state stays so, before agents are reminded' });
+
 type Theirs = string | number;
 
 /** For each of ours what it is called there: the first one is written, all are read. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FieldMapping, values } from '../../core/field-mapping.ts';
+import { FieldMapping, PendingMinutes, values } from '../../core/field-mapping.ts';
 import { isTimeZone } from '../../core/local-time.ts';
 import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
@@ -61,13 +61,7 @@ export const Config = z.strictObject({
     .refine(isTimeZone, { error: 'is no time zone: Europe/Berlin, UTC' })
     .default('UTC')
     .meta({ description: 'OTRSTimeZone there (OTOBOTimeZone): its times say none' }),
-  pendingMinutes: z
-    .number()
-    .int()
-    .min(1)
-    .max(525_600)
-    .default(1440)
-    .meta({ description: 'How long a ticket that is set to a pending state stays so, before agents are reminded' }),
+  pendingMinutes: PendingMinutes,
   maxAttachmentBytes: z
     .number()
     .int()

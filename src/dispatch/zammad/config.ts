@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FieldMapping, values } from '../../core/field-mapping.ts';
+import { FieldMapping, PendingMinutes, values } from '../../core/field-mapping.ts';
 import { rootAddress } from '../../core/root-address.ts';
 import { secret } from '../../core/secret.ts';
 import { priorities, ticketStatuses } from '../../core/ticket.ts';
@@ -19,13 +19,7 @@ export const Config = z.strictObject({
   webhookSecret: secret(
     'HMAC SHA1 signature token of the webhook; without it Zammad is asked every 15 seconds',
   ).optional(),
-  pendingMinutes: z
-    .number()
-    .int()
-    .min(1)
-    .max(525_600)
-    .default(1440)
-    .meta({ description: 'How long a ticket that is set to a pending state stays so, before agents are reminded' }),
+  pendingMinutes: PendingMinutes,
   maxAttachmentBytes: z
     .number()
     .int()
