@@ -5,7 +5,7 @@ import type { Transaction } from '../core/store.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
-import { follow } from './follow.ts';
+import { follow, tell } from './follow.ts';
 import { contentOf, sameContent } from './revise.ts';
 
 type AlbumSource = Source & { readonly newId: NewId };
@@ -110,12 +110,7 @@ async function compose(
   const content = contentOfAlbum(album, parts);
   const same = content.revision === album.revision && sameContent(album, content);
   if (!same) await tx.reviseMessage(album, content, source.receivedAt);
-  const ticket = await tx.ticket(album.ticketId);
-  const version = await tx.updateTicket(album.ticketId, {}, source.receivedAt);
-  const changeSeq = await announcer.change(
-    { type: 'message.updated', version, ticketId: album.ticketId, messageId: album.id },
-    ticket && { ticket, kind: album.kind, origin: source.origin },
-  );
+  const changeSeq = await tell(tx, announcer, 'message.updated', album, source);
   if (!sameContent(album, content)) await follow(tx, announcer, album, { changeSeq });
 }
 

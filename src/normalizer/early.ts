@@ -5,7 +5,7 @@ import type { ChangeType } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
 import { deletePart } from './album.ts';
 import type { Announcer } from './announce.ts';
-import { follow } from './follow.ts';
+import { follow, tell } from './follow.ts';
 
 /** An item about a message that is filed on its own: it may come before that message. */
 type Aside = Extract<Item, { kind: 'receipt' | 'deletion' | 'reaction' }>;
@@ -75,19 +75,4 @@ async function apply(
   }
   const changeSeq = await tell(tx, announcer, type, message, source);
   if (item.kind === 'deletion') await follow(tx, announcer, message, { changeSeq });
-}
-
-async function tell(
-  tx: Transaction,
-  announcer: Announcer,
-  type: ChangeType,
-  message: MessageRow,
-  source: Pick<Source, 'receivedAt' | 'origin'>,
-): Promise<number> {
-  const ticket = await tx.ticket(message.ticketId);
-  const version = await tx.updateTicket(message.ticketId, {}, source.receivedAt);
-  return announcer.change(
-    { type, version, ticketId: message.ticketId, messageId: message.id },
-    ticket && { ticket, kind: message.kind, origin: source.origin },
-  );
 }

@@ -1,8 +1,24 @@
+import type { MessageRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
+import type { ChangeType } from '../core/ticket.ts';
+import type { Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 
 /** What comes to a message after it was filed: a file, or a change of its words, by the change that tells of it. */
 type News = { readonly attachmentId: string } | { readonly changeSeq: number };
+
+/** Says of a message that is there already what became of it. Resolves with the place of that in the feed. */
+export async function tell(
+  tx: Transaction,
+  announcer: Announcer,
+  type: ChangeType,
+  { id: messageId, ticketId, kind }: Pick<MessageRow, 'id' | 'ticketId' | 'kind'>,
+  { receivedAt, origin }: Pick<Source, 'receivedAt' | 'origin'>,
+): Promise<number> {
+  const ticket = await tx.ticket(ticketId);
+  const version = await tx.updateTicket(ticketId, {}, receivedAt);
+  return announcer.change({ type, version, ticketId, messageId }, ticket && { ticket, kind, origin });
+}
 
 /** Carries it to every help desk that has the message already. */
 export async function follow(

@@ -1,12 +1,12 @@
 import type { Envelope } from '../core/envelope.ts';
 import type { NewId } from '../core/id.ts';
-import type { MessageContent, MessageRow, TicketRow } from '../core/rows.ts';
+import type { MessageContent, MessageRow } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import type { ChangeType, TicketStatus } from '../core/ticket.ts';
 import type { Accepted, Source } from './accept.ts';
 import type { Announcer } from './announce.ts';
 import { fileAttachments } from './attach.ts';
-import { follow } from './follow.ts';
+import { follow, tell } from './follow.ts';
 
 /** A message that is there already: the same again, a newer revision, or the same id with other words. */
 export async function acceptAgain(
@@ -37,19 +37,9 @@ export async function acceptAgain(
       known: await tx.attachmentIds(known.id),
     };
     await fileAttachments(tx, announcer, envelope, files);
-    const ticket = await tx.ticket(known.ticketId);
-    const version = await tx.updateTicket(known.ticketId, {}, source.receivedAt);
-    const changeSeq = await announcer.change(
-      {
-        type: 'message.updated',
-        version,
-        ticketId: known.ticketId,
-        messageId: known.id,
-      },
-      ticket && { ticket, kind: known.kind, origin: source.origin },
-    );
+    const changeSeq = await tell(tx, announcer, 'message.updated', known, source);
     await follow(tx, announcer, known, { changeSeq });
-    if (ticket && known.kind === 'review') await wakeTicket(tx, announcer, ticket, source);
+    if (known.kind === 'review') await wakeTicket(tx, announcer, known.ticketId, source);
     return { ...result, outcome: 'revised', reason: `revision ${content.revision}` };
   }
   if (sameContent(known, content)) return { ...result, outcome: 'duplicate', reason: 'received before' };
@@ -74,15 +64,16 @@ async function hasFiles(tx: Transaction, { id }: MessageRow, { attachments }: En
 async function wakeTicket(
   tx: Transaction,
   announcer: Announcer,
-  ticket: TicketRow,
+  ticketId: string,
   { receivedAt, origin }: Pick<Source, 'receivedAt' | 'origin'>,
 ): Promise<void> {
-  const from = ticket.status;
-  if (from !== 'pending' && from !== 'solved' && from !== 'closed') return;
+  const ticket = await tx.ticket(ticketId);
+  const from = ticket?.status;
+  if (!ticket || (from !== 'pending' && from !== 'solved' && from !== 'closed')) return;
   const to: TicketStatus = 'open';
-  const version = await tx.updateTicket(ticket.id, { status: to, closedAt: null }, receivedAt);
+  const version = await tx.updateTicket(ticketId, { status: to, closedAt: null }, receivedAt);
   await announcer.change(
-    { type: 'ticket.status_changed', version, ticketId: ticket.id, extra: { from, to } },
+    { type: 'ticket.status_changed', version, ticketId, extra: { from, to } },
     { ticket: { ...ticket, status: to }, kind: 'review', origin },
   );
 }
