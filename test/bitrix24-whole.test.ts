@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { LedgerEvent } from '../src/core/ticket.ts';
 import { readBitrix24 } from './fakes/bitrix24-description.ts';
 import type { Bitrix24Description } from './fakes/bitrix24-description.ts';
 import { APPLICATION_TOKEN, CODE, GATEWAY, startBitrix24 } from './fakes/bitrix24.ts';
@@ -71,20 +70,8 @@ describe('Bitrix24, through a whole gateway against a stand-in', () => {
     await until(() => stage() === 'DONE', 'it is solved there too');
     await until(async () => (await desk.waiting()) === 0, 'all is delivered');
 
-    for (let i = 0; i < 3; i++) {
-      await tell('ONCRMDEALUPDATE');
-      await new Promise((resolve) => setTimeout(resolve, 300));
-    }
-    assert.deepEqual([(await desk.ticket()).status, (await desk.messages()).length, said().length], ['solved', 6, 6]);
-    assert.deepEqual(
-      desk.line.delivered.map(({ text }) => text),
-      ['It comes tomorrow.', 'Answered here.'],
-    );
-    const { data } = await desk.whole.api<List<LedgerEvent>>('/events?endpoint=crm&limit=200');
-    assert.deepEqual(
-      data.filter(({ outcome }) => outcome === 'quarantined' || outcome === 'duplicate'),
-      [],
-    );
+    await desk.staysSo('crm', () => tell('ONCRMDEALUPDATE'));
+    assert.equal(said().length, 6);
   }).timeout(30_000);
 
   it('tells the colleague that his answer did not reach the customer', async () => {

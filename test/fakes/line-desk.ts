@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Message, Ticket } from '../../src/core/ticket.ts';
+import type { LedgerEvent, Message, Ticket } from '../../src/core/ticket.ts';
 import { readLine, SECRET, startLine, TOKEN } from './line.ts';
 import type { FakeLine } from './line.ts';
 import { until } from './until.ts';
@@ -25,6 +25,11 @@ export interface LineDesk {
   messages(): Promise<readonly Message[]>;
   /** Deliveries that are not done. */
   waiting(): Promise<number>;
+  /**
+   * Behind a conversation of six messages, two of them answers that went out, which was solved here: however often the
+   * destination is asked what happened there, nothing comes back that the gateway did itself.
+   */
+  staysSo(destination: string, tell: () => Promise<unknown>): Promise<void>;
   /** Ends it; fails where something didn't fit LINE's description. */
   close(): Promise<void>;
 }
@@ -69,6 +74,20 @@ ${rows.join('')}routes:
     async waiting() {
       const { data } = await whole.api<List<{ state: string }>>('/deliveries?limit=200');
       return data.filter(({ state }) => state !== 'delivered').length;
+    },
+    async staysSo(destination, tell) {
+      for (let i = 0; i < 3; i++) {
+        await tell();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+      assert.equal((await desk.ticket()).status, 'solved');
+      assert.equal((await desk.messages()).length, 6);
+      const [, ...later] = line.delivered.map(({ text }) => text);
+      assert.deepEqual(later, ['Answered here.'], 'behind the answer that was given there');
+      assert.equal(await desk.waiting(), 0);
+      const { data } = await whole.api<List<LedgerEvent>>(`/events?endpoint=${destination}&limit=200`);
+      const wrong = data.filter(({ outcome }) => outcome === 'quarantined' || outcome === 'duplicate');
+      assert.deepEqual(wrong, []);
     },
     async close() {
       await whole.close();
