@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { AmocrmAsked, type NewNote } from './amocrm-asked.ts';
 import { serveDrive, type Answer } from './amocrm-drive.ts';
 import { list, listEvents, shown, type Json, type Thing } from './amocrm-lists.ts';
+import { endServer, listenHere } from './listening.ts';
 
 export const CLIENT_ID = '11111111-2222-4333-8444-555555555555';
 export const CLIENT_SECRET = 'not-a-real-secret-key-of-an-integration';
@@ -119,11 +118,7 @@ export async function startAmocrm(): Promise<FakeAmocrm> {
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const seconds = () => Math.floor(fake.now() / 1000);
@@ -294,7 +289,5 @@ export async function startAmocrm(): Promise<FakeAmocrm> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

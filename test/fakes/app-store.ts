@@ -1,8 +1,7 @@
 import { generateKeyPairSync, verify } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -69,11 +68,7 @@ export async function startAppStore(description: Description | undefined = readA
     pageSize: 200,
     forgetPages: () => void generation++,
     end: (...list) => void (endings = list),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
   type Answer = { readonly status: number; readonly body: object };
   const refusal = (status: number, code: string, detail: string): Answer => ({
@@ -197,7 +192,5 @@ export async function startAppStore(description: Description | undefined = readA
       response.end(JSON.stringify(answer?.body ?? ending?.body ?? {}));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readAvito } from './avito-description.ts';
+import { endServer, listenHere } from './listening.ts';
 import type { Asked } from './openapi.ts';
 
 export const CLIENT = { clientId: 'client-1', clientSecret: 'the-secret-of-the-client' };
@@ -98,11 +97,7 @@ export async function startAvito(): Promise<FakeAvito> {
       fake.chats.set(id, chat);
       return said;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const lastOf = ({ messages }: Chat) => messages.at(-1)!;
@@ -252,9 +247,7 @@ export async function startAvito(): Promise<FakeAvito> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 const withoutRead = ({ read: _read, ...rest }: Said) => rest;

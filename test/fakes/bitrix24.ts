@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { readBitrix24 } from './bitrix24-description.ts';
 import type { Bitrix24Description } from './bitrix24-description.ts';
+import { endServer, listenHere } from './listening.ts';
 
 export const CODE = 'notarealcode';
 export const APPLICATION_TOKEN = 'not-a-real-application-token';
@@ -110,11 +109,7 @@ export async function startBitrix24(
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const time = () => `${new Date(fake.now() + 3 * 3_600_000).toISOString().slice(0, 19)}+03:00`;
@@ -325,9 +320,7 @@ export async function startBitrix24(
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** As PHP reads a query: `filter[originId]=…`. */

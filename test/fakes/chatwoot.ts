@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { hmac } from '../../src/core/signature.ts';
 import { readForm } from './form-parts.ts';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -207,11 +206,7 @@ export async function startChatwoot(description: Description | undefined = readC
       const { message_type: type, ...message } = there.messages.at(-1)!;
       return { event, ...message, message_type: ['incoming', 'outgoing', 'activity', 'template'][type], conversation };
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const time = () => Math.floor(fake.now() / 1000);
@@ -397,9 +392,7 @@ export async function startChatwoot(description: Description | undefined = readC
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** `/conversations/{id}/messages`, whatever the account. */

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { readGoogleBusiness } from './google-business-description.ts';
+import { endServer, listenHere } from './listening.ts';
 
 export const ACCOUNT = '111';
 export const SHOP = '222';
@@ -115,11 +114,7 @@ export async function startGoogleBusiness(): Promise<FakeGoogleBusiness> {
     forgetPages: () => void generation++,
     end: (...list) => void (endings = list),
     endToken: (ending) => void (tokenEnding = ending),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   function token(form: URLSearchParams): Answer {
@@ -213,8 +208,6 @@ export async function startGoogleBusiness(): Promise<FakeGoogleBusiness> {
       response.end(JSON.stringify(answer.body));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const root = await listenHere(server);
   return Object.assign(fake, { root, tokenUrl: `${root}/token` });
 }

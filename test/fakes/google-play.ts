@@ -1,8 +1,7 @@
 import { createPublicKey, generateKeyPairSync, verify } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -74,11 +73,7 @@ export async function startGooglePlay(
     pageSize: 100,
     forgetPages: () => void generation++,
     end: (...list) => void (endings = list),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
   type Answer = { readonly status: number; readonly body: object };
   const refusal = (status: number, message: string, reason?: string): Answer => ({
@@ -182,8 +177,6 @@ export async function startGooglePlay(
       response.end(JSON.stringify(answer.body));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const root = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const root = await listenHere(server);
   return Object.assign(fake, { root, tokenUrl: `${root}/token` });
 }

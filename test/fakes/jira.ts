@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hmac } from '../../src/core/signature.ts';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -156,11 +155,7 @@ export async function startJira(descriptions: Descriptions = readJira()): Promis
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   /** As Jira writes times: without the colon of the zone. */
@@ -398,9 +393,7 @@ export async function startJira(descriptions: Descriptions = readJira()): Promis
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** All that a document says, whatever its nodes. */

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hmac } from '../../src/core/signature.ts';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -70,11 +69,7 @@ export async function startLine(description: Description | undefined = readLine(
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   type Answer = { readonly status: number; readonly body: object | Buffer };
@@ -146,9 +141,7 @@ export async function startLine(description: Description | undefined = readLine(
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 async function read(request: IncomingMessage): Promise<string> {

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { endServer, listenHere } from './listening.ts';
 
 export const TOKEN = 'f9LHodD0cOFakeTokenOfABot_0123456789-abcdefgh';
 export const SECRET = '6d0f0f8c6b1f4c6c9f3a2f3f2b6f1d57';
@@ -159,11 +158,7 @@ export async function startMax(): Promise<FakeMax> {
       return `${fake.root}/media/${path}`;
     },
     callsOf: (method) => fake.calls.filter((call) => call.method === method),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const subscriptions = () => [...fake.webhooks.keys()].map((url) => ({ url, time: 1, update_types: null }));
@@ -246,9 +241,7 @@ export async function startMax(): Promise<FakeMax> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** How MAX says no. */

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import busboy from 'busboy';
 import { z } from 'zod';
+import { endServer, listenHere } from './listening.ts';
 import { signed } from './whatsapp.ts';
 
 export const TOKEN = 'EAAG-not-a-real-token-of-a-page-0123456789';
@@ -96,11 +96,7 @@ export async function startGraph(edges: Readonly<Record<string, z.ZodType>> = ME
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   function carryOut({ method, path, body }: Call): object | undefined {
@@ -151,9 +147,7 @@ export async function startGraph(edges: Readonly<Record<string, z.ZodType>> = ME
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** How Meta says no. */

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { endServer, listenHere } from './listening.ts';
 
 export const CLIENT = '123456';
 export const KEY = '0b6f1c7e-8a2d-4e93-b5f0-3d9c7a1e5b24';
@@ -178,11 +177,7 @@ export async function startOzon(): Promise<FakeOzon> {
     ...{ calls: [], violations: [] },
     end: (path, ...list) => void endings.set(path, list),
     callsOf: (path) => fake.calls.filter((call) => call.path === path).map(({ body }) => body),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
   const nothing = refused(404, 5, 'not found') as { status: number; body: unknown };
   const good = (body: unknown) => ({ status: 200, body });
@@ -307,9 +302,7 @@ export async function startOzon(): Promise<FakeOzon> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 async function read(request: IncomingMessage): Promise<string> {

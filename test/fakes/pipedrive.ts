@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Description } from './openapi.ts';
 
@@ -158,11 +157,7 @@ export async function startPipedrive(descriptions: Descriptions = readPipedrive(
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   function change(deal: PipedriveDeal, to: Json, by: number, source: string): void {
@@ -375,9 +370,7 @@ export async function startPipedrive(descriptions: Descriptions = readPipedrive(
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 const DEAL_FIELDS: readonly object[] = [

@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
+import { endServer, listenHere } from './listening.ts';
 import { readSoql } from './soql.ts';
 
 export const CLIENT_ID = 'not-a-real-consumer-key';
@@ -162,11 +161,7 @@ export async function startSalesforce(): Promise<FakeSalesforce> {
           ]
         : []),
     ],
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const time = () => `${new Date(fake.now()).toISOString().slice(0, 19)}.000+0000`;
@@ -361,7 +356,5 @@ export async function startSalesforce(): Promise<FakeSalesforce> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

@@ -1,10 +1,9 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
+import { endServer, listenHere } from './listening.ts';
 
 export const APP_ID = '3f1c2d4e-5a6b-4c7d-8e9f-0a1b2c3d4e5f';
 export const PASSWORD = 'not-a-real-client-secret~0123456789';
@@ -122,11 +121,7 @@ export async function startTeams(): Promise<FakeTeams> {
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   type Answer = { readonly status: number; readonly body: object | Buffer };
@@ -203,7 +198,5 @@ export async function startTeams(): Promise<FakeTeams> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

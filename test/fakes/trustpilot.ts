@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
+import { endServer, listenHere } from './listening.ts';
 import { readTrustpilot } from './trustpilot-description.ts';
 
 export const UNIT = '507f191e810c19729de860ea';
@@ -81,11 +80,7 @@ export async function startTrustpilot(): Promise<FakeTrustpilot> {
     revoked: new Set(),
     end: (...list) => void (endings = list),
     endToken: (ending) => void (tokenEnding = ending),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   function token(form: Record<string, string>, authorization: string | undefined): Answer {
@@ -154,7 +149,5 @@ export async function startTrustpilot(): Promise<FakeTrustpilot> {
       response.end(JSON.stringify(answer.body));
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { z } from 'zod';
 import { readForm } from './form-parts.ts';
+import { endServer, listenHere } from './listening.ts';
 
 export const API_TOKEN = 'not-a-real-token-of-usedesk';
 export const WEBHOOK_SECRET = 'not-a-real-app-id-of-usedesk';
@@ -179,11 +178,7 @@ export async function startUsedesk(): Promise<FakeUsedesk> {
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const time = () => new Date(fake.now()).toISOString().slice(0, 19).replace('T', ' ');
@@ -366,7 +361,5 @@ export async function startUsedesk(): Promise<FakeUsedesk> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }

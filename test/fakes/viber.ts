@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { hmac } from '../../src/core/signature.ts';
+import { endServer, listenHere } from './listening.ts';
 
 /** Of the shape that Viber's are. */
 export const TOKEN = '44dafb7e0f40021e-61a47a1e6778d187-f2c5a676a07050b3';
@@ -85,11 +84,7 @@ export async function startViber(): Promise<FakeViber> {
       return `${fake.root}/media/${path}`;
     },
     callsOf: (method) => fake.calls.filter((call) => call.method === method).map(({ body }) => body),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   async function carryOut(method: string, body: Readonly<Record<string, unknown>>): Promise<string> {
@@ -131,9 +126,7 @@ export async function startViber(): Promise<FakeViber> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 async function post(origin: string, webhook: string, body: string, token: string) {

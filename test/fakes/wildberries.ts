@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { endServer, listenHere } from './listening.ts';
 import { isDescribed, readDescription } from './openapi.ts';
 import type { Asked } from './openapi.ts';
 
@@ -94,11 +93,7 @@ export async function startWildberries(): Promise<FakeWildberries> {
     ...{ feedbacks: new Map(), questions: new Map(), events: [], chats: [], sent: [], calls: [], violations: [] },
     end: (call, ...list) => void endings.set(call, list),
     callsOf: (call) => fake.calls.filter(({ method, path }) => `${method} ${path.split('?')[0]}` === call),
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
   const good = (data: unknown) => ({
     status: 200,
@@ -205,9 +200,7 @@ export async function startWildberries(): Promise<FakeWildberries> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 /** The fields of a form by name; of a file, how it is called and what it holds. */

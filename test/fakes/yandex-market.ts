@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { endServer, listenHere } from './listening.ts';
 import type { Asked } from './openapi.ts';
 import { readYandexMarket } from './yandex-market-description.ts';
 
@@ -87,11 +86,7 @@ export async function startMarket(): Promise<FakeMarket> {
       fake.chats.set(chatId, chat);
       return said;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const ok = (result?: object) => ({ status: 200, body: { status: 'OK', ...(result && { result }) } });
@@ -232,9 +227,7 @@ export async function startMarket(): Promise<FakeMarket> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
 
 async function readRequest(request: IncomingMessage): Promise<Asked> {

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { hmac } from '../../src/core/signature.ts';
+import { endServer, listenHere } from './listening.ts';
 
 export const TOKEN = 'not-a-real-access-token-of-zammad';
 export const SIGNATURE_TOKEN = 'not-a-real-signature-token-of-zammad';
@@ -141,11 +140,7 @@ export async function startZammad(): Promise<FakeZammad> {
       await answer.arrayBuffer();
       return answer.status;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    close: () => endServer(server),
   };
 
   const now = () => fake.now() + fake.ahead;
@@ -340,7 +335,5 @@ export async function startZammad(): Promise<FakeZammad> {
       response.destroy();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return Object.assign(fake, { root: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
+  return Object.assign(fake, { root: await listenHere(server) });
 }
