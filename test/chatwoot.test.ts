@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
 import type { Delivery } from '../src/core/destination.ts';
-import { AuthExpiredError, PermanentError, RateLimitedError, RetryableError } from '../src/core/errors.ts';
+import {
+  AuthExpiredError,
+  PermanentError,
+  RateLimitedError,
+  RetryableError,
+  UncertainError,
+} from '../src/core/errors.ts';
 import { chatwoot } from '../src/dispatch/chatwoot/chatwoot.ts';
 import { ACCOUNT, callOf, INBOX, readChatwoot, startChatwoot, TOKEN } from './fakes/chatwoot.ts';
 import type { FakeChatwoot } from './fakes/chatwoot.ts';
@@ -175,6 +181,17 @@ describe('Chatwoot as a destination', () => {
       await desk.settled(2);
       assert.deepEqual([counts(), calls('GET /conversations/{id}/messages')], [[2], 1]);
     });
+
+    it('leaves it to a person where there is too much to be looked through', async () => {
+      const id = await desk.write('one');
+      await desk.settled(1);
+      const [first] = (await out.store.read.messages(id, { limit: 1 })).data;
+      const at = Math.floor(Date.parse(first!.receivedAt) / 1000);
+      const page = Array.from({ length: 20 }, (_, i) => ({ id: i + 1, message_type: 0, created_at: at }));
+      const pages = Array.from({ length: 600 }, () => ({ http: 200, body: { payload: page } }));
+      far.end('GET /conversations/{id}/messages', ...pages);
+      await assert.rejects(desk.destination.hasMessage!({ externalId: String(there().id) }, first!), UncertainError);
+    }).timeout(20_000);
 
     it('looks no further back than a message can be', async () => {
       const id = await desk.write('one');

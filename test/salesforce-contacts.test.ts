@@ -119,5 +119,8 @@ describe('The contact of a case in Salesforce', () => {
       [contactOf(1), cases()[1]!['SuppliedEmail'], contacts()[1]!['LastName']],
       [1, undefined, 'мила@example.com'],
     );
+    await desk.write('two', `email|${'o'.repeat(20)}@${'a'.repeat(60)}.example.com`);
+    await desk.settled(3);
+    assert.equal(cases()[2]!['SuppliedEmail'], undefined, 'no field takes so long a one');
   });
 });

@@ -135,6 +135,14 @@ describe('What agents do in Salesforce', () => {
     assert.deepEqual(reasons(await poll(three.cursor)), []);
   });
 
+  it('is an answer once it is made public, also at once', async () => {
+    const note = far.comment(own, 'It is in stock.', { published: false });
+    const one = await poll(cursor);
+    await out.pass(SECOND);
+    far.publish(note);
+    assert.deepEqual([reasons(one), reasons(await poll(one.cursor))], [['note'], ['reply']]);
+  });
+
   it('is not told of what was said before the beginning, also when it is changed later', async () => {
     const old = far.comment(own, 'long ago', { published: false });
     await out.pass(60 * MINUTE, 20 * MINUTE);

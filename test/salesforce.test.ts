@@ -435,5 +435,19 @@ describe('Salesforce as a destination', () => {
   it('is retryable while it is busy', async () => {
     far.end('GET Case', { http: 400, body: [{ errorCode: 'QUERY_TIMEOUT', message: 'too long' }] });
     await assert.rejects(desk.destination.test!(), RetryableError);
+    // Whatever it says besides: its own trouble is no refusal.
+    far.end('GET Case', { http: 500, body: [{ errorCode: 'UNKNOWN_EXCEPTION', message: 'oops' }] });
+    await assert.rejects(desk.destination.test!(), RetryableError);
+  });
+
+  it('keeps the priority that agents gave it, where ours is called that too', async () => {
+    desk.use({ priorities: { high: ['High', 'Critical'] } });
+    const id = await desk.write('one');
+    await desk.settled(1);
+    const ticket = (await out.store.read.ticket(id))!;
+    cases()[0]!['Priority'] = 'Critical';
+    const before = called(CREATE).length;
+    await desk.destination.update!({ externalId: cases()[0]!.Id }, { id: 'u', ticket, priority: 'high' });
+    assert.equal(called(CREATE).length, before);
   });
 });

@@ -148,6 +148,20 @@ describe('What agents do in Usedesk', () => {
     assert.ok(far.calls.slice(before).every(({ path }) => path !== '/users'));
   });
 
+  it('is told in the order in which it was done, and no change that changes no status', async () => {
+    far.act(ticket, { message: 'a' });
+    far.act(ticket, { message: 'b' });
+    far.act(ticket, { status: 6 });
+    const { comments, changes } = far.tickets[0]!;
+    const { id, ...other } = changes.at(-1)!;
+    changes.push({ ...other, id: Number(id) + 1, new_status: 0 });
+    changes.push({ ...other, id: Number(id) + 2, old_status: 2, new_status: 2 });
+    comments.reverse();
+    const { actions } = await poll(cursor);
+    const told = actions.map((each) => (each.kind === 'reply' ? each.text : each.kind));
+    assert.deepEqual(told, ['ignored', 'a', 'b', 'status']);
+  });
+
   it('asks for no name that is there already, or can be nobody’s', async () => {
     far.act(ticket, { message: 'x' });
     Object.assign(far.tickets[0]!.comments.at(-1)!, { user: { name: 'Petro' } });
@@ -200,8 +214,16 @@ describe('What agents do in Usedesk', () => {
     assert.deepEqual(kinds(await poll(cursor)), ['ignored']);
     assert.ok(!far.calls.some(({ path, body }) => path === '/ticket' && body['ticket_id'] === 9));
     far.act(ticket, { message: 'x' });
+    await desk.out.pass(11 * SECOND);
     far.end('/ticket', { http: 404 }, { http: 404 }, { http: 404 });
-    assert.deepEqual((await poll(cursor)).actions, []);
+    const gone = await poll(cursor);
+    assert.deepEqual(gone.actions, []);
+    await desk.out.pass(120 * SECOND, 10 * SECOND);
+    const asked = far.calls.length;
+    await poll(gone.cursor);
+    assert.ok(!far.calls.slice(asked).some(({ path, body }) => path === '/ticket' && body['ticket_id'] === ticket));
+    far.end('/ticket', { http: 410 });
+    await assert.rejects(poll(cursor), PermanentError);
     desk.use({ channel: 5 });
     assert.deepEqual([...new Set(idsOf((await poll(cursor)).actions))], [9]);
   });

@@ -361,7 +361,7 @@ describe('Usedesk as a destination', () => {
     const id = await desk.write('one');
     await desk.settled(1);
     const { ticket, ...rest } = await deliveryOf(id);
-    const more = ['d'.repeat(50), 'Late, very', 'e'.repeat(60), 'f'];
+    const more = ['d'.repeat(50), 'Late, very', ' , ', 'e'.repeat(60), 'f'];
     await desk.destination.createTicket!({ ...rest, ticket: { ...ticket, tags: more } });
     const { tag, field_id: ids, field_value: values } = far.tickets.at(-1)!.fields;
     assert.equal(tag, [...tags, 'Late  very', 'f'].join(', '));
@@ -378,8 +378,25 @@ describe('Usedesk as a destination', () => {
     assert.deepEqual([subject, tag], [`#${ticket.number}`, undefined]);
   });
 
+  it('says the whole of a subject that its field does not hold', async () => {
+    const id = await desk.write('one');
+    await desk.settled(1);
+    const { ticket, ...rest } = await deliveryOf(id);
+    const subject = `${'x'.repeat(280)} end`;
+    const message = { ...rest.message, subject };
+    await desk.destination.createTicket!({ ...rest, message, ticket: { ...ticket, subject } });
+    const { id: there, fields } = far.tickets.at(-1)!;
+    assert.deepEqual([fields['subject'].length, far.said(there)[0]!.includes(subject)], [255, true]);
+  });
+
   it('says which agent it writes as, whatever his role, and that there is none', async () => {
     assert.equal(await desk.destination.test!(), `Usedesk knows the token, and agent ${GATEWAY} as Gateway`);
+    assert.match(await desk.open({ user: IVAN }).test!(), /as Ivan$/);
+    const more = [
+      { id: 9, name: 'Petro' },
+      { id: IVAN, name: 'Ivan' },
+    ];
+    far.end('/users', { http: 200, body: more });
     assert.match(await desk.open({ user: IVAN }).test!(), /as Ivan$/);
     await assert.rejects(desk.open({ user: 7 }).test!(), /knows no agent 7/);
   });
