@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Trust } from '../src/core/envelope.ts';
-import { Suggestion, Trace } from '../src/core/people.ts';
+import { Merge, Suggestion, Trace } from '../src/core/people.ts';
 import { describeOnBoth } from './fakes/both-databases.ts';
 import { fill, type TestDatabase } from './fakes/database.ts';
 
@@ -90,6 +90,55 @@ describeOnBoth('who a customer could be', (openTestDatabase) => {
     await base.tx.splitCustomer(he, 'cus_zzz', [{ kind: 'telegram', value: '1' }], 'test', 'mrg_3', 4);
     await claim('cus_zzz', 'phone', PHONE);
     assert.deepEqual(await names(), ['winner'], 'he was split off');
+  });
+
+  it('is nobody of whom somebody says that he is not the same, on either page, until that is taken back', async () => {
+    const [he, other, third] = [await add.customer('he'), await add.customer('other'), await add.customer('third')];
+    for (const id of [he, other, third]) await claim(id, 'phone', PHONE);
+    const names = async (id: string) => (await suggested(id)).map(([name]) => name);
+    assert.equal(await base.tx.tellApart(he, other, 'another voice', 'mrg_1', 1), 'mrg_1');
+    assert.deepEqual([await names(he), await names(other)], [['third'], ['third']]);
+    assert.equal(await base.tx.tellApart(other, he, 'again', 'mrg_2', 2), 'mrg_1', 'it says so already');
+    assert.deepEqual(
+      (await base.read.merges(he)).map(({ at: _at, ...merge }) => Merge.omit({ at: true }).parse(merge)),
+      [{ id: 'mrg_1', kind: 'apart', winner: he, loser: other, evidence: 'another voice', undoneAt: null }],
+    );
+    assert.deepEqual(await base.tx.undoMerge('mrg_1', 3), { kind: 'apart', winner: he, loser: other });
+    assert.equal(await base.tx.undoMerge('mrg_1', 4), undefined);
+    assert.deepEqual(
+      [await names(he), await names(other)],
+      [
+        ['third', 'other'],
+        ['third', 'he'],
+      ],
+    );
+    assert.equal(await base.tx.tellApart(other, he, 'after all', 'mrg_3', 5), 'mrg_3');
+    assert.deepEqual(await names(he), ['third']);
+  });
+
+  it('is not whom one of those was told apart from who were joined since, on either side', async () => {
+    const [he, other, into, third] = [
+      await add.customer('he'),
+      await add.customer('other'),
+      await add.customer('into'),
+      await add.customer('third'),
+    ];
+    for (const id of [he, other, into, third]) await claim(id, 'phone', PHONE);
+    const names = async (id: string) => (await suggested(id)).map(([name]) => name);
+    await base.tx.tellApart(he, other, 'test', 'mrg_1', 1);
+    await base.tx.moveCustomer(other, into, 'test', 'mrg_2', 2);
+    assert.deepEqual([await names(he), await names(into)], [['third'], ['third']]);
+    await base.tx.undoMerge('mrg_1', 3);
+    assert.deepEqual(await names(he), ['third', 'into']);
+    await base.tx.tellApart(he, third, 'test', 'mrg_4', 4);
+    await base.tx.undoMerge('mrg_2', 5);
+    assert.deepEqual(await names(third), ['into', 'other']);
+    // Who was told apart stays so, whatever becomes of either; and can be joined nevertheless.
+    await base.tx.moveCustomer(third, he, 'test', 'mrg_5', 6);
+    assert.deepEqual(await names(he), ['into', 'other']);
+    await base.tx.undoMerge('mrg_4', 7);
+    await base.tx.undoMerge('mrg_5', 8);
+    assert.deepEqual(await names(he), ['into', 'other'], 'they were joined, and that was undone');
   });
 
   it('shows where each of his identifiers was seen', async () => {

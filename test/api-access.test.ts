@@ -32,6 +32,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'POST /customers/{id}/call': 'tickets:write',
   'POST /customers/{id}/merge': 'customers:write',
   'POST /customers/{id}/split': 'customers:write',
+  'POST /customers/{id}/apart': 'customers:write',
   'POST /merges/{id}/undo': 'customers:write',
   'GET /events': 'events:read',
   'GET /events/balance': 'events:read',

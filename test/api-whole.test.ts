@@ -97,6 +97,7 @@ describe('The API over the real gateway', () => {
         '/customers/{id}/call': { channel: 'intake', agent: '101' },
         '/destinations/{id}/dry-run': { ticketId: 'tkt_9' },
         '/customers/{id}/merge': { from: 'cus_9' },
+        '/customers/{id}/apart': { from: 'cus_9' },
         '/customers/{id}/merge/dry-run': { from: 'cus_9' },
         '/customers/{id}/split/dry-run': { identifiers: [{ kind: 'email', value: 'a@example.com' }] },
         '/customers/{id}/split': { identifiers: [{ kind: 'email', value: 'a@example.com' }] },

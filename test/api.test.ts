@@ -147,6 +147,8 @@ describe('The API', () => {
       assert.notEqual(split.json.id, 'cus_1');
       const shown = await api.call('POST', '/customers/cus_1/split/dry-run', { body: { identifiers } });
       assert.deepEqual(shown.json, { identifiers: 0, tickets: 0, messages: 0, newest: [] });
+      const apart = await api.call('POST', '/customers/cus_1/apart', { body: { from: split.json.id } });
+      assert.deepEqual([apart.status, apart.json], [200, { mergeId: 'mrg_1' }]);
     });
   });
 

@@ -180,6 +180,43 @@ routes:
     await page.locator('details.beside .identities').waitFor();
   });
 
+  it('tells apart who is not the same person, by mouse and by keyboard, and takes it back', async () => {
+    const { page } = opened;
+    const [olena, other] = [await idOf('Олена Коваль'), await idOf('Olena K.')];
+    await opened.goto(`/customers/${olena}`);
+    const suggestion = page.locator('.suggestions > li', { hasText: 'Olena K.' });
+    await suggestion.locator('button', { hasText: 'Not the same' }).click();
+    await page.locator('.told', { hasText: 'Olena K. is not suggested any more.' }).waitFor();
+    await suggestion.waitFor({ state: 'detached' });
+    await page.locator('.history li', { hasText: 'Not the same person as Olena K.' }).waitFor();
+    await page.click('.told button');
+    await suggestion.waitFor();
+    assert.equal(await page.locator('.told').count(), 0);
+
+    await suggestion.locator('button', { hasText: 'Not the same' }).focus();
+    await page.keyboard.press('Enter');
+    await until(() => page.evaluate(`document.activeElement?.id === 'take-back'`), 'where it can be taken back');
+    await suggestion.waitFor({ state: 'detached' });
+    await page.keyboard.press('Enter');
+    await until(() => page.evaluate(`document.activeElement?.id === 'sheet'`), 'the beginning of the page');
+    await suggestion.locator('button', { hasText: 'Not the same' }).press('Enter');
+    await suggestion.waitFor({ state: 'detached' });
+
+    // The other one is told by nobody either, and can say so as well.
+    await opened.goto(`/customers/${other}`);
+    const row = page.locator('.history li', { hasText: 'Not the same person as Олена Коваль' }).first();
+    await row.waitFor();
+    assert.equal(await page.locator('.suggestions').count(), 0);
+    await row.locator('button', { hasText: 'Undo' }).focus();
+    await page.keyboard.press('Enter');
+    await page.locator('dialog', { hasText: 'Not the same person as' }).waitFor();
+    assert.equal(await page.locator('dialog .moves').count(), 0, 'nothing moved');
+    await until(() => page.isEnabled('dialog .button'), 'it can be taken back');
+    await page.focus('dialog .button');
+    await page.keyboard.press('Enter');
+    await page.locator('.suggestions > li', { hasText: 'Олена Коваль' }).waitFor();
+  });
+
   it('suggests who could be the same person, merges them after showing what moves, and undoes it', async () => {
     const { page } = opened;
     const [olena, other] = [await idOf('Олена Коваль'), await idOf('Olena K.')];
@@ -188,7 +225,7 @@ routes:
     const suggestion = page.locator('.suggestions > li', { hasText: 'Olena K.' });
     await suggestion.waitFor();
     assert.match(await suggestion.innerText(), /\+380671234567[^]*there: .+ here: /);
-    await suggestion.locator('button').click();
+    await suggestion.locator('button', { hasText: 'Merge' }).click();
     await page.locator('dialog .moves', { hasText: /1 ticket and 1 message move to Олена Коваль/ }).waitFor();
     assert.match(await page.inputValue('dialog input[type=text]'), /same Phone \+380671234567/);
     await page.click('dialog .pair button');
@@ -201,7 +238,7 @@ routes:
     await page.waitForSelector('dialog[open]', { state: 'detached' });
     assert.equal(await count(`/customers/${olena}/timeline`), messages, 'cancelled, and merged nevertheless');
 
-    await suggestion.locator('button').focus();
+    await suggestion.locator('button', { hasText: 'Merge' }).focus();
     await page.keyboard.press('Enter');
     await page.locator('dialog .moves', { hasText: /to Олена Коваль/ }).waitFor();
     await page.fill('dialog input[type=text]', 'Same voice on the phone');
@@ -220,7 +257,7 @@ routes:
     await page.locator('dialog .leaving li', { hasText: 'It is me again' }).waitFor();
     await page.focus('dialog .button');
     await page.keyboard.press('Enter');
-    await page.locator('.history li', { hasText: 'undone' }).waitFor();
+    await page.locator('.history li', { hasText: /Same voice on the phone[^]*undone/ }).waitFor();
     await page.waitForSelector('.notice', { state: 'detached' });
     assert.equal(await count(`/customers/${olena}/timeline`), messages);
     assert.equal(await page.locator('.suggestions').count(), 0, 'who was told apart is suggested again');

@@ -113,7 +113,7 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
       path: '/customers/{id}/merges',
       scope: 'customers:read',
       tag,
-      summary: 'List the merges and splits of a customer',
+      summary: 'List the merges and splits of a customer, and whom he was told apart from',
       params: IdParams,
       answer: pageOf(Merge),
       async handle({ params }) {
@@ -217,10 +217,24 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
     }),
     operation({
       method: 'POST',
+      path: '/customers/{id}/apart',
+      scope: 'customers:write',
+      tag,
+      summary: 'Say that another customer is not the same person',
+      description: 'They are not suggested for each other any more. Can be undone by `mergeId`.',
+      params: IdParams,
+      body: z.strictObject({ from: Id, reason: Reason.optional() }),
+      answer: z.object({ mergeId: Id }),
+      handle: async ({ params, body: { from, reason }, actor, once }) => ({
+        body: await desk.tellApart(params.id, from, actor.id, present({ reason, once })),
+      }),
+    }),
+    operation({
+      method: 'POST',
       path: '/merges/{id}/undo',
       scope: 'customers:write',
       tag,
-      summary: 'Undo a merge or split of customers',
+      summary: 'Undo a merge or split of customers, or that two were told apart',
       params: IdParams,
       status: 204,
       async handle({ params, actor, once }) {

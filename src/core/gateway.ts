@@ -130,6 +130,8 @@ export interface Desk {
     actor: string,
     why?: Why,
   ): Promise<{ readonly customerId: string }>;
+  /** These two are not the same person: they are not suggested for each other any more, until `undoMerge` with this id. */
+  tellApart(customerId: string, other: string, actor: string, why?: Why): Promise<{ readonly mergeId: string }>;
   /** What each of these would move now, with the same refusals; nothing is changed. */
   previewMerge(from: string, into: string): Promise<Moved>;
   previewUndo(mergeId: string): Promise<Moved>;

@@ -7,11 +7,14 @@ import { Customer } from './ticket.ts';
 const id = z.string();
 const time = z.iso.datetime().meta({ description: 'RFC 3339, UTC' });
 
-/** A join of two customers (`loser` went into `winner`), or a split (`winner` was split from `loser`). */
+/**
+ * A join of two customers (`loser` went into `winner`), a split (`winner` was split from `loser`), or that somebody has
+ * told them apart: `winner` was looked at, and `loser` isn't the same person.
+ */
 export const Merge = z
   .object({
     id,
-    kind: z.enum(['merge', 'split']),
+    kind: z.enum(['merge', 'split', 'apart']),
     winner: id,
     loser: id,
     /** Why, in words: of whoever did it, or of what proved it. */

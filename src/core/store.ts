@@ -26,6 +26,7 @@ import type {
   TicketPatch,
   TicketRow,
 } from './rows.ts';
+import type { Merge } from './people.ts';
 import type { Link } from './ticket.ts';
 
 /**
@@ -158,10 +159,9 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
   /** Moves identifiers, claims, tickets and messages and lists what moved, for undo. */
   moveCustomer(from: string, to: string, evidence: string, mergeId: string, at: number): Promise<void>;
   /** Takes a merge back: everything that moved, and only that. Returns the two customers. */
-  undoMerge(
-    mergeId: string,
-    at: number,
-  ): Promise<{ kind: 'merge' | 'split'; winner: string; loser: string } | undefined>;
+  undoMerge(mergeId: string, at: number): Promise<Pick<Merge, 'kind' | 'winner' | 'loser'> | undefined>;
+  /** Notes that two are not the same person, for `undoMerge`; the id of the note, of an older one if that says so already. */
+  tellApart(customerId: string, other: string, evidence: string, mergeId: string, at: number): Promise<string>;
   /**
    * Gives identifiers and the messages that came by them to another customer; listed for undo. A ticket in which nobody
    * else wrote goes along, with what was answered in it.

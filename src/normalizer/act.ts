@@ -8,6 +8,8 @@ export interface Act {
   readonly actor: string;
   readonly action: string;
   readonly target: string;
+  /** What else the audit log says of it. */
+  readonly detail?: string;
   readonly once?: Once;
 }
 
@@ -19,7 +21,7 @@ type Deps = Parameters<typeof writeAndAnnounce>[0];
  */
 export async function carryOut<T extends object | void>(
   deps: Deps,
-  { actor, action, target, once }: Act,
+  { actor, action, target, detail, once }: Act,
   work: (tx: Transaction, announcer: Announcer) => Promise<T>,
 ): Promise<T> {
   const locks = [`ticket ${target}`, ...(once ? [`once ${once.key}`] : [])];
@@ -28,7 +30,7 @@ export async function carryOut<T extends object | void>(
     const earlier = once && (await tx.idempotent(once.key));
     if (earlier && earlier.at > once.since) return cameOf<T>(earlier, once);
     const result = await work(tx, announcer);
-    await tx.audit({ at, actor, action, target });
+    await tx.audit({ at, actor, action, target, detail });
     if (once) {
       await tx.saveIdempotent({
         key: once.key,

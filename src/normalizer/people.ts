@@ -4,16 +4,19 @@ import type { Transaction } from '../core/store.ts';
 import { carryOut } from './act.ts';
 import type { AnswerDeps } from './answer.ts';
 
-/** What agents say about who is who: joins, splits, and their undoing, each shown beforehand to whoever asks. */
+/** What agents say about who is who: joins, splits, who isn't the same; and their undoing. What moves is shown to whoever asks. */
 export function createPeople(
   deps: AnswerDeps,
-): Pick<Desk, 'mergeCustomers' | 'undoMerge' | 'splitCustomer' | 'previewMerge' | 'previewUndo' | 'previewSplit'> {
+): Pick<
+  Desk,
+  'mergeCustomers' | 'undoMerge' | 'splitCustomer' | 'tellApart' | 'previewMerge' | 'previewUndo' | 'previewSplit'
+> {
   const { clock, newId, store } = deps;
 
   return {
     async mergeCustomers(from, into, actor, { reason, once } = {}) {
       return carryOut(deps, { actor, action: 'customer.merge', target: from, once }, async (tx, announcer) => {
-        await checkMerge(tx, from, into);
+        await checkPair(tx, from, into);
         const mergeId = newId('mrg');
         await tx.moveCustomer(from, into, reason ?? `merged by ${actor}`, mergeId, clock.now());
         const version = (await tx.customer(into))?.version ?? 0;
@@ -27,6 +30,8 @@ export function createPeople(
         const undone = await tx.undoMerge(mergeId, clock.now());
         if (!undone) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
         const { kind, winner, loser } = undone;
+        // Nothing moved when they were told apart, and nobody was told.
+        if (kind === 'apart') return;
         // What brings two together again is told as a merge.
         const customerId = kind === 'split' ? loser : winner;
         const version = (await tx.customer(customerId))?.version ?? 0;
@@ -58,9 +63,18 @@ export function createPeople(
       });
     },
 
+    async tellApart(customerId, other, actor, { reason, once } = {}) {
+      const act = { actor, action: 'customer.tell_apart', target: customerId, detail: other, once };
+      return carryOut(deps, act, async (tx) => {
+        await checkPair(tx, customerId, other);
+        const evidence = reason ?? `told apart by ${actor}`;
+        return { mergeId: await tx.tellApart(customerId, other, evidence, newId('mrg'), clock.now()) };
+      });
+    },
+
     previewMerge: (from, into) =>
       store.write([], async (tx) => {
-        await checkMerge(tx, from, into);
+        await checkPair(tx, from, into);
         return tx.wouldMove(from, into);
       }),
 
@@ -79,9 +93,10 @@ export function createPeople(
   };
 }
 
-async function checkMerge(tx: Transaction, from: string, into: string): Promise<void> {
-  if (from === into) throw new PermanentError('a customer cannot be merged into himself');
-  for (const id of [from, into]) {
+/** Two customers who are there, neither of them joined into another one. */
+async function checkPair(tx: Transaction, one: string, other: string): Promise<void> {
+  if (one === other) throw new PermanentError('a customer cannot be merged into himself, or told apart from himself');
+  for (const id of [one, other]) {
     const row = await tx.customer(id);
     if (!row) throw new NotFoundError(`there is no customer ${id}`);
     if (row.mergedInto !== null) throw new ConflictError(`${id} was already merged into ${row.mergedInto}`);

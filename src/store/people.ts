@@ -1,21 +1,25 @@
 import { ConflictError } from '../core/errors.ts';
+import type { Merge } from '../core/people.ts';
 import type { CustomerRow, IdentifierRow, Moved } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
 import { belongingsIn } from './belongings.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 
-/** A join (`loser` went into `winner`) or a split (`winner` was split from `loser`). `moved`: `Moved` as JSON. */
-interface MergeRow {
-  readonly id: string;
-  readonly kind: 'merge' | 'split';
-  readonly winner: string;
-  readonly loser: string;
-  readonly evidence: string;
-  readonly moved: string;
-}
+/** `moved`: `Moved` as JSON. */
+type MergeRow = Pick<Merge, 'id' | 'kind' | 'winner' | 'loser' | 'evidence'> & { readonly moved: string };
 
-/** Customers, their identifiers and claims, joins and their undoing. */
+const NOTHING: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
+
+/** Who has to be there when one is undone. */
+const needed: Readonly<Record<Merge['kind'], readonly ('winner' | 'loser')[]>> = {
+  // What moved has moved on with the winner; and whoever gets back what was split off must not be gone.
+  merge: ['winner'],
+  split: ['winner', 'loser'],
+  apart: [],
+};
+
+/** Customers, their identifiers and claims, joins, splits and who was told apart, and their undoing. */
 export function peopleOf(
   sql: Sql,
   recent: Recent,
@@ -33,6 +37,7 @@ export function peopleOf(
   | 'moveCustomer'
   | 'undoMerge'
   | 'splitCustomer'
+  | 'tellApart'
   | 'wouldMove'
   | 'wouldSplit'
   | 'wouldUndo'
@@ -60,15 +65,14 @@ export function peopleOf(
       at,
     );
 
-  /** A join or split that can be undone, with what it moved. */
+  /** One that can be undone, with what it moved. */
   async function undoable(id: string) {
     const merge = await sql.get<Omit<MergeRow, 'evidence'> & { undone_at: number | null }>(
       'SELECT id, kind, winner, loser, moved, undone_at FROM merges WHERE id = ?',
       id,
     );
     if (!merge || merge.undone_at !== null) return undefined;
-    // What moved has moved on with the winner; and whoever gets back what was split off must not be gone.
-    for (const customerId of merge.kind === 'split' ? [merge.winner, merge.loser] : [merge.winner]) {
+    for (const customerId of needed[merge.kind].map((side) => merge[side])) {
       const row = await sql.get<{ merged_into: string | null }>(
         'SELECT merged_into FROM customers WHERE id = ?',
         customerId,
@@ -200,8 +204,9 @@ export function peopleOf(
       const merge = await undoable(mergeId);
       if (!merge) return undefined;
       const { kind, winner, loser, moved } = merge;
-      await belongings.give(moved, winner, loser);
       await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
+      if (kind === 'apart') return { kind, winner, loser };
+      await belongings.give(moved, winner, loser);
       await sql.run('UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?', loser, winner);
       if (kind === 'split') await withdraw(winner, loser);
       await touch(loser, at);
@@ -215,6 +220,20 @@ export function peopleOf(
       await saveMerge({ id: mergeId, kind: 'split', winner: to, loser: from, evidence }, moved, at);
       await touch(from, at);
       await touch(to, at);
+    },
+    async tellApart(customerId, other, evidence, mergeId, at) {
+      const told = await sql.get<{ id: string }>(
+        `SELECT id FROM merges WHERE winner = ? AND loser = ? AND kind = 'apart' AND undone_at IS NULL
+         UNION ALL
+         SELECT id FROM merges WHERE winner = ? AND loser = ? AND kind = 'apart' AND undone_at IS NULL LIMIT 1`,
+        customerId,
+        other,
+        other,
+        customerId,
+      );
+      if (told) return told.id;
+      await saveMerge({ id: mergeId, kind: 'apart', winner: customerId, loser: other, evidence }, NOTHING, at);
+      return mergeId;
     },
   };
 }

@@ -24,6 +24,10 @@ export function fakePeople(customers: Map<string, Customer>) {
       customers.set(id, { ...customerOf(customerId), id });
       return { customerId: id };
     },
+    tellApart: async (customerId, other) => {
+      for (const id of [customerId, other]) customerOf(id);
+      return { mergeId: 'mrg_1' };
+    },
     previewMerge: async () => NOTHING,
     previewUndo: async () => NOTHING,
     previewSplit: async () => NOTHING,

@@ -11,6 +11,8 @@ const TRACED = 1000;
 const COMPARED = 40;
 /** What more than so many others claim says nothing about who somebody is. */
 const COMMON = 10;
+/** Most customers who were joined into one whose splits count as well. */
+const JOINED = 40;
 
 const ranks: Readonly<Record<Trust, number>> = { verified: 2, observed: 1, claimed: 0 };
 
@@ -85,18 +87,36 @@ async function othersWith(db: Db, { kind, value }: Own, customerId: string) {
   return [...owner, ...claims.map(({ id }) => ({ id, trust: 'claimed' as const }))];
 }
 
-/** Whom somebody has told apart from a customer: by a split, or by undoing a join. */
+/** Whom somebody has told apart from a customer, or from one who was joined into him: by saying so, a split, or undoing a join. */
 async function apartOf(db: Db, customerId: string): Promise<ReadonlySet<string>> {
+  const own = new Set([customerId]);
+  const apart = new Set<string>();
+  for (const id of own) {
+    for (const [other, { kind, winner, undone_at }] of await lastOf(db, id)) {
+      if (kind === 'merge' && undone_at === null) {
+        if (winner === id && own.size < JOINED) own.add(other);
+      } else if ((kind !== 'merge') === (undone_at === null)) apart.add(other);
+    }
+  }
+  return new Set(await Promise.all([...apart].map((id) => whoIsNow(db, id))));
+}
+
+/** What was done last about a customer and each other one. That they were told apart, and that was undone, says nothing. */
+async function lastOf(db: Db, customerId: string) {
   const rows = await db
     .selectFrom('merges')
     .select(['kind', 'winner', 'loser', 'undone_at'])
     .where((e) => e.or([e('winner', '=', customerId), e('loser', '=', customerId)]))
     .orderBy('id')
     .execute();
-  const latest = new Map(rows.map((row) => [row.winner === customerId ? row.loser : row.winner, row]));
-  return new Set(
-    [...latest].filter(([, row]) => (row.kind === 'split') === (row.undone_at === null)).map(([id]) => id),
-  );
+  const counted = rows.filter(({ kind, undone_at }) => kind !== 'apart' || undone_at === null);
+  return new Map(counted.map((row) => [row.winner === customerId ? row.loser : row.winner, row]));
+}
+
+/** He himself, or whom he was joined into since. */
+async function whoIsNow(db: Db, id: string): Promise<string> {
+  const row = await db.selectFrom('customers').select('merged_into').where('id', '=', id).executeTakeFirst();
+  return row?.merged_into == null ? id : whoIsNow(db, row.merged_into);
 }
 
 export async function tracesOf(db: Db, customerId: string): Promise<readonly Trace[]> {

@@ -170,7 +170,7 @@ export interface Tables {
   claims: { kind: string; value: string; customer_id: string; first_seen_at: number };
   merges: {
     id: string;
-    kind: 'merge' | 'split';
+    kind: 'merge' | 'split' | 'apart';
     winner: string;
     loser: string;
     evidence: string;

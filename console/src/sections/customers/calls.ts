@@ -30,5 +30,7 @@ export const customerCalls = {
     call(`${at(into)}/merge`, { method: 'POST', body: { from, reason }, key: newKey() }),
   split: (id: string, identifiers: readonly Ref[], reason: string) =>
     call<Customer>(`${at(id)}/split`, { method: 'POST', body: { identifiers, reason }, key: newKey() }),
+  tellApart: (id: string, from: string) =>
+    call<{ readonly mergeId: string }>(`${at(id)}/apart`, { method: 'POST', body: { from }, key: newKey() }),
   undo: (id: string) => call(`${merge(id)}/undo`, { method: 'POST', key: newKey() }),
 };

@@ -87,8 +87,10 @@ function Shown(
           </Identities>
           {customer.mergedInto === null && (
             <Suggestions
+              customer={customer}
               suggestions={suggestions}
-              mayMerge={mayChange}
+              mayChange={mayChange}
+              refresh={refresh}
               merge={(other, reason) => setDialog({ what: 'merge', other, reason })}
             />
           )}

@@ -9,10 +9,11 @@ import { Block } from '../sheet.tsx';
 import { Asking, Preview } from './asking.tsx';
 import { customerCalls } from './calls.ts';
 import { Person } from './person.tsx';
+import type { CustomerTexts } from './texts.ts';
 import type { Merge } from './views.ts';
 import { useWords } from './words.tsx';
 
-/** Merges and splits that he was part of, each of which can be undone. */
+/** Merges and splits that he was part of, and whom he was told apart from; each can be undone. */
 export function History(given: {
   readonly customer: Customer;
   readonly merges: readonly Merge[];
@@ -58,14 +59,19 @@ export function History(given: {
   );
 }
 
-function didOf({ kind, winner }: Merge, id: string): 'merge' | 'merged' | 'split' | 'splitOff' {
+function didOf({ kind, winner }: Merge, id: string): keyof CustomerTexts['did'] {
+  if (kind === 'apart') return kind;
   if (kind === 'merge') return winner === id ? 'merge' : 'merged';
   return winner === id ? 'split' : 'splitOff';
 }
 
 function Undo({ merge, close }: { readonly merge: Merge; readonly close: () => void }) {
   const { c } = useWords();
+  // Nothing moved when two were told apart.
+  const moves = merge.kind !== 'apart';
   const reading = useReading(() => customerCalls.previewUndo(merge.id), merge.id, '');
+  // Seen from the one who has gone, or was split off.
+  const [seenBy, other] = merge.kind === 'merge' ? [merge.loser, merge.winner] : [merge.winner, merge.loser];
   return (
     <Asking
       title={c.undoTitle}
@@ -77,11 +83,10 @@ function Undo({ merge, close }: { readonly merge: Merge; readonly close: () => v
       close={close}
     >
       <p>
-        {c.did[merge.kind === 'merge' ? 'merged' : 'split']}:{' '}
-        <Person id={merge.kind === 'merge' ? merge.winner : merge.loser} />
+        {c.did[didOf(merge, seenBy)]}: <Person id={other} />
       </p>
       <p dir="auto">{merge.evidence}</p>
-      <Preview reading={reading} />
+      {moves && <Preview reading={reading} />}
     </Asking>
   );
 }

@@ -30,6 +30,8 @@ export interface CustomerTexts {
   readonly gone: string;
   readonly couldBe: string;
   readonly couldBeHint: string;
+  readonly notSame: string;
+  readonly toldApart: (name: string) => string;
   readonly there: string;
   readonly here: string;
   readonly merge: string;
@@ -57,7 +59,7 @@ export interface CustomerTexts {
   readonly splitOff: string;
   readonly history: string;
   readonly noHistory: string;
-  readonly did: Readonly<Record<'merge' | 'merged' | 'split' | 'splitOff', string>>;
+  readonly did: Readonly<Record<'merge' | 'merged' | 'split' | 'splitOff' | 'apart', string>>;
   readonly undone: (time: string) => string;
   readonly undo: string;
   readonly undoTitle: string;
@@ -102,6 +104,8 @@ const en: CustomerTexts = {
   gone: 'In no ticket',
   couldBe: 'Could be the same person',
   couldBeHint: 'Nobody is merged by himself for this: look first.',
+  notSame: 'Not the same',
+  toldApart: (name) => `${name} is not suggested any more.`,
   there: 'there',
   here: 'here',
   merge: 'Merge …',
@@ -130,7 +134,13 @@ const en: CustomerTexts = {
   splitOff: 'Split off',
   history: 'Merges and splits',
   noHistory: 'None.',
-  did: { merge: 'Merged in', merged: 'Merged into', split: 'Split off from', splitOff: 'Split off' },
+  did: {
+    merge: 'Merged in',
+    merged: 'Merged into',
+    split: 'Split off from',
+    splitOff: 'Split off',
+    apart: 'Not the same person as',
+  },
   undone: (time) => `undone ${time}`,
   undo: 'Undo …',
   undoTitle: 'Undo',
