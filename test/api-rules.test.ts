@@ -188,6 +188,18 @@ describe('The rules of the API', () => {
       assert.equal(api.gateway.state.messages.size, 1);
     });
 
+    it('keeps nothing of what only shows something', async () => {
+      const tried = (from: string) =>
+        api.call('POST', '/customers/cus_1/merge/dry-run', { body: { from }, headers: key });
+      for (const from of ['cus_2', 'cus_3', 'cus_2']) {
+        const { status, headers } = await tried(from);
+        assert.deepEqual([status, headers['idempotent-replayed']], [200, undefined]);
+      }
+      assert.equal(api.gateway.state.idempotent.size, 0);
+      await note({ text: 'x' }, key);
+      assert.equal(api.gateway.state.idempotent.size, 1);
+    });
+
     it('is forgotten after a day, and after a failure', async () => {
       assert.equal((await note({ wrong: 1 }, key)).status, 400);
       assert.equal((await note({ text: 'x' }, key)).status, 201);

@@ -19,6 +19,23 @@ describe('who says of two customers who they are', () => {
     return filing.store.read.changes(before, 100);
   };
 
+  it('learns what would move though somebody is writing, who does not wait for it', async () => {
+    const [a, b] = [await customerOf(await write()), await customerOf(await write('telegram|2'))];
+    const { mergeId } = await filing.desk.mergeCustomers(b, await customerOf(await write('telegram|3')), AGENT);
+    let finish = (): void => undefined;
+    const held = new Promise<void>((resolve) => (finish = resolve));
+    const writing = filing.store.write([], () => held);
+    try {
+      const c = await customerOf((await filing.desk.previewUndo(mergeId)).tickets[0]);
+      assert.equal((await filing.desk.previewMerge(a, c)).messages.length, 1);
+      const [first] = (await filing.store.read.customer(a))!.identifiers;
+      assert.equal((await filing.desk.previewSplit(a, [first!])).messages.length, 1);
+    } finally {
+      finish();
+      await writing;
+    }
+  });
+
   it('tells them apart, for good or until it is taken back, and it is known who did', async () => {
     const [a, b] = [await customerOf(await write()), await customerOf(await write('telegram|2'))];
     const told: string[] = [];

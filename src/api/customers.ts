@@ -153,6 +153,7 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
     operation({
       method: 'POST',
       path: '/customers/{id}/merge/dry-run',
+      effect: 'none',
       scope: 'customers:read',
       tag,
       summary: 'Show what a merge would move; nothing is changed',
@@ -164,6 +165,7 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
     operation({
       method: 'POST',
       path: '/customers/{id}/split/dry-run',
+      effect: 'none',
       scope: 'customers:read',
       tag,
       summary: 'Show what a split would move; nothing is changed',
@@ -177,6 +179,7 @@ export function customerOperations({ store, desk }: Gateway): Operation[] {
     operation({
       method: 'POST',
       path: '/merges/{id}/undo/dry-run',
+      effect: 'none',
       scope: 'customers:read',
       tag,
       summary: 'Show what undoing a merge or split would move back; nothing is changed',

@@ -211,6 +211,7 @@ export function previewOperation({ outbox }: Gateway): Operation {
   return operation({
     method: 'POST',
     path: '/destinations/{id}/dry-run',
+    effect: 'none',
     scope: 'tickets:read',
     tag,
     summary: 'Show the request that would make a ticket in a destination; nothing is sent',
@@ -228,6 +229,7 @@ export function dryRunOperation({ endpoints, intake, clock }: Gateway): Operatio
   return operation({
     method: 'POST',
     path: '/channels/{id}/dry-run',
+    effect: 'none',
     scope: 'endpoints:write',
     tag,
     summary: 'Show what a channel makes of a payload; nothing is stored',

@@ -130,7 +130,8 @@ function carryOut(operation: Operation, { idempotency }: Mounting): RequestHandl
     const status = operation.status ?? 200;
 
     const key = request.headers['idempotency-key'];
-    if (operation.method !== 'POST' || typeof key !== 'string') return send(response, status, await handle());
+    const isAct = operation.method === 'POST' && operation.effect !== 'none';
+    if (!isAct || typeof key !== 'string') return send(response, status, await handle());
     const what = `${request.method} ${request.originalUrl}`;
     const result = await idempotency.once({ actor: actor.id, key, what, body: bytes }, async (once) => {
       const answer = await handle(once);

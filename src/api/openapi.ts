@@ -68,19 +68,22 @@ function partOf({ answer }: Operation): ZodOpenApiOperationObject['responses'] {
 }
 
 function headersOf(operation: Operation): z.ZodObject {
-  const { method, ifMatch } = operation;
+  const { method, ifMatch, effect } = operation;
   return z.object({
     ...(sendsFile(operation) && {
       Range: z.string().optional().meta({ description: 'One range: `bytes=0-99`, `bytes=100-`, `bytes=-100`' }),
       'If-Range': z.string().optional().meta({ description: 'ETag of the file: all of it when it is another one now' }),
     }),
-    ...(method === 'POST' && {
-      'Idempotency-Key': z
-        .string()
-        .max(255)
-        .optional()
-        .meta({ description: 'A repeat with the same key within 24 hours changes nothing and hears the first answer' }),
-    }),
+    ...(method === 'POST' &&
+      effect !== 'none' && {
+        'Idempotency-Key': z
+          .string()
+          .max(255)
+          .optional()
+          .meta({
+            description: 'A repeat with the same key within 24 hours changes nothing and hears the first answer',
+          }),
+      }),
     ...(ifMatch && { 'If-Match': z.string().optional().meta({ description: 'ETag of the ticket as you know it' }) }),
   });
 }

@@ -51,6 +51,8 @@ interface Facts {
   /** Most bytes of a body; 1 MB when left out. */
   readonly maxBytes?: number;
   readonly ifMatch?: 'accepted';
+  /** A POST that only reads: nothing is done once, and its answer is kept nowhere. */
+  readonly effect?: 'none';
   readonly status?: 200 | 201 | 204;
   /** Schema of the answer; left out: none (204), or bytes. */
   readonly answer?: z.ZodType;

@@ -120,6 +120,7 @@ export function routeOperations({ routes, endpoints, store, clock }: Gateway): O
     operation({
       method: 'POST',
       path: '/routes/dry-run',
+      effect: 'none',
       scope: 'endpoints:read',
       tag,
       summary: 'Show where the last messages would go',

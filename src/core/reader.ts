@@ -2,7 +2,7 @@ import type { Counts } from './counts.ts';
 import type { TaskRef } from './queue.ts';
 import type { ReplayFilter } from './replay-statements.ts';
 import type { AuditRow, IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
-import type { AttachmentRow, EndpointRow, EndpointState, PayloadRow, RouteRow } from './rows.ts';
+import type { AttachmentRow, EndpointRow, EndpointState, Moved, PayloadRow, RouteRow } from './rows.ts';
 import type { Merge, Suggestion, Trace } from './people.ts';
 import type {
   Attempt,
@@ -95,6 +95,13 @@ export interface Reader {
   timeline(customerId: string, page: PageRequest): Promise<Page<Message>>;
   /** Joins and splits that he was part of, the newest first. */
   merges(customerId: string): Promise<readonly Merge[]>;
+  /**
+   * What `moveCustomer`, `splitCustomer` and `undoMerge` would move now, with the same refusals. All of it as it stands at one
+   * moment; nobody who writes waits for it.
+   */
+  wouldMove(from: string, to: string): Promise<Moved>;
+  wouldSplit(from: string, identifiers: readonly { kind: string; value: string }[]): Promise<Moved>;
+  wouldUndo(mergeId: string): Promise<Moved | undefined>;
   /** By what he wrote last: each identifier that came with his messages, the one that came last first. */
   traces(customerId: string): Promise<readonly Trace[]>;
   /**

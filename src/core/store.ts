@@ -17,7 +17,6 @@ import type {
   Lease,
   MessageContent,
   MessageRow,
-  Moved,
   PayloadRow,
   RouteRow,
   Task,
@@ -174,10 +173,6 @@ export interface Transaction extends CallStatements, PartStatements, FollowingSt
     mergeId: string,
     at: number,
   ): Promise<void>;
-  /** What these three would move now; nothing is changed. */
-  wouldMove(from: string, to: string): Promise<Moved>;
-  wouldSplit(from: string, identifiers: readonly { kind: string; value: string }[]): Promise<Moved>;
-  wouldUndo(mergeId: string): Promise<Moved | undefined>;
 
   // Tickets
   ticket(id: string): Promise<TicketRow | undefined>;

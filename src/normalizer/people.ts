@@ -1,6 +1,5 @@
 import { ConflictError, NotFoundError, PermanentError } from '../core/errors.ts';
 import type { Desk } from '../core/gateway.ts';
-import type { Transaction } from '../core/store.ts';
 import { carryOut } from './act.ts';
 import type { AnswerDeps } from './answer.ts';
 
@@ -72,40 +71,42 @@ export function createPeople(
       });
     },
 
-    previewMerge: (from, into) =>
-      store.write([], async (tx) => {
-        await checkPair(tx, from, into);
-        return tx.wouldMove(from, into);
-      }),
+    async previewMerge(from, into) {
+      await checkPair(store.read, from, into);
+      return store.read.wouldMove(from, into);
+    },
 
-    previewSplit: (customerId, identifiers) =>
-      store.write([], async (tx) => {
-        await checkSplit(tx, customerId, identifiers);
-        return tx.wouldSplit(customerId, identifiers);
-      }),
+    async previewSplit(customerId, identifiers) {
+      await checkSplit(store.read, customerId, identifiers);
+      return store.read.wouldSplit(customerId, identifiers);
+    },
 
-    previewUndo: (mergeId) =>
-      store.write([], async (tx) => {
-        const moved = await tx.wouldUndo(mergeId);
-        if (!moved) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
-        return moved;
-      }),
+    async previewUndo(mergeId) {
+      const moved = await store.read.wouldUndo(mergeId);
+      if (!moved) throw new NotFoundError(`there is no merge ${mergeId} to undo`);
+      return moved;
+    },
   };
 }
 
+/** The store, inside a transaction or without one. */
+interface Known {
+  customer(id: string): Promise<{ readonly mergedInto: string | null } | undefined>;
+}
+
 /** Two customers who are there, neither of them joined into another one. */
-async function checkPair(tx: Transaction, one: string, other: string): Promise<void> {
+async function checkPair(known: Known, one: string, other: string): Promise<void> {
   if (one === other) throw new PermanentError('a customer cannot be merged into himself, or told apart from himself');
   for (const id of [one, other]) {
-    const row = await tx.customer(id);
+    const row = await known.customer(id);
     if (!row) throw new NotFoundError(`there is no customer ${id}`);
     if (row.mergedInto !== null) throw new ConflictError(`${id} was already merged into ${row.mergedInto}`);
   }
 }
 
-async function checkSplit(tx: Transaction, customerId: string, identifiers: readonly object[]): Promise<void> {
+async function checkSplit(known: Known, customerId: string, identifiers: readonly object[]): Promise<void> {
   if (identifiers.length === 0) throw new PermanentError('a split needs an identifier');
-  const row = await tx.customer(customerId);
+  const row = await known.customer(customerId);
   if (!row) throw new NotFoundError(`there is no customer ${customerId}`);
   if (row.mergedInto !== null) throw new ConflictError(`${customerId} was merged into ${row.mergedInto}`);
 }

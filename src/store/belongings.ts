@@ -1,12 +1,23 @@
-import { PermanentError } from '../core/errors.ts';
+import { ConflictError, PermanentError } from '../core/errors.ts';
+import type { Merge } from '../core/people.ts';
 import type { Moved } from '../core/rows.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 
 type Pair = Moved['identifiers'][number];
+/** What `undoMerge` takes back. */
+type Undoable = Pick<Merge, 'kind' | 'winner' | 'loser'> & { readonly moved: Moved };
 
-/** What is a customer's: as a whole, by some of his identifiers, or of what a list names; and giving it to another one. */
-export function belongingsIn(sql: Sql, recent: Recent) {
+/** Who has to be there when one is undone. */
+const needed: Readonly<Record<Merge['kind'], readonly ('winner' | 'loser')[]>> = {
+  // What moved has moved on with the winner; and whoever gets back what was split off must not be gone.
+  merge: ['winner'],
+  split: ['winner', 'loser'],
+  apart: [],
+};
+
+/** What is a customer's: as a whole, by some of his identifiers, or what the undoing of a join or split gives back. */
+export function belongingsIn(sql: Pick<Sql, 'get' | 'all'>) {
   const ids = async (text: string, ...values: string[]) =>
     (await sql.all<{ id: string }>(text, ...values)).map((row) => row.id);
 
@@ -100,41 +111,61 @@ export function belongingsIn(sql: Sql, recent: Recent) {
       };
     },
 
-    /** Gives everything listed to another customer. */
-    async give(moved: Moved, from: string, to: string): Promise<void> {
-      recent.forget();
-      for (const { kind, value } of moved.identifiers) {
-        await sql.run(
-          'UPDATE identifiers SET customer_id = ? WHERE kind = ? AND value = ? AND customer_id = ?',
-          to,
-          kind,
-          value,
-          from,
+    /** What can be undone, with what it moved. Throws `ConflictError` where somebody has to come back first. */
+    async undoable(mergeId: string): Promise<Undoable | undefined> {
+      const merge = await sql.get<
+        Pick<Merge, 'kind' | 'winner' | 'loser'> & { moved: string; undone_at: number | null }
+      >('SELECT kind, winner, loser, moved, undone_at FROM merges WHERE id = ?', mergeId);
+      if (!merge || merge.undone_at !== null) return undefined;
+      const { kind, winner, loser, moved } = merge;
+      for (const customerId of needed[kind].map((side) => merge[side])) {
+        const row = await sql.get<{ merged_into: string | null }>(
+          'SELECT merged_into FROM customers WHERE id = ?',
+          customerId,
         );
+        if (row?.merged_into == null) continue;
+        throw new ConflictError(`${customerId} was merged into ${row.merged_into} since`, {
+          hint: 'Undo that merge first, or merge those who belong together.',
+        });
       }
-      for (const { kind, value } of moved.claims) {
-        await sql.run(
-          `INSERT INTO claims (kind, value, customer_id, first_seen_at)
-           SELECT kind, value, ?, first_seen_at FROM claims WHERE kind = ? AND value = ? AND customer_id = ?
-           ON CONFLICT (kind, value, customer_id) DO NOTHING`,
-          to,
-          kind,
-          value,
-          from,
-        );
-        await sql.run('DELETE FROM claims WHERE kind = ? AND value = ? AND customer_id = ?', kind, value, from);
-      }
-      for (const id of moved.tickets) {
-        await sql.run(
-          'UPDATE tickets SET customer_id = ?, version = version + 1 WHERE id = ? AND customer_id = ?',
-          to,
-          id,
-          from,
-        );
-      }
-      for (const id of moved.messages) {
-        await sql.run('UPDATE messages SET customer_id = ? WHERE id = ? AND customer_id = ?', to, id, from);
-      }
+      return { kind, winner, loser, moved: JSON.parse(moved) as Moved };
     },
   };
+}
+
+/** Gives everything listed to another customer. */
+export async function give(sql: Sql, recent: Recent, moved: Moved, from: string, to: string): Promise<void> {
+  recent.forget();
+  for (const { kind, value } of moved.identifiers) {
+    await sql.run(
+      'UPDATE identifiers SET customer_id = ? WHERE kind = ? AND value = ? AND customer_id = ?',
+      to,
+      kind,
+      value,
+      from,
+    );
+  }
+  for (const { kind, value } of moved.claims) {
+    await sql.run(
+      `INSERT INTO claims (kind, value, customer_id, first_seen_at)
+       SELECT kind, value, ?, first_seen_at FROM claims WHERE kind = ? AND value = ? AND customer_id = ?
+       ON CONFLICT (kind, value, customer_id) DO NOTHING`,
+      to,
+      kind,
+      value,
+      from,
+    );
+    await sql.run('DELETE FROM claims WHERE kind = ? AND value = ? AND customer_id = ?', kind, value, from);
+  }
+  for (const id of moved.tickets) {
+    await sql.run(
+      'UPDATE tickets SET customer_id = ?, version = version + 1 WHERE id = ? AND customer_id = ?',
+      to,
+      id,
+      from,
+    );
+  }
+  for (const id of moved.messages) {
+    await sql.run('UPDATE messages SET customer_id = ? WHERE id = ? AND customer_id = ?', to, id, from);
+  }
 }

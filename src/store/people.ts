@@ -1,8 +1,7 @@
-import { ConflictError } from '../core/errors.ts';
 import type { Merge } from '../core/people.ts';
 import type { CustomerRow, IdentifierRow, Moved } from '../core/rows.ts';
 import type { Transaction } from '../core/store.ts';
-import { belongingsIn } from './belongings.ts';
+import { belongingsIn, give } from './belongings.ts';
 import type { Recent } from './recent.ts';
 import type { Sql } from './sql.ts';
 
@@ -10,14 +9,6 @@ import type { Sql } from './sql.ts';
 type MergeRow = Pick<Merge, 'id' | 'kind' | 'winner' | 'loser' | 'evidence'> & { readonly moved: string };
 
 const NOTHING: Moved = { identifiers: [], claims: [], tickets: [], messages: [] };
-
-/** Who has to be there when one is undone. */
-const needed: Readonly<Record<Merge['kind'], readonly ('winner' | 'loser')[]>> = {
-  // What moved has moved on with the winner; and whoever gets back what was split off must not be gone.
-  merge: ['winner'],
-  split: ['winner', 'loser'],
-  apart: [],
-};
 
 /** Customers, their identifiers and claims, joins, splits and who was told apart, and their undoing. */
 export function peopleOf(
@@ -38,11 +29,8 @@ export function peopleOf(
   | 'undoMerge'
   | 'splitCustomer'
   | 'tellApart'
-  | 'wouldMove'
-  | 'wouldSplit'
-  | 'wouldUndo'
 > {
-  const belongings = belongingsIn(sql, recent);
+  const belongings = belongingsIn(sql);
 
   /** Whoever asks what is known of a customer decides by it: nobody else adds to it meanwhile. */
   async function identifiersOf(customerId: string): Promise<readonly IdentifierRow[]> {
@@ -64,26 +52,6 @@ export function peopleOf(
       JSON.stringify(moved),
       at,
     );
-
-  /** One that can be undone, with what it moved. */
-  async function undoable(id: string) {
-    const merge = await sql.get<Omit<MergeRow, 'evidence'> & { undone_at: number | null }>(
-      'SELECT id, kind, winner, loser, moved, undone_at FROM merges WHERE id = ?',
-      id,
-    );
-    if (!merge || merge.undone_at !== null) return undefined;
-    for (const customerId of needed[merge.kind].map((side) => merge[side])) {
-      const row = await sql.get<{ merged_into: string | null }>(
-        'SELECT merged_into FROM customers WHERE id = ?',
-        customerId,
-      );
-      if (row?.merged_into == null) continue;
-      throw new ConflictError(`${customerId} was merged into ${row.merged_into} since`, {
-        hint: 'Undo that merge first, or merge those who belong together.',
-      });
-    }
-    return { ...merge, moved: JSON.parse(merge.moved) as Moved };
-  }
 
   /** Whoever was only made by a split, and is left with nothing when it is undone, leads back to whom he was split from. */
   async function withdraw(id: string, into: string): Promise<void> {
@@ -184,16 +152,10 @@ export function peopleOf(
       );
       return row?.id;
     },
-    wouldMove: (from, to) => belongings.all(from, to),
-    wouldSplit: (from, identifiers) => belongings.by(from, identifiers),
-    async wouldUndo(mergeId) {
-      const merge = await undoable(mergeId);
-      return merge && belongings.left(merge.moved, merge.winner);
-    },
     async moveCustomer(from, to, evidence, mergeId, at) {
       await sql.alone();
       const moved = await belongings.all(from, to);
-      await belongings.give(moved, from, to);
+      await give(sql, recent, moved, from, to);
       await saveMerge({ id: mergeId, kind: 'merge', winner: to, loser: from, evidence }, moved, at);
       await sql.run('UPDATE customers SET merged_into = ? WHERE id = ?', to, from);
       await touch(from, at);
@@ -201,12 +163,12 @@ export function peopleOf(
     },
     async undoMerge(mergeId, at) {
       await sql.alone();
-      const merge = await undoable(mergeId);
+      const merge = await belongings.undoable(mergeId);
       if (!merge) return undefined;
       const { kind, winner, loser, moved } = merge;
       await sql.run('UPDATE merges SET undone_at = ? WHERE id = ?', at, mergeId);
       if (kind === 'apart') return { kind, winner, loser };
-      await belongings.give(moved, winner, loser);
+      await give(sql, recent, moved, winner, loser);
       await sql.run('UPDATE customers SET merged_into = NULL WHERE id = ? AND merged_into = ?', loser, winner);
       if (kind === 'split') await withdraw(winner, loser);
       await touch(loser, at);
@@ -216,7 +178,7 @@ export function peopleOf(
     async splitCustomer(from, to, identifiers, evidence, mergeId, at) {
       await sql.alone();
       const moved = await belongings.by(from, identifiers);
-      await belongings.give(moved, from, to);
+      await give(sql, recent, moved, from, to);
       await saveMerge({ id: mergeId, kind: 'split', winner: to, loser: from, evidence }, moved, at);
       await touch(from, at);
       await touch(to, at);

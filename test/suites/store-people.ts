@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { ConflictError, PermanentError } from '../../src/core/errors.ts';
+import type { Moved } from '../../src/core/rows.ts';
 import type { Store } from '../../src/core/store.ts';
 import { fill } from '../fakes/database.ts';
 import { storeTools, type OpenStore } from './store-tools.ts';
@@ -146,7 +147,7 @@ export function describePeople(open: OpenStore): void {
         return [said, first, second, stays] as const;
       });
       const wanted = [{ kind: 'chat', value: 'a1' }];
-      const would = await store.write([], (tx) => tx.wouldSplit('a', wanted));
+      const would = await store.read.wouldSplit('a', wanted);
       const before = await owners(['a', 'n']);
       await store.write([], (tx) => tx.splitCustomer('a', 'n', wanted, 'test', 'mrg_1', 1));
       const [n] = await owners(['n']);
@@ -156,7 +157,7 @@ export function describePeople(open: OpenStore): void {
       assert.deepEqual(would.messages.toSorted(), n!.messages);
       assert.equal(would.tickets.length, 2);
       assert.deepEqual(would.identifiers, wanted);
-      const back = await store.write([], (tx) => tx.wouldUndo('mrg_1'));
+      const back = await store.read.wouldUndo('mrg_1');
       assert.deepEqual(back, would);
       await undo('mrg_1');
       const [a, empty] = await owners(['a', 'n']);
@@ -178,7 +179,7 @@ export function describePeople(open: OpenStore): void {
 
     it('are said to move exactly as they then do', async () => {
       await people();
-      const would = await store.write([], (tx) => tx.wouldMove('a', 'b'));
+      const would = await store.read.wouldMove('a', 'b');
       const [a, b] = await owners(['a', 'b']);
       assert.deepEqual(would.messages.toSorted(), a!.messages);
       assert.equal(would.tickets.length, 2);
@@ -189,12 +190,12 @@ export function describePeople(open: OpenStore): void {
       assert.deepEqual(await owners(['a', 'b']), [a, b], 'something moved');
       await join('a', 'b', 'mrg_1');
       await make((rows) => rows.ticket('b', { subject: 'later' }));
-      assert.deepEqual(await store.write([], (tx) => tx.wouldUndo('mrg_1')), would);
+      assert.deepEqual(await store.read.wouldUndo('mrg_1'), would);
       await store.write([], async (tx) => {
         await tx.insertCustomer({ id: 'n', name: null, locale: null, at: 1 });
         await tx.splitCustomer('b', 'n', [{ kind: 'chat', value: 'a1' }], 'test', 'mrg_2', 1);
       });
-      const left = await store.write([], (tx) => tx.wouldUndo('mrg_1'));
+      const left = await store.read.wouldUndo('mrg_1');
       assert.deepEqual(
         left!.identifiers.map(({ value }) => value),
         ['a2'],
@@ -202,11 +203,88 @@ export function describePeople(open: OpenStore): void {
       );
       assert.deepEqual([left!.tickets.length, left!.messages.length], [1, 1]);
       await join('b', 'c', 'mrg_3');
-      await assert.rejects(
-        store.write([], (tx) => tx.wouldUndo('mrg_1')),
-        ConflictError,
+      await assert.rejects(store.read.wouldUndo('mrg_1'), ConflictError);
+      assert.equal(await store.read.wouldUndo('mrg_none'), undefined);
+    });
+
+    it('are said to move exactly as they then do, whatever was joined and split before', async () => {
+      const step = fc.record({
+        what: fc.constantFrom('join', 'join', 'split', 'undo'),
+        from: fc.nat(9),
+        to: fc.nat(9),
+        pick: fc.nat(9),
+      });
+      /** What a customer owns, as a plan names it. */
+      async function owned(id: string) {
+        const [customer, tickets, timeline] = await Promise.all([
+          store.read.customer(id),
+          store.read.tickets({ customer: id }, { limit: 200 }),
+          store.read.timeline(id, { limit: 200 }),
+        ]);
+        const identities = (customer?.identifiers ?? []).map(
+          ({ kind, value, trust }) => `${trust === 'claimed' ? 'claim' : 'identifier'} ${kind} ${value}`,
+        );
+        return new Set([
+          ...identities,
+          ...tickets.data.map((each) => each.id),
+          ...timeline.data.map((each) => each.id),
+        ]);
+      }
+      const named = ({ identifiers, claims, tickets, messages }: Moved) =>
+        [
+          ...identifiers.map(({ kind, value }) => `identifier ${kind} ${value}`),
+          ...claims.map(({ kind, value }) => `claim ${kind} ${value}`),
+          ...tickets,
+          ...messages,
+        ].toSorted();
+      /** Does it, and sees that `to` has got what was said, and that nothing else has changed hands. */
+      async function sees(would: Moved | undefined, to: string, act: () => Promise<unknown>): Promise<void> {
+        const before = await owned(to);
+        await act();
+        const got = [...(await owned(to))].filter((each) => !before.has(each));
+        assert.deepEqual(got.toSorted(), named(would!));
+      }
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 7 }), async (steps) => {
+          await close();
+          ({ store, close } = await open());
+          await people();
+          const live = new Set(PEOPLE);
+          const merges: { id: string; winner: string; loser: string }[] = [];
+          for (const [index, { what, from, to, pick }] of steps.entries()) {
+            const all = [...live];
+            const [one, other] = [all[from % all.length]!, all[to % all.length]!];
+            const id = `mrg_${index}`;
+            await make((rows) => rows.ticket(one, { subject: `later ${index}` }));
+            if (what === 'join' && one !== other) {
+              await sees(await store.read.wouldMove(one, other), other, () => join(one, other, id));
+              live.delete(one);
+              merges.push({ id, winner: other, loser: one });
+            }
+            const own = (await store.read.customer(one))!.identifiers;
+            if (what === 'split' && own.length > 0) {
+              const { kind, value } = own[pick % own.length]!;
+              const [made, wanted] = [`n${index}`, [{ kind, value }]];
+              const would = await store.read.wouldSplit(one, wanted);
+              await sees(would, made, () =>
+                store.write([], async (tx) => {
+                  await tx.insertCustomer({ id: made, name: null, locale: null, at: 1 });
+                  await tx.splitCustomer(one, made, wanted, 'test', id, 1);
+                }),
+              );
+              live.add(made);
+              merges.push({ id, winner: made, loser: one });
+            }
+            const last = what === 'undo' ? merges.pop() : undefined;
+            if (last) {
+              await sees(await store.read.wouldUndo(last.id), last.loser, () => undo(last.id));
+              live.add(last.loser);
+              if ((await store.read.customer(last.winner))!.mergedInto !== null) live.delete(last.winner);
+            }
+          }
+        }),
+        { numRuns: 15 },
       );
-      assert.equal(await store.write([], (tx) => tx.wouldUndo('mrg_none')), undefined);
     });
 
     it('are as they were after any joins and splits are undone in turn', async () => {

@@ -8,6 +8,7 @@ import { customersIn } from './customers.ts';
 import type { Db } from './kysely.ts';
 import { ledgerIn } from './ledger.ts';
 import { messagesIn } from './messages.ts';
+import { movesIn } from './moves.ts';
 import { processesIn } from './processes.ts';
 import { progressIn } from './progress.ts';
 import { outboxIn } from './outbox.ts';
@@ -40,6 +41,7 @@ export function createReader(sources: {
     ...tickets,
     ...messages,
     ...customers,
+    ...movesIn(db),
     ...ledgerIn({ db, blobs }),
     ...outboxIn(db),
     ...replaysIn(db),

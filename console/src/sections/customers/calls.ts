@@ -22,10 +22,10 @@ export const customerCalls = {
   deliveries: (ticketId: string): Promise<Page<DeliveryView>> =>
     call('/deliveries', { query: { ticket: ticketId, limit: MANY } }),
   previewMerge: (from: string, into: string) =>
-    call<Moves>(`${at(into)}/merge/dry-run`, { method: 'POST', body: { from }, key: newKey() }),
+    call<Moves>(`${at(into)}/merge/dry-run`, { method: 'POST', body: { from } }),
   previewSplit: (id: string, identifiers: readonly Ref[]) =>
-    call<Moves>(`${at(id)}/split/dry-run`, { method: 'POST', body: { identifiers }, key: newKey() }),
-  previewUndo: (id: string) => call<Moves>(`${merge(id)}/undo/dry-run`, { method: 'POST', key: newKey() }),
+    call<Moves>(`${at(id)}/split/dry-run`, { method: 'POST', body: { identifiers } }),
+  previewUndo: (id: string) => call<Moves>(`${merge(id)}/undo/dry-run`, { method: 'POST' }),
   merge: (from: string, into: string, reason: string) =>
     call(`${at(into)}/merge`, { method: 'POST', body: { from, reason }, key: newKey() }),
   split: (id: string, identifiers: readonly Ref[], reason: string) =>
