@@ -60,6 +60,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'POST /destinations/{id}/dry-run': 'tickets:read',
   'GET /routes': 'endpoints:read',
   'POST /routes': 'endpoints:write',
+  'PATCH /routes': 'endpoints:write',
   'POST /routes/dry-run': 'endpoints:read',
   'GET /routes/{id}': 'endpoints:read',
   'PATCH /routes/{id}': 'endpoints:write',

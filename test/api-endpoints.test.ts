@@ -199,6 +199,24 @@ describe('Channels, destinations and routes over the API', () => {
     assert.equal((await api.call('GET', '/routes')).json.data.length, 1);
     const stopping = await api.call('PATCH', path, { body: { stop: true } });
     assert.deepEqual([made.json.stop, stopping.json.stop, stopping.json.when], [false, true, { tag: ['vip'] }]);
+    const { json: known } = await api.call('GET', '/routes');
+    const body = { version: known.version, routes: [{ to: ['crm'] }, { ...known.data[0], source: undefined }] };
+    const replaced = await api.call('PATCH', '/routes', { body });
+    assert.deepEqual(
+      replaced.json.data.map((each: { when: object; stop: boolean }) => [each.when, each.stop]),
+      [
+        [{}, false],
+        [{ tag: ['vip'] }, true],
+      ],
+    );
+    assert.equal(replaced.json.data[1].id, made.json.id);
+    assert.equal((await api.call('PATCH', '/routes', { body })).status, 409, 'of another version');
+    const wrong = { ...body, routes: [{ to: [] }] };
+    assert.equal((await api.call('PATCH', '/routes', { body: wrong })).json.errors[0].pointer, '/routes/0/to');
+    const last = (await api.call('GET', '/audit')).json.data[0];
+    assert.deepEqual([last.action, last.target], ['routes.replaced', 'routes']);
+    const back = { version: replaced.json.version, routes: [{ ...known.data[0], source: undefined }] };
+    await api.call('PATCH', '/routes', { body: back });
     const tried = await api.call('POST', '/routes/dry-run', { body: {} });
     assert.deepEqual(
       tried.json.data.map((each: { to: string[] }) => each.to),

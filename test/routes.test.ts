@@ -78,6 +78,61 @@ describe('routes', () => {
     await assert.rejects(routes.update(b.id, { when: {}, to: ['crm'], stop: false }), NotFoundError);
   });
 
+  it('stand where they stood when one that was above them is gone, whatever order they were brought into', async () => {
+    for (const tag of ['a', 'b', 'c']) await make(tag);
+    const [, a, b, c] = routes.all();
+    await routes.replace([c!, b!, a!], routes.version());
+    await routes.remove(c!.id);
+    await routes.update(a!.id, { when: { tag: ['a2'] }, to: ['crm'], stop: false });
+    assert.deepEqual(tags((await open()).all()), ['always', 'b', 'a2']);
+    await make('d');
+    assert.deepEqual(tags((await open()).all()), ['always', 'b', 'a2', 'd']);
+  });
+
+  it('are replaced all at once, in the order that is given, by who knows how they are', async () => {
+    for (const tag of ['a', 'b', 'c']) await make(tag);
+    const [, a, b, c] = routes.all();
+    const fresh = { when: { tag: ['new'] }, to: ['crm'], stop: true };
+    const version = routes.version();
+    const replaced = await routes.replace([c!, fresh, { ...a!, to: ['crm'] }], version);
+    assert.deepEqual([replaced.changed, replaced.removed], [[a!.id], [b!.id]]);
+    const after = routes.all();
+    assert.deepEqual(tags(after), ['always', 'c', 'new', 'a']);
+    assert.deepEqual(after[2], { ...fresh, id: replaced.created[0], source: null });
+    assert.deepEqual([after[1]!.id, after[3]!.id, after[3]!.to], [c!.id, a!.id, ['crm']]);
+    const again = await open();
+    assert.deepEqual(again.all(), after);
+    assert.equal(again.version(), routes.version());
+
+    assert.notEqual(routes.version(), version);
+    const turned = after.slice(1).toReversed();
+    await assert.rejects(routes.replace(turned, version), ConflictError, 'of another version');
+    const current = routes.version();
+    await assert.rejects(routes.replace([after[1]!, after[1]!], current), ConflictError, 'in two places');
+    await assert.rejects(routes.replace([{ ...fresh, id: 'rte_none' }], current), NotFoundError);
+    await assert.rejects(routes.replace([{ ...fresh, id: FILE.id }], current), ConflictError, 'of the file');
+    await assert.rejects(routes.replace([after[1]!, { ...fresh, to: ['chat'] }], current), (error) => {
+      assert.ok(error instanceof BadPayloadError);
+      assert.equal(error.problems[0]!.pointer, '/routes/1/to/0');
+      return true;
+    });
+    assert.deepEqual([routes.all(), (await open()).all()], [after, after], 'something was changed');
+    assert.deepEqual(await routes.replace(turned, current), { created: [], changed: [], removed: [] });
+    assert.notEqual(routes.version(), current, 'another order is another version');
+    assert.deepEqual(tags((await open()).all()), ['always', 'a', 'new', 'c']);
+  });
+
+  it('are not replaced by who does not know what another process has made of them', async () => {
+    const there = await open();
+    await make('a');
+    const version = there.version();
+    await assert.rejects(there.replace([], version), ConflictError);
+    assert.deepEqual(tags(there.all()), ['always', 'a']);
+    await there.replace([], there.version());
+    await assert.rejects(routes.replace([], routes.version()), ConflictError);
+    assert.deepEqual(tags(), ['always']);
+  });
+
   it('stay right when several are changed at the same moment', async () => {
     for (const tag of ['a', 'b', 'c', 'd']) await make(tag);
     const [, , b, c, d] = routes.all();

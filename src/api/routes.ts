@@ -30,6 +30,11 @@ const RouteInput = z.strictObject({
   to: z.array(Id).min(1).max(50).meta({ description: 'Destinations' }),
   stop: z.boolean().default(false).meta({ description: 'Where it matches, those behind it don’t count' }),
 });
+/** All of them at once: with `id`, one that there is. */
+const RoutesInput = z.strictObject({
+  version: z.string().min(1).max(64).meta({ description: 'As `GET /routes` said it: otherwise 409' }),
+  routes: z.array(RouteInput.extend({ id: Id.optional() })).max(1000),
+});
 const RoutePatch = z.strictObject({
   when: When.optional(),
   to: RouteInput.shape.to.optional(),
@@ -46,6 +51,10 @@ const RouteView = z
   })
   .meta({ id: 'Route' });
 
+const RoutesPage = pageOf(RouteView).extend({
+  version: z.string().meta({ description: 'Of those that were made over the API, and of their order' }),
+});
+
 const RoutedView = z
   .object({
     type: z.enum(changeTypes),
@@ -53,6 +62,8 @@ const RoutedView = z
     ticketId: z.string().optional(),
     ticketNumber: z.number().int().optional(),
     messageId: z.string().optional(),
+    channel: z.string().optional(),
+    kind: z.enum(messageKinds).optional(),
     to: z.array(z.string()).meta({ description: 'Destinations' }),
     follows: z.array(z.string()).meta({ description: 'Help desks that get it too where they have its ticket already' }),
   })
@@ -65,6 +76,7 @@ function toView({ change, to, follows }: Routed): z.input<typeof RoutedView> {
     type,
     timestamp,
     ...present({ ticketId: ticket?.id, ticketNumber: ticket?.number, messageId: message?.id }),
+    ...present({ channel: message?.channel?.id ?? ticket?.channel.id, kind: message?.kind }),
     to: [...to],
     follows: [...follows],
   };
@@ -98,8 +110,36 @@ export function routeOperations({ routes, endpoints, store, clock }: Gateway): O
       tag,
       summary: 'List the routes: which destination is told what',
       query: PageQuery,
-      answer: pageOf(RouteView),
-      handle: async ({ query }) => ({ body: pageFrom(routes.all(), toPageRequest(query)) }),
+      answer: RoutesPage,
+      handle: async ({ query }) => ({
+        body: { ...pageFrom(routes.all(), toPageRequest(query)), version: routes.version() },
+      }),
+    }),
+    operation({
+      method: 'PATCH',
+      path: '/routes',
+      scope: 'endpoints:write',
+      tag,
+      summary: 'Replace the routes that were made over the API, all at once',
+      description:
+        'In the order that is given. Those with an `id` stay, as they are given; those without are new; those that are left out are removed.',
+      body: RoutesInput,
+      answer: RoutesPage,
+      async handle({ body, actor }) {
+        const wanted = body.routes.map((route) => present({ ...route, when: present(route.when) }));
+        const { created, changed, removed } = await routes.replace(wanted, body.version);
+        const done = { created, changed, removed };
+        await store.write(['routes'], (tx) =>
+          tx.audit({
+            at: clock.now(),
+            actor: actor.id,
+            action: 'routes.replaced',
+            target: 'routes',
+            detail: JSON.stringify(done),
+          }),
+        );
+        return { body: { ...pageFrom(routes.all(), { limit: 200 }), version: routes.version() } };
+      },
     }),
     operation({
       method: 'POST',

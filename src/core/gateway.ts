@@ -5,7 +5,7 @@ import type { AutoReply } from './auto-reply.ts';
 import type { Item } from './envelope.ts';
 import type { Payload, WebhookRequest } from './payload.ts';
 import type { ReplayFilter } from './replay-statements.ts';
-import type { RouteTime } from './route-time.ts';
+import type { Routes } from './routing.ts';
 import type { Receipt, Webhook } from './connector.ts';
 import type { Moved } from './rows.ts';
 import type { StatusPages } from './status-page.ts';
@@ -13,6 +13,8 @@ import type { Store } from './store.ts';
 import type { Clock } from './clock.ts';
 import type { Log } from './connector.ts';
 import type { Change, Priority, TemplateUse, TicketStatus } from './ticket.ts';
+
+export type { Route, RouteFacts, Routed, Routes, Target } from './routing.ts';
 
 /** What the composition root hands to the edges: the API, the command line, the web. */
 export interface Gateway {
@@ -195,66 +197,6 @@ export interface EndpointInput {
   /** Channels only; null: none. */
   readonly autoReply?: AutoReply | null;
   readonly settings: Readonly<Record<string, unknown>>;
-}
-
-/** Which destinations a change goes to. No condition means always; all routes that match count, in their order. */
-export interface Route {
-  readonly id: string;
-  readonly source: string | null;
-  readonly when: {
-    readonly channel?: readonly string[];
-    readonly channelType?: readonly string[];
-    readonly kind?: readonly string[];
-    readonly language?: readonly string[];
-    readonly priority?: readonly Priority[];
-    readonly tag?: readonly string[];
-    /** Ids. */
-    readonly customer?: readonly string[];
-    /** Of the message or its ticket, by their names. */
-    readonly field?: Readonly<Record<string, readonly string[]>>;
-    readonly time?: RouteTime;
-  };
-  readonly to: readonly string[];
-  /** Where it matches, those behind it don't count. */
-  readonly stop: boolean;
-}
-
-/** What a route can ask about a change. */
-export interface RouteFacts {
-  readonly channel: string;
-  readonly kind: string | undefined;
-  readonly language: string | null;
-  readonly priority: string;
-  readonly tags: readonly string[];
-  readonly customer: string;
-  readonly fields: Readonly<Record<string, string>>;
-  /** Milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/** Where a change would go. */
-export interface Routed {
-  readonly change: Change;
-  readonly to: readonly string[];
-  /** Help desks that would get it if they had its ticket. */
-  readonly follows: readonly string[];
-}
-
-/** A destination that a change goes to. */
-export interface Target {
-  readonly id: string;
-  readonly carries: 'tickets' | 'events';
-  /** No route names this change, but some route names the help desk: it hears of tickets that it has. */
-  readonly follows?: true;
-}
-
-export interface Routes {
-  all(): readonly Route[];
-  create(route: Omit<Route, 'id' | 'source'>): Promise<Route>;
-  update(id: string, route: Omit<Route, 'id' | 'source'>): Promise<Route>;
-  remove(id: string): Promise<void>;
-  /** Where the last `count` messages would go by these routes, or those that there are, the newest first; nothing is sent. */
-  dryRun(routes: readonly Omit<Route, 'id' | 'source'>[] | undefined, count: number): Promise<readonly Routed[]>;
 }
 
 export interface Outbox {

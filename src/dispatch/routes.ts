@@ -13,6 +13,8 @@ export interface Routing {
   readonly types: ReadonlyMap<string, string>;
   /** What destinations carry, by their ids. */
   readonly carries: ReadonlyMap<string, Target['carries']>;
+  /** Help desks that some route names. */
+  readonly desks: readonly string[];
 }
 
 export function routingOf(
@@ -29,6 +31,7 @@ export function routingOf(
     routes: routes.map(({ when, to, stop }) => ({ when, to, stop })),
     types: new Map(endpoints.map(({ id, type }) => [id, type])),
     carries,
+    desks: [...new Set(routes.flatMap(({ to }) => to))].filter((id) => carries.get(id) === 'tickets'),
   };
 }
 
@@ -37,7 +40,7 @@ export function routingOf(
  * only routes without conditions count. A help desk that some route names follows the tickets that it has, whatever
  * the routes say of what comes later: a conversation must not break off there.
  */
-export function targetsOf(facts: RouteFacts | undefined, { routes, types, carries }: Routing): Target[] {
+export function targetsOf(facts: RouteFacts | undefined, { routes, types, carries, desks }: Routing): Target[] {
   const ids = new Set<string>();
   for (const route of routes) {
     if (!matches(route, facts, types)) continue;
@@ -48,8 +51,7 @@ export function targetsOf(facts: RouteFacts | undefined, { routes, types, carrie
     const what = carries.get(id);
     return what ? [{ id, carries: what }] : [];
   });
-  const desks = new Set(facts ? routes.flatMap((route) => route.to) : []);
-  const following = [...desks].filter((id) => carries.get(id) === 'tickets' && !ids.has(id));
+  const following = facts ? desks.filter((id) => !ids.has(id)) : [];
   return [...matched, ...following.map((id): Target => ({ id, carries: 'tickets', follows: true }))];
 }
 

@@ -13,7 +13,7 @@ const filer = createFiler({
   policy: POLICY,
   proofKey: PROOF_KEY,
   after: 0,
-  routing: () => ({ routes: [], types: new Map(), carries: new Map() }),
+  routing: () => ({ routes: [], types: new Map(), carries: new Map(), desks: [] }),
 });
 setInterval(() => undefined, 1000);
 await filer.file({ items: [], payload: {}, now: 0 } as unknown as Filing);

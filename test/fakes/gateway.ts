@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { ConflictError, NotFoundError, PermanentError } from '../../src/core/errors.ts';
-import type { Desk, Endpoint, Endpoints, Gateway, Outbox, Route, Routes } from '../../src/core/gateway.ts';
+import type { Desk, Endpoint, Endpoints, Gateway, Outbox, Route } from '../../src/core/gateway.ts';
 import type { Reader } from '../../src/core/reader.ts';
 import type { IdempotentRow, KeyRow, SessionRow, UserRow } from '../../src/core/access-rows.ts';
 import type { EndpointState, PayloadRow } from '../../src/core/rows.ts';
@@ -11,6 +11,7 @@ import type { Blobs, Store, Transaction } from '../../src/core/store.ts';
 import { outcomes, toTime } from '../../src/core/ticket.ts';
 import type { Change, ChangeType, Customer, LedgerEvent, Message, Ticket } from '../../src/core/ticket.ts';
 import { fakePeople } from './people.ts';
+import { fakeRoutes } from './routes.ts';
 import { fakeClock } from './clock.ts';
 import type { FakeClock } from './clock.ts';
 import { fakeLog, type FakeLog } from './context.ts';
@@ -380,29 +381,6 @@ function fakeEndpoints(state: FakeState): Endpoints {
     async remove(id) {
       state.endpoints.delete(writable(id).id);
     },
-  };
-}
-
-function fakeRoutes(state: FakeState): Routes {
-  return {
-    all: () => [...state.routes.values()],
-    async create(route) {
-      const made = { ...route, id: `rte_${state.routes.size + 1}`, source: null };
-      state.routes.set(made.id, made);
-      return made;
-    },
-    async update(id, route) {
-      const changed = { ...route, id, source: null };
-      state.routes.set(id, changed);
-      return changed;
-    },
-    remove: async (id) => void state.routes.delete(id),
-    dryRun: async (routes) =>
-      (routes ?? [...state.routes.values()]).map(({ to }) => ({
-        change: { seq: 1, type: 'message.received', timestamp: toTime(0), data: { version: 1 } },
-        to,
-        follows: [],
-      })),
   };
 }
 
