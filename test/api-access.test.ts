@@ -26,6 +26,7 @@ const EXPECTED: Readonly<Record<string, string>> = {
   'GET /customers/{id}/merges': 'customers:read',
   'GET /customers/{id}/traces': 'customers:read',
   'GET /customers/{id}/suggestions': 'customers:read',
+  'GET /customers/{id}/export': 'customers:export',
   'POST /customers/{id}/merge/dry-run': 'customers:read',
   'POST /customers/{id}/split/dry-run': 'customers:read',
   'POST /merges/{id}/undo/dry-run': 'customers:read',

@@ -63,6 +63,7 @@ describe('The API over the real gateway', () => {
       '/customers/{id}/merges': ticket.customer.id,
       '/customers/{id}/traces': ticket.customer.id,
       '/customers/{id}/suggestions': ticket.customer.id,
+      '/customers/{id}/export': ticket.customer.id,
       '/events/{id}': event.id,
       '/events/{id}/items': event.id,
       '/messages/{id}': message.id,

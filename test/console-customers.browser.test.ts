@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { hasBrowser } from './fakes/browser.ts';
 import { openConsole, pushSigned } from './fakes/console.ts';
 import type { OpenedConsole } from './fakes/console.ts';
@@ -318,7 +319,22 @@ routes:
     await opened.goto(`/customers/${await idOf('Ivan')}`);
     await page.locator('.identities li').first().waitFor();
     assert.equal(await page.locator('.about-him button').count(), 0);
+    assert.equal(await page.locator('.under a[download]').count(), 0);
     await page.unroute('**/api/v1/session');
+  });
+
+  it('hands out everything that is known of one, as a file', async () => {
+    const { page } = opened;
+    const id = await idOf('Ivan');
+    await opened.goto(`/customers/${id}`);
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.locator('.under a', { hasText: 'Export everything' }).click(),
+    ]);
+    assert.equal(download.suggestedFilename(), `${id}.json`);
+    const text = readFileSync(await download.path(), 'utf8');
+    assert.equal((JSON.parse(text) as { readonly customer: { readonly id: string } }).customer.id, id);
+    assert.match(text, /A question/);
   });
 
   it('says so when there is no such customer', async () => {

@@ -22,6 +22,7 @@ import { deliveryOperations } from './deliveries.ts';
 import { mountDocs } from './docs.ts';
 import { doctorOperation } from './doctor.ts';
 import { dryRunOperation, endpointOperations, previewOperation } from './endpoints.ts';
+import { exportOperation } from './export.ts';
 import { createIdempotency } from './idempotency.ts';
 import { keyOperations } from './keys.ts';
 import { ledgerOperations } from './ledger.ts';
@@ -148,6 +149,7 @@ function operationsOf(
     ...ticketOperations(gateway),
     ...attachmentOperations(gateway),
     ...customerOperations(gateway),
+    exportOperation(gateway),
     callBackOperation(gateway),
     ...ledgerOperations(gateway),
     ...deliveryOperations(gateway),

@@ -16,7 +16,7 @@ const tag = 'Ledger';
 const SHOWN_BYTES = 1_000_000;
 const DAY_MS = 24 * 3_600_000;
 
-const PayloadView = z
+export const PayloadView = z
   .object({
     id: Id,
     receivedAt: TimeText,
@@ -124,7 +124,7 @@ export function ledgerOperations({ store, intake, clock }: Gateway): Operation[]
   ];
 }
 
-async function toPayloadView(row: PayloadRow, store: Store): Promise<z.input<typeof PayloadView>> {
+export async function toPayloadView(row: PayloadRow, store: Store): Promise<z.input<typeof PayloadView>> {
   const bytes = await bytesOf(row, store);
   return {
     id: row.id,

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import express from 'express';
 import type { ErrorRequestHandler, Express, Request, RequestHandler, Response } from 'express';
 import type { Log } from '../core/connector.ts';
@@ -154,8 +156,16 @@ function versionOf(header: string | undefined): number | undefined {
 async function send(response: Response, status: number, answer: Answer): Promise<void> {
   response.status(status).set({ 'cache-control': 'no-store', ...answer.headers });
   if (answer.file) return sendFile(response, answer.file);
+  if (answer.stream) return sendStream(response, answer.stream);
   if (status === 204) return void response.end();
   response.type('application/json').end(JSON.stringify(answer.body));
+}
+
+/** Whoever reads slowly is waited for; one that breaks in the middle ends the connection, so that nobody takes it for whole. */
+async function sendStream(response: Response, stream: () => AsyncIterable<string>): Promise<void> {
+  response.type('application/json');
+  if (response.req.method === 'HEAD') return void response.end();
+  await pipeline(Readable.from(stream()), response);
 }
 
 /** The end of every request that failed, in the API and beside it. */

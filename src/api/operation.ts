@@ -26,6 +26,8 @@ export interface Answer {
   /** What a repeat with the same Idempotency-Key hears, where `body` holds a secret that must not be kept. */
   readonly kept?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** JSON that is made while it is sent. */
+  readonly stream?: () => AsyncIterable<string>;
   /** Bytes instead of JSON. */
   readonly file?: File;
 }

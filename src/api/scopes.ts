@@ -4,6 +4,7 @@ export const scopes = [
   'tickets:write',
   'customers:read',
   'customers:write',
+  'customers:export',
   'events:read',
   'events:write',
   'deliveries:read',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Identifier, Trust } from './envelope.ts';
+import { Fields, Identifier, Trust } from './envelope.ts';
 import { Customer } from './ticket.ts';
 
 /** What is known of who is who, beside the customers themselves. */
@@ -49,3 +49,18 @@ export const Suggestion = z
   })
   .meta({ id: 'Suggestion' });
 export type Suggestion = z.output<typeof Suggestion>;
+
+/** What a message said before it was changed. */
+export const MessageContentView = z
+  .object({
+    revision: z.number().int(),
+    at: time.meta({ description: 'When something else took its place' }),
+    occurredAt: time,
+    subject: z.string().nullable(),
+    text: z.string(),
+    textFull: z.string().nullable(),
+    html: z.string().nullable(),
+    fields: Fields,
+  })
+  .meta({ id: 'MessageContent' });
+export type MessageContentView = z.output<typeof MessageContentView>;

@@ -3,7 +3,7 @@ import type { TaskRef } from './queue.ts';
 import type { ReplayFilter } from './replay-statements.ts';
 import type { AuditRow, IdempotentRow, KeyRow, SessionRow, UserRow } from './access-rows.ts';
 import type { AttachmentRow, EndpointRow, EndpointState, Moved, PayloadRow, RouteRow } from './rows.ts';
-import type { Merge, Suggestion, Trace } from './people.ts';
+import type { Merge, MessageContentView, Suggestion, Trace } from './people.ts';
 import type {
   Attempt,
   Change,
@@ -67,6 +67,8 @@ export interface Reader {
   /** In order. */
   messages(ticketId: string, page: PageRequest): Promise<Page<Message>>;
   message(id: string): Promise<Message | undefined>;
+  /** What a message said before, the oldest first. */
+  history(messageId: string): Promise<readonly MessageContentView[]>;
   /**
    * What was said in a channel under external ids of `<thread>/<key>`: messages, and answers once they went out; newest
    * first, without what was taken back. `message`: only that one.

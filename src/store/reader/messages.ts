@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { Reader } from '../../core/reader.ts';
+import type { MessageContent } from '../../core/rows.ts';
 import { toTime, type Message } from '../../core/ticket.ts';
 import { attachmentOf } from '../attachments.ts';
 import { fromJson } from '../sql.ts';
@@ -20,7 +21,7 @@ const bySeq = z.tuple([z.number()]);
 
 export function messagesIn(sources: MessageSources): Pick<
   Reader,
-  'messages' | 'message' | 'timeline' | 'said' | 'undelivered' | 'attachment'
+  'messages' | 'message' | 'history' | 'timeline' | 'said' | 'undelivered' | 'attachment'
 > & {
   readonly viewsOf: (ids: readonly string[]) => Promise<Map<string, Message>>;
 } {
@@ -41,6 +42,20 @@ export function messagesIn(sources: MessageSources): Pick<
     },
     async message(id) {
       return (await toViews(sources, await db.selectFrom('messages').selectAll().where('id', '=', id).execute()))[0];
+    },
+    async history(messageId) {
+      const rows = await db
+        .selectFrom('revisions')
+        .selectAll()
+        .where('message_id', '=', messageId)
+        .orderBy('revision')
+        .orderBy('at')
+        .execute();
+      return rows.map(({ content, at }) => {
+        const before = JSON.parse(content) as MessageContent;
+        const { revision, occurredAt, subject = null, text, textFull = null, html = null, fields } = before;
+        return { revision, at: toTime(at), occurredAt: toTime(occurredAt), subject, text, textFull, html, fields };
+      });
     },
     async timeline(customerId, page) {
       const keys = keysOf('timeline', byId, page.cursor);

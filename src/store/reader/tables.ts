@@ -158,6 +158,7 @@ export interface Tables {
   events: EventColumns;
   messages: MessageColumns;
   attachments: AttachmentColumns;
+  revisions: { message_id: string; revision: number; content: string; at: number };
   reactions: { message_id: string; author: string; emoji: string; at: number };
   customers: CustomerColumns;
   identifiers: {

@@ -109,7 +109,7 @@ function Shown(
 
 /** Since when he is known, and whether this is still his page. */
 function Head({ customer, isOld }: { readonly customer: Customer; readonly isOld: boolean }) {
-  const { route } = useParts();
+  const { route, session } = useParts();
   const { t, c, language } = useWords();
   return (
     <>
@@ -122,6 +122,11 @@ function Head({ customer, isOld }: { readonly customer: Customer; readonly isOld
           <span>
             {c.language}: {customer.locale}
           </span>
+        )}
+        {may(session, 'customers:export') && customer.mergedInto === null && (
+          <a href={`/api/v1/customers/${encodeURIComponent(customer.id)}/export`} download={`${customer.id}.json`}>
+            {c.export}
+          </a>
         )}
       </p>
       {isOld && <p class="notice">{t.empty.broken}</p>}

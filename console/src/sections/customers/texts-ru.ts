@@ -6,6 +6,7 @@ export const ru: CustomerTexts = {
   none: 'Ещё никто не писал.',
   missing: 'Такого клиента нет.',
   since: (time) => `с ${time}`,
+  export: 'Экспорт всего',
   language: 'Язык',
   identities: 'Идентичности',
   noIdentities: 'Нет.',

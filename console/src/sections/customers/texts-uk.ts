@@ -6,6 +6,7 @@ export const uk: CustomerTexts = {
   none: 'Ще ніхто не писав.',
   missing: 'Такого клієнта немає.',
   since: (time) => `з ${time}`,
+  export: 'Експорт усього',
   language: 'Мова',
   identities: 'Ідентичності',
   noIdentities: 'Немає.',

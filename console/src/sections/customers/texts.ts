@@ -10,6 +10,7 @@ export interface CustomerTexts {
   readonly none: string;
   readonly missing: string;
   readonly since: (time: string) => string;
+  readonly export: string;
   readonly language: string;
   readonly identities: string;
   readonly noIdentities: string;
@@ -79,6 +80,7 @@ const en: CustomerTexts = {
   none: 'Nobody has written yet.',
   missing: 'There is no such customer.',
   since: (time) => `since ${time}`,
+  export: 'Export everything',
   language: 'Language',
   identities: 'Identities',
   noIdentities: 'None.',
