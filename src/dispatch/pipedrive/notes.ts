@@ -12,6 +12,12 @@ export function markOn({ content, user }: Pick<Note, 'content' | 'user'>): strin
   return user?.is_you === false ? undefined : markIn(content);
 }
 
+/** When the last note of ours was written in a deal; 0 where there is none among the newest. */
+export async function lastOfOurs(api: Api, dealId: string): Promise<number> {
+  const { notes } = await api.notesOf(dealId, 0);
+  return notes.find((note) => markOn(note) !== undefined)?.add_time ?? 0;
+}
+
 /** Marks of the notes that we wrote in a deal, as far back as `since`. */
 export async function marksIn(api: Api, dealId: string, since: number): Promise<ReadonlySet<string>> {
   const marks = new Set<string>();

@@ -53,6 +53,7 @@ export const Note = z
 export type Note = z.output<typeof Note>;
 
 export const File = z.object({ name: z.string().nullish(), file_size: z.number().nullish(), add_time: ClockTime });
+export type File = z.output<typeof File>;
 
 /** A change of one field of a deal. */
 export const Change = z.object({

@@ -10,9 +10,9 @@ import type { Api } from './api.ts';
 import { changeTo, targetOf } from './config.ts';
 import type { Config } from './config.ts';
 import { hasCustom, toValues } from './fields.ts';
-import { marksIn } from './notes.ts';
+import { lastOfOurs, marksIn } from './notes.ts';
 import { personIn } from './persons.ts';
-import type { Field } from './shapes.ts';
+import type { Field, File } from './shapes.ts';
 import { cut } from './text.ts';
 
 /** A note holds some 100,000 characters; a part of it is left for the mark's link. */
@@ -61,7 +61,11 @@ export function createTickets(config: Config, { clock, publicUrl }: Pick<Context
   async function filesIn(dealId: string, { attachments, receivedAt }: Message): Promise<ReadonlySet<string>> {
     if (!attachments.some(({ state }) => state === 'stored')) return new Set();
     const since = Date.parse(receivedAt) - FILE_SKEW_MS;
-    const files = (await api.filesOf(dealId)).filter(({ add_time: at }) => at >= since);
+    const isAlike = (file: File) => attachments.some(({ name, size }) => file.name === name && file.file_size === size);
+    const alike = (await api.filesOf(dealId)).filter((file) => file.add_time >= since && isAlike(file));
+    // What was there before our last note came with the message of that.
+    const said = alike.length > 0 ? await lastOfOurs(api, dealId) : 0;
+    const files = alike.filter(({ add_time: at }) => at > said);
     const there = new Set<string>();
     for (const { id, name, size } of attachments) {
       const index = files.findIndex((file) => file.name === name && file.file_size === size);
@@ -142,15 +146,10 @@ function titleOf({ subject, number }: Ticket): string {
   return cut(subject.trim() || `#${number}`, TITLE_LENGTH);
 }
 
-/** Uploads what is stored; what Pipedrive has or doesn't take is named in the note, with a link, rather than losing it. */
+/** Uploads what is stored; what Pipedrive doesn't take is named in the note, with a link, rather than losing it. */
 async function upload(api: Api, dealId: string, delivery: Delivery, there: ReadonlySet<string>): Promise<Unsent> {
   const { sending, unsent } = sendable(delivery.message, { max: MOST_FILE_BYTES, taker: 'Pipedrive' });
-  for (const { id, name, mediaType } of sending) {
-    if (there.has(id)) {
-      // It may also be that of a message shortly before this one.
-      unsent.set(id, 'Pipedrive has one of this name and size already');
-      continue;
-    }
+  for (const { id, name, mediaType } of sending.filter((each) => !there.has(each.id))) {
     try {
       await api.upload(dealId, { name, mediaType, bytes: await buffer(await delivery.open(id)) });
     } catch (error) {
