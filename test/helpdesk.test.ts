@@ -296,6 +296,22 @@ describe('a help desk that keeps tickets of its own', () => {
     assert.deepEqual(texts(), [['one', 'two']]);
   });
 
+  it('gets along rather twice than not at all what nobody can tell of', async () => {
+    await open();
+    await write('one');
+    await out.pass(2 * SECOND);
+    const unable = () => Promise.reject(new UncertainError('there are too many'));
+    out.addDestination('desk', { ...desk.destination, hasMessage: unable });
+    desk.fail('after');
+    await write('two');
+    await out.pass(2 * SECOND);
+    desk.recover();
+    await out.pass(10 * SECOND);
+    await write('three');
+    await out.pass(2 * SECOND);
+    assert.deepEqual(texts(), [['one', 'two', 'two', 'three']]);
+  });
+
   it('gets nothing along with the next message that is there although nobody could tell', async () => {
     await open();
     await write('one');

@@ -74,6 +74,17 @@ describe('a poll of tickets that moved', () => {
     assert.deepEqual(behind.at(-1), { known: undefined, unread: begun - MINUTE });
   });
 
+  it('looks once into what was refused and moves again', async () => {
+    let { cursor } = await poll()(undefined, NEVER);
+    refused.add('a');
+    for (const minutes of [0, 10]) {
+      moved = [{ id: 'a', at: clock.now() + minutes, isOurs: true }];
+      cursor = (await poll()(cursor, NEVER)).cursor;
+      clock.jump(10 * MINUTE);
+    }
+    assert.deepEqual(looked, ['a', 'a']);
+  });
+
   it('looks into what stays refused for a day, less and less often', async () => {
     let { cursor } = await poll()(undefined, NEVER);
     const begun = clock.now();
