@@ -76,13 +76,9 @@ function headersOf(operation: Operation): z.ZodObject {
     }),
     ...(method === 'POST' &&
       effect !== 'none' && {
-        'Idempotency-Key': z
-          .string()
-          .max(255)
-          .optional()
-          .meta({
-            description: 'A repeat with the same key within 24 hours changes nothing and hears the first answer',
-          }),
+        'Idempotency-Key': z.string().max(255).optional().meta({
+          description: 'A repeat with the same key within 24 hours changes nothing and hears the first answer',
+        }),
       }),
     ...(ifMatch && { 'If-Match': z.string().optional().meta({ description: 'ETag of the ticket as you know it' }) }),
   });
