@@ -77,6 +77,7 @@ routes:
     ['a form', '/channels/contact', '.address'],
     ['the destinations', '/destinations', '.card'],
     ['a destination', '/destinations/crm?state=dead', '[aria-labelledby=deliveries] .log'],
+    ['the routes', '/routes', '.rule'],
     ['the events', '/events', '.entry'],
     ['no such events', '/events?q=nothing-like-that', '.sheet .none'],
     ['what can be connected', '/channels/new', '.type'],
@@ -114,6 +115,21 @@ routes:
         await page.waitForSelector('dialog[open]');
         await check('what is to be sent again');
         await page.keyboard.press('Escape');
+        await opened.goto('/routes');
+        await page.click('.unsaved button');
+        await page.waitForSelector('#trial .tried li');
+        await check('where messages would go');
+        await page.click('#add-route');
+        await page.click('#add-field');
+        await page.check('.route-form section:first-of-type > fieldset:last-of-type > .tick input');
+        await page.click('.route-form .button');
+        await page.waitForSelector('.route-form fieldset[data-problem]');
+        await check('a route that leads nowhere');
+        await page.check('.route-form section:last-of-type .ticks input');
+        await page.click('.route-form .button');
+        await page.waitForSelector('.unsaved[data-unsaved]');
+        await check('routes that are not saved yet');
+        await page.click('.unsaved button >> nth=2');
         await opened.goto('/events?q=three');
         await page.click('.entry >> nth=0');
         await page.waitForSelector('.read');

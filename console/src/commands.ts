@@ -30,6 +30,7 @@ export const sectionKeys: Readonly<Record<Section, string>> = {
   customers: 'KeyC',
   channels: 'KeyH',
   destinations: 'KeyD',
+  routes: 'KeyR',
   events: 'KeyE',
 };
 

@@ -7,7 +7,12 @@ import { sections, topOf } from './place.ts';
 import type { Section } from './place.ts';
 import type { EndpointView } from './views.ts';
 
-const icons: Readonly<Record<Section, IconName>> = {
+/** Routes belong to where they lead. */
+type Entry = Exclude<Section, 'routes'>;
+const entries = sections.filter((section): section is Entry => section !== 'routes');
+const entryOf = (section: Section): Entry => (section === 'routes' ? 'destinations' : section);
+
+const icons: Readonly<Record<Entry, IconName>> = {
   inbox: 'inbox',
   customers: 'customers',
   channels: 'channels',
@@ -24,12 +29,12 @@ export function Nav() {
   const alarms: Partial<Record<Section, number>> = { channels: alarming(channel), destinations: alarming(destination) };
   return (
     <nav class="nav" aria-label={t.navigation}>
-      {sections.map((section) => {
+      {entries.map((section) => {
         const count = alarms[section] ?? 0;
         return (
           <a
             key={section}
-            aria-current={place.section === section ? 'page' : undefined}
+            aria-current={entryOf(place.section) === section ? 'page' : undefined}
             {...route.link(topOf(section))}
           >
             <Icon name={icons[section]} />

@@ -3,7 +3,7 @@ import type { Span } from './replay.ts';
 import { outcomes, taskStates } from './views.ts';
 import type { Outcome, Priority, TaskState, TicketStatus } from './views.ts';
 
-export const sections = ['inbox', 'customers', 'channels', 'destinations', 'events'] as const;
+export const sections = ['inbox', 'customers', 'channels', 'destinations', 'routes', 'events'] as const;
 export type Section = (typeof sections)[number];
 
 /** What the address says: where we are, what is open there, and what is looked for. */
@@ -65,7 +65,9 @@ function taskOf(second: string, third: string): Pick<Place, 'id' | 'task' | 'typ
 }
 
 function openIn(section: Section, first: string | undefined, second: string): Pick<Place, 'id'> {
-  return { id: (section !== 'inbox' || first === 't') && ID.test(second) ? second : undefined };
+  // Routes are one page: they count together.
+  const opens = section === 'inbox' ? first === 't' : section !== 'routes';
+  return { id: opens && ID.test(second) ? second : undefined };
 }
 
 /** From one place to the next: what was being connected or changed is left. */

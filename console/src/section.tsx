@@ -9,6 +9,7 @@ const pages: Readonly<Record<Exclude<Section, 'inbox'> | 'connect', () => Promis
   customers: () => import('./sections/customers/customers.tsx').then(({ Customers }) => Customers),
   channels: () => import('./sections/channels.tsx').then(({ Channels }) => Channels),
   destinations: () => import('./sections/destinations.tsx').then(({ Destinations }) => Destinations),
+  routes: () => import('./sections/routes/routes.tsx').then(({ Routes }) => Routes),
   events: () => import('./sections/ledger/ledger.tsx').then(({ Ledger }) => Ledger),
 };
 

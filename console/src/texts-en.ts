@@ -121,6 +121,7 @@ export const en: Texts = {
     customers: 'Customers',
     channels: 'Channels',
     destinations: 'Destinations',
+    routes: 'Routes',
     events: 'Events',
   },
   commands: 'What do you want to do?',

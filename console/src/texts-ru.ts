@@ -125,6 +125,7 @@ export const ru: Texts = {
     customers: 'Клиенты',
     channels: 'Каналы',
     destinations: 'Получатели',
+    routes: 'Маршруты',
     events: 'События',
   },
   commands: 'Что сделать?',

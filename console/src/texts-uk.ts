@@ -125,6 +125,7 @@ export const uk: Texts = {
     customers: 'Клієнти',
     channels: 'Канали',
     destinations: 'Отримувачі',
+    routes: 'Маршрути',
     events: 'Події',
   },
   commands: 'Що зробити?',

@@ -20,13 +20,14 @@ export function EndpointList({ role }: { readonly role: Role }) {
     return known.failed ? <Missing text={undefined} /> : <section class="sheet" aria-busy="true" />;
   return (
     <Sheet title={t.sections[section]}>
-      {may(session, 'endpoints:write') && (
-        <p class="under">
+      <p class="under">
+        {may(session, 'endpoints:write') && (
           <a class="connect" {...route.link({ task: 'choose' })}>
             <Icon name="plug" /> {t.endpoints.connect[role]}
           </a>
-        </p>
-      )}
+        )}
+        {role === 'destination' && <a {...route.link(topOf('routes'))}>{t.sections.routes}</a>}
+      </p>
       {known.failed && (
         <p class="notice">{t.endpoints.stale(shortTime(new Date(known.readAt).toISOString(), language))}</p>
       )}

@@ -4,6 +4,7 @@ import { addressesOf } from '../../addresses.ts';
 import { useCell } from '../../cell.ts';
 import { problemText } from '../../failure.ts';
 import { useParts, useTexts } from '../../parts.ts';
+import { topOf } from '../../place.ts';
 import { useReading } from '../../reading.ts';
 import { hourOf } from '../../time.ts';
 import type { EndpointView, LedgerEvent, Trial } from '../../views.ts';
@@ -190,7 +191,8 @@ function Linking({ linking: { text, qr } }: { readonly linking: NonNullable<Endp
 
 /** A destination hears only of what routes send there. */
 function Leading({ endpoint: { id } }: { readonly endpoint: EndpointView }) {
-  const { api, endpoints } = useParts();
+  const { api, endpoints, route } = useParts();
+  const { t: all } = useTexts();
   const t = useConnectTexts();
   const { readAt } = useCell(endpoints.state);
   const { value } = useReading(() => api.routes(), 'routes', `${readAt}`);
@@ -198,7 +200,11 @@ function Leading({ endpoint: { id } }: { readonly endpoint: EndpointView }) {
   const leads = value.some(({ to }) => to.includes(id));
   return (
     <Step look={leads ? 'ok' : 'act'} title={t.waiting.toRoutes}>
-      {!leads && <p>{t.waiting.routesHint}</p>}
+      {!leads && (
+        <p>
+          {t.waiting.routesHint} <a {...route.link(topOf('routes'))}>{all.sections.routes}</a>
+        </p>
+      )}
     </Step>
   );
 }
