@@ -62,6 +62,8 @@ describe('reading from a store with 20,000 tickets', () => {
       const [own] = base.planOf((await queriesOf(list))[0]!).filter((plan) => plan.includes('TEMP B-TREE'));
       assert.equal(own, undefined, `${name} is sorted`);
     }
+    const [aside] = await plansOf(lists['dead letters of a ticket']!);
+    assert.match(aside!, /tasks_by_ticket/, 'not all that were set aside');
     const small: Record<string, () => Promise<unknown>> = {
       'tickets of a customer': () => read.tickets({ customer: ticket!.customer.id }, page),
       'tickets of a type': () => read.tickets({ channelType: 'form' }, page),
