@@ -137,8 +137,12 @@ describeOnBoth('who a customer could be', (openTestDatabase) => {
     await base.tx.moveCustomer(third, he, 'test', 'mrg_5', 6);
     assert.deepEqual(await names(he), ['into', 'other']);
     await base.tx.undoMerge('mrg_4', 7);
+    assert.equal((await base.read.customer(third))!.mergedInto, he, 'they are one by now');
     await base.tx.undoMerge('mrg_5', 8);
     assert.deepEqual(await names(he), ['into', 'other'], 'they were joined, and that was undone');
+    await base.tx.tellApart(he, third, 'test', 'mrg_6', 9);
+    await base.tx.undoMerge('mrg_6', 10);
+    assert.deepEqual(await names(he), ['into', 'other'], 'that is still so');
   });
 
   it('shows where each of his identifiers was seen', async () => {

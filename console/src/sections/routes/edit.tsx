@@ -11,6 +11,7 @@ import { enteredOf, partOf, ruleOf } from './decide.ts';
 import type { Condition, Entered, Problems } from './decide.ts';
 import { useRouteTexts } from './use-texts.ts';
 import type { Rule } from './views.ts';
+import './route-form.css';
 
 /** A route as a form; the gateway looks at it before it is taken into the list. */
 export function EditDialog(given: {
