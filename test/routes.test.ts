@@ -87,6 +87,9 @@ describe('routes', () => {
     assert.deepEqual(tags((await open()).all()), ['always', 'b', 'a2']);
     await make('d');
     assert.deepEqual(tags((await open()).all()), ['always', 'b', 'a2', 'd']);
+    for (const each of [a, b]) await routes.remove(each!.id);
+    await make('e');
+    assert.deepEqual(tags((await open()).all()), ['always', 'd', 'e']);
   });
 
   it('are replaced all at once, in the order that is given, by who knows how they are', async () => {
